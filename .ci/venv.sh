@@ -1,0 +1,29 @@
+#!/bin/sh
+# Makes or completes the virtual environment: venv.sh PYTHON VENV [test]
+# uv is used where it is found, pip otherwise.
+set -eu
+python=$1 venv=$2 want=${3:-}
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+  echo "weft needs Python >= 3.11; '$python' is $("$python" --version 2>&1). Try: make PYTHON=python3.12" >&2; exit 1; }
+if [ ! -x "$venv/bin/python" ]; then
+  if command -v uv >/dev/null 2>&1; then uv venv --quiet --python "$python" "$venv"
+  else
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || {
+      echo "this Python has no venv module. On Debian or Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
+    "$python" -m venv "$venv"
+  fi
+fi
+install() {
+  if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python "$venv/bin/python" "$@"
+  else
+    "$venv/bin/python" -m pip --version | grep -qE '^pip (2[5-9]|[3-9][0-9])' || "$venv/bin/python" -m pip install --quiet --upgrade pip
+    "$venv/bin/python" -m pip install --quiet "$@"
+  fi
+}
+if [ "$want" = test ]; then
+  install -e '.[all]' --group check --group test
+  sh .ci/chromium.sh "$venv"
+else
+  install -e '.[all]'
+fi

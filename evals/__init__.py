@@ -1,0 +1,1 @@
+"""Evaluations: datasets, models, scorers, the runner and its statistics. A Run like any other underneath."""

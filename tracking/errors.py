@@ -1,0 +1,32 @@
+"""What weft raises, one root. Recording never raises any of these; reading, configuring and the CLI do."""
+
+
+class Error(Exception):
+    """Root of weft's errors. The message says what was tried, what was found and what to do."""
+
+
+class HomeError(Error):
+    """The home folder cannot be used (a file is in its place, no permission, no space)."""
+
+
+class StoreError(Error):
+    """The store cannot be opened, read or migrated."""
+
+
+class NewerStoreError(StoreError):
+    """The store was written by a newer weft."""
+
+
+class UsageError(Error):
+    """A programming mistake in a call to weft: a wrong type, a bad name, an unknown filter key."""
+
+
+class NotFoundError(Error):
+    """Nothing goes by that name or id."""
+
+
+class MissingExtraError(Error, ImportError):
+    """An optional dependency is not installed; the message holds the pip line."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f'{what} needs packages that are not installed. Run: pip install "weft[{extra}]"')

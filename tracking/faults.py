@@ -1,0 +1,35 @@
+"""Trouble while recording: one log line a cause, a counter, and the user's program runs on (law 2)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+
+log = logging.getLogger("weft.recording")
+
+
+class Faults:
+    """Counts recording errors by cause. `strict` re-raises them: weft's own tests run so."""
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self.strict = strict
+        self.counts: Counter[str] = Counter()
+        self._lock = threading.RLock()  # guards counts; re-entrant, since a signal handler may record too
+
+    def note(self, cause: str, error: BaseException | None = None, *, hint: str = "") -> None:
+        """Count one error of this cause; log the first.
+
+        Args:
+            cause: what was being done, as a short stable phrase ("write the journal"); log lines are one a cause.
+            error: what was caught. In strict mode it is raised again.
+            hint: what the user can do.
+        """
+        with self._lock:
+            self.counts[cause] += 1
+            first = self.counts[cause] == 1
+        if self.strict and error is not None:
+            raise error
+        if first:
+            reason = f"{type(error).__name__}: {error}" if error is not None else "no further detail"
+            log.warning("weft could not %s (%s). %sThis is logged once.", cause, reason, f"{hint} " if hint else "")

@@ -1,0 +1,271 @@
+"""The journal's records: facts, each idempotent and free of order. The format is `docs/format.md`.
+
+Field order is the wire format (msgpack arrays): append new fields at the end with a default, never reorder, never reuse
+a type id. A change that an old reader would misread takes a new `schema` number.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+SCHEMA = 1
+"""The schema number that this version writes and the highest it reads, for every type below."""
+
+
+class _Record(msgspec.Struct, array_like=True, frozen=True, gc=False, tag_field="record"):
+    pass
+
+
+class SegmentOpened(_Record, tag=1):
+    """First frame of a segment: who writes it."""
+
+    schema: int
+    writer: bytes
+    """8 random bytes a process, new after fork: a writer is alive while it holds the lock of any of its segments."""
+    host: str
+    pid: int
+    started_ns: int
+    weft_version: str
+    python_version: str
+
+
+class SegmentClosed(_Record, tag=2):
+    """Last frame of a segment that its writer ended: by rotation (it lives on) or at exit."""
+
+    schema: int
+    reason: str
+    """`rotate` or `exit`."""
+    dropped: int = 0
+    """Records that this writer could not write (a full disk), over its life."""
+
+
+class SpanOpened(_Record, tag=10):
+    """A call began. Its payloads are JSON in the tagged form of `docs/format.md`."""
+
+    schema: int
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes | None
+    name: str
+    kind: str
+    start_ns: int
+    project: str
+    run_uid: bytes | None = None
+    inputs: bytes | None = None
+    """JSON object of the bound arguments."""
+    attributes: bytes | None = None
+    """JSON object."""
+    thread_id: str | None = None
+    """The conversation (session) this belongs to."""
+    turn_id: str | None = None
+    user_id: str | None = None
+    version: str | None = None
+    """Digest of the op's code."""
+    links: bytes | None = None
+    """JSON list of {trace_id, span_id, attributes}."""
+
+
+class SpanUpdated(_Record, tag=11):
+    """Something was added to an open or closed span. Later ones (by time, segment, offset) win by key."""
+
+    schema: int
+    trace_id: bytes
+    span_id: bytes
+    at_ns: int
+    name: str | None = None
+    attributes: bytes | None = None
+    """JSON object, merged by key."""
+    events: bytes | None = None
+    """JSON list of {name, at_ns, attributes}, appended."""
+    inputs: bytes | None = None
+    thread_id: str | None = None
+    turn_id: str | None = None
+    user_id: str | None = None
+    tags: bytes | None = None
+    """JSON list of text, replacing."""
+
+
+class SpanClosed(_Record, tag=12):
+    """A call ended."""
+
+    schema: int
+    trace_id: bytes
+    span_id: bytes
+    end_ns: int
+    duration_ns: int
+    """A monotonic difference: `end_ns` minus the start may differ when the wall clock was set."""
+    status: str
+    """ok, error, cancelled."""
+    output: bytes | None = None
+    """JSON; None: nothing was captured, `null`: the call returned None."""
+    error: bytes | None = None
+    """JSON {type, message, stacktrace}."""
+    model: str | None = None
+    provider: str | None = None
+    usage: dict[str, int] | None = None
+    """Token counts by OpenTelemetry's inclusive names (input_tokens, output_tokens, cache_read_tokens, ...)."""
+    attributes: bytes | None = None
+    """JSON object, merged over the opened and updated ones."""
+    events: bytes | None = None
+    kind: str | None = None
+    name: str | None = None
+
+
+class ScoreLogged(_Record, tag=13):
+    """A judgement of a span, a trace, a run or a table row."""
+
+    schema: int
+    uid: bytes
+    target: str
+    """span, trace, run or row."""
+    at_ns: int
+    name: str
+    project: str
+    value: float | None = None
+    label: str | None = None
+    reason: str | None = None
+    trace_id: bytes | None = None
+    span_id: bytes | None = None
+    run_uid: bytes | None = None
+    row_id: str | None = None
+    source: bytes | None = None
+    """JSON {scorer, version, params}: what made it."""
+    error: str | None = None
+    """Why there is no value, when the scorer failed."""
+
+
+class SpanPriced(_Record, tag=14):
+    """What a span cost, stated once by the ingester, so that a rebuild repeats it."""
+
+    schema: int
+    trace_id: bytes
+    span_id: bytes
+    at_ns: int
+    cost_pico_usd: int
+    source: str
+    """Price table and version."""
+
+
+class RunStarted(_Record, tag=20):
+    """A run began. `id` is unique in its project, `uid` everywhere."""
+
+    schema: int
+    uid: bytes
+    id: str
+    project: str
+    name: str
+    started_ns: int
+    config: bytes | None = None
+    """JSON object."""
+    tags: list[str] = []
+    group: str | None = None
+    job_type: str | None = None
+    notes: str | None = None
+    parent_uid: bytes | None = None
+    metadata: bytes | None = None
+    """JSON object: host, argv, git, python."""
+
+
+class RunUpdated(_Record, tag=21):
+    """Changed fields of a run. Each key of config and summary is won by its last writer."""
+
+    schema: int
+    uid: bytes
+    at_ns: int
+    config: bytes | None = None
+    summary: bytes | None = None
+    name: str | None = None
+    tags: list[str] | None = None
+    notes: str | None = None
+    group: str | None = None
+
+
+class RunFinished(_Record, tag=22):
+    """A run ended by its own word; one that never does and whose writer is dead shows as crashed."""
+
+    schema: int
+    uid: bytes
+    ended_ns: int
+    state: str
+    """finished, failed or killed."""
+    exit_code: int = 0
+    error: bytes | None = None
+    """JSON {type, message, stacktrace}."""
+
+
+class MetricsLogged(_Record, tag=23):
+    """One `run.log()`. Points are never overwritten: (run, key, segment, offset) is a point's identity."""
+
+    schema: int
+    run_uid: bytes
+    step: int
+    at_ns: int
+    values: dict[str, float]
+    """Scalars, nested names joined by dots; NaN and infinities are kept (msgpack floats)."""
+    rich: bytes | None = None
+    """JSON object of whatever is no scalar (text, media, tables)."""
+    late: bool = False
+    """The step is below this writer's highest."""
+
+
+class ArtifactLogged(_Record, tag=30):
+    """A version of an artifact: content addressed by the digest of its manifest. The store numbers it."""
+
+    schema: int
+    project: str
+    name: str
+    type: str
+    digest: str
+    """sha256 hex of the canonical manifest."""
+    manifest: bytes
+    """JSON {path: {digest, size_bytes}}, paths sorted."""
+    size_bytes: int
+    at_ns: int
+    aliases: list[str] = []
+    description: str | None = None
+    metadata: bytes | None = None
+    run_uid: bytes | None = None
+    """The run that made it."""
+
+
+class ArtifactUsed(_Record, tag=31):
+    """A run read a version."""
+
+    schema: int
+    project: str
+    name: str
+    digest: str
+    run_uid: bytes
+    at_ns: int
+
+
+class Removed(_Record, tag=40):
+    """A tombstone: what it names is deleted and stays so through a rebuild."""
+
+    schema: int
+    target: str
+    """trace, run or artifact."""
+    key: bytes
+    """trace id, run uid, or the artifact version's digest as ASCII."""
+    project: str
+    at_ns: int
+
+
+Record: TypeAlias = (
+    SegmentOpened
+    | SegmentClosed
+    | SpanOpened
+    | SpanUpdated
+    | SpanClosed
+    | ScoreLogged
+    | SpanPriced
+    | RunStarted
+    | RunUpdated
+    | RunFinished
+    | MetricsLogged
+    | ArtifactLogged
+    | ArtifactUsed
+    | Removed
+)

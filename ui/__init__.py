@@ -1,0 +1,1 @@
+"""The Streamlit app: traces, evaluations, runs. Reads through `weft.tracking.reader`, writes nothing."""

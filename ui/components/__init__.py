@@ -1,0 +1,1 @@
+"""The parts that screens share: the trace view, numbers, badges."""

@@ -1,0 +1,1 @@
+"""Ask Python: the agent, its questions and its loopback provider behind `weft demo`."""
