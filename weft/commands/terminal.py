@@ -1,0 +1,115 @@
+"""What every command prints with: one console, tables, status words with their signs, and user text made harmless.
+
+Called by the commands and the demo. User text goes through `escape` or `text` before it reaches a terminal; markup is
+never made of it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, is_dataclass
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+OK, FAILURE, INCOMPLETE, USAGE, GATE = 0, 1, 2, 64, 100
+"""Exit codes: fine, something is wrong, not all was done, wrong call, a threshold was missed."""
+
+_signs: Mapping[str, tuple[str, str]] = {
+    "ok": ("●", "green"),
+    "finished": ("●", "green"),
+    "passed": ("●", "green"),
+    "error": ("▲", "red"),
+    "failed": ("▲", "red"),
+    "crashed": ("▲", "red"),
+    "killed": ("■", "yellow"),
+    "cancelled": ("■", "yellow"),
+    "interrupted": ("■", "yellow"),
+    "warning": ("!", "yellow"),
+    "running": ("◌", "cyan"),
+}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on the real stdout or stderr of this moment. Obeys NO_COLOR; no colour where nobody looks."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=False, emoji=False)
+
+
+def escape(value: object, limit: int | None = None) -> str:
+    """User text on one line, harmless: control, ANSI, bidi and invisible characters become visible escapes.
+
+    Args:
+        limit: most characters; what is cut shows as `…`.
+    """
+    shown = str(value)
+    if limit is not None and len(shown) > limit:
+        shown = shown[: max(0, limit - 1)] + "…"
+    return shown if shown.isprintable() else "".join(_visible(char) for char in shown)
+
+
+def _visible(char: str) -> str:
+    if char.isprintable():
+        return char
+    named = {"\n": "⏎", "\t": "⇥", "\r": "␍"}.get(char)
+    if named is not None:
+        return named
+    if unicodedata.category(char) == "Zs":  # a space of any width is harmless
+        return " "
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def text(value: object, style: str = "", limit: int | None = None) -> Text:
+    """User text for a table cell or a line: escaped, never read as markup."""
+    return Text(escape(value, limit), style=style, overflow="ellipsis", no_wrap=limit is not None)
+
+
+def status(word: str) -> Text:
+    """`● ok`, `▲ error`, `◌ running`: sign and colour say the same, so that neither alone is needed."""
+    sign, colour = _signs.get(word, ("○", "dim"))
+    return Text(f"{sign} {escape(word)}", style=colour, no_wrap=True)
+
+
+def table(*columns: str, right: Iterable[str] = (), title: str | None = None) -> Table:
+    """A calm table: a rule below the header, nothing else. Columns named in `right` are right-aligned."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", header_style="bold")
+    numeric = set(right)
+    for name in columns:
+        made.add_column(name, justify="right" if name in numeric else "left", no_wrap=name in numeric)
+    return made
+
+
+def print_json(value: object) -> None:
+    """`--json`: one document on stdout. Dataclasses become objects, NaN and infinities the text `NaN`, `Infinity`."""
+    sys.stdout.write(json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _plain(value: object) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: _plain(item) for name, item in asdict(value).items()}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Decimal):
+        return f"{value:f}" if value.is_finite() else str(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()  # a lone surrogate cannot be written to stdout
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return str(value)
+
+
+def fail(message: object, code: int = FAILURE) -> NoReturn:
+    """Say what went wrong in one line on stderr and end the command with this exit code."""
+    console(stderr=True).print(Text.assemble(("error: ", "bold red"), text(message)), soft_wrap=True)
+    raise SystemExit(code)
