@@ -133,22 +133,28 @@ def salvage(data: bytes | memoryview, base: int) -> Scan:
         run = scan(view[at:], base + at)
         frames += run.frames
         at = run.end - base
-        if run.stop in (Stop.END, Stop.NEWER):
+        if run.stop is Stop.NEWER:
             return Scan(frames, run.end, run.stop, run.detail)
+        if run.stop is Stop.END:
+            break
         found = _next_frame(view, at + 1)
         if found is None:
             break
         lost += found - at
         at = found
-    if not lost:
-        return Scan(frames, base + at, Stop.TORN if at < len(view) else Stop.END, f"{len(view) - at} bytes cut off")
-    return Scan(frames, base + len(view), Stop.CORRUPT, f"{lost + len(view) - at} damaged bytes")
+    tail = len(view) - at
+    if lost:
+        return Scan(frames, base + len(view), Stop.CORRUPT, f"{lost + tail} damaged bytes")
+    return Scan(frames, base + at, Stop.TORN, f"{tail} bytes cut off") if tail else Scan(frames, base + at, Stop.END)
 
 
 def _next_frame(view: memoryview, start: int) -> int | None:
     for match in _candidate.finditer(view, start + PREFIX_SIZE):
         at = match.start() - PREFIX_SIZE
         size, crc = _prefix.unpack_from(view, at)
-        if 0 < size <= len(view) - match.start() and zlib.crc32(view[match.start() : match.start() + size], size) == crc:
+        if (
+            0 < size <= len(view) - match.start()
+            and zlib.crc32(view[match.start() : match.start() + size], size) == crc
+        ):
             return at
     return None

@@ -38,7 +38,7 @@ _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 class Segment:
     """One append-only file, locked by its writer for life. Held by `Journal` alone."""
 
-    __slots__ = ("dirty", "fd", "path", "size")
+    __slots__ = ("dirty", "fd", "locked", "path", "size")
 
     def __init__(self, folder: Path, opened: SegmentOpened) -> None:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(opened.started_ns // 1_000_000_000))
@@ -48,7 +48,7 @@ class Segment:
         self.fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         try:
             # Locked and headed before it gets its name: a reader never sees a segment that looks dead at birth.
-            try_lock(self.fd)
+            self.locked = try_lock(self.fd)
             head = frames.HEADER + frames.encode(opened)
             if os.write(self.fd, head) != len(head):
                 raise OSError(28, "no space left for a new segment", str(draft))
@@ -138,11 +138,14 @@ class Journal:
     def sync(self) -> None:
         """Ask the disk to keep what was appended (fdatasync): after this, a power cut loses none of it."""
         with self._lock:
-            dirty = [segment for segment in self._segments if segment is not None and segment.dirty]
+            held = [segment for segment in self._segments if segment is not None]
             duplicates = []
-            for segment in dirty:
-                segment.dirty = False
-                duplicates.append(os.dup(segment.fd))
+            for segment in held:
+                if not segment.locked:
+                    os.utime(segment.fd)  # the heartbeat, where the file system has no locks
+                if segment.dirty:
+                    segment.dirty = False
+                    duplicates.append(os.dup(segment.fd))
         # Outside the lock: a slow disk must not hold up an append.
         for fd in duplicates:
             try:

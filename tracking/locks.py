@@ -3,36 +3,60 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows: no flock; liveness falls back to a heartbeat (docs/format.md)
+except ImportError:  # Windows: no flock; liveness falls back to the heartbeat
     fcntl = None  # type: ignore[assignment]
+
+HEARTBEAT_SECONDS = 30.0
+"""Where a file system has no locks, a writer that has not touched its segment for this long counts as dead."""
 
 
 def try_lock(fd: int) -> bool:
-    """Take an exclusive lock on an open file without waiting; True when it is ours. It goes when the file is closed."""
+    """Take an exclusive lock on an open file without waiting; it goes when the file is closed.
+
+    Returns False where somebody holds it, and where the file system has no locks.
+    """
     if fcntl is None:
-        return True
+        return False
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
     except OSError:
         return False
     return True
 
 
-def is_held(path: str | os.PathLike[str]) -> bool:
-    """Whether somebody alive holds the lock of this file."""
-    if fcntl is None:
-        return os.path.exists(path)
-    fd = os.open(path, os.O_RDONLY)
+def is_held(path: Path) -> bool:
+    """Whether somebody alive holds the lock of this file; by its heartbeat where there are no locks."""
+    if fcntl is not None:
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            # A shared lock asks without ever making a second asker believe that a dead writer lives.
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass  # no locks here: ask the heartbeat
+        else:
+            return False
+        finally:
+            os.close(fd)
+    return time.time() - path.stat().st_mtime < HEARTBEAT_SECONDS
+
+
+@contextmanager
+def exclusive(path: Path, wait_s: float) -> Iterator[bool]:
+    """Hold the lock file at `path` for the block; yields whether it could be had within `wait_s` seconds."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        # A shared lock asks without ever making a second asker believe that a dead writer lives.
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        deadline = time.monotonic() + wait_s
+        while not (held := try_lock(fd) or fcntl is None) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        yield held
     finally:
         os.close(fd)
-    return False
