@@ -1,4 +1,4 @@
-"""The reading side of a journal: which segments there are, who lives, what bytes wait. Writes nothing but moves files."""
+"""The reading side of a journal: which segments there are, who lives, what bytes wait. Moves files, never edits one."""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from weft.tracking import frames
 from weft.tracking.faults import Faults
 from weft.tracking.frames import Stop
 from weft.tracking.home import Home
@@ -213,7 +212,7 @@ def test_a_forked_child_writes_its_own_segment_under_a_new_name(tmp_path: Path) 
 
 
 def test_a_full_disk_costs_the_records_that_do_not_fit_and_nothing_else(tmp_path: Path) -> None:
-    """RLIMIT_FSIZE makes the kernel cut a write short, as a full disk does: cut back, counted, carried on, exit clean."""
+    """RLIMIT_FSIZE makes the kernel cut a write short, as a full disk does: cut back, counted, carried on."""
     script = """
         import logging, resource, signal, sys
         from pathlib import Path
