@@ -1,0 +1,228 @@
+"""The loopback provider keeps OpenAI's protocol: the real openai client is the judge."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+
+import openai
+import pytest
+
+from weft.testing import ChatReply, LoopbackProvider, ToolCall, scripted
+
+ASK = [{"role": "user", "content": "What is a generator?"}]
+TOOL = {"type": "function", "function": {"name": "lookup", "parameters": {"type": "object", "properties": {}}}}
+
+
+@pytest.fixture
+def provider():
+    with LoopbackProvider() as running:
+        yield running
+
+
+@pytest.fixture
+def client(provider):
+    with openai.OpenAI(base_url=provider.base_url, api_key="test", max_retries=0) as made:
+        yield made
+
+
+def create(client, **more):
+    return client.chat.completions.create(**{"model": "gpt-4o-mini", "messages": ASK} | more)
+
+
+def test_a_chat_completion_echoes_and_counts(client) -> None:
+    answer = create(client)
+    assert answer.choices[0].message.content == "What is a generator?"
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.model == "gpt-4o-mini"
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 2
+    assert answer.usage.prompt_tokens_details.cached_tokens == 0
+
+
+def test_a_stream_says_the_same_in_pieces(client) -> None:
+    parts = list(create(client, stream=True))
+    assert "".join(part.choices[0].delta.content or "" for part in parts) == "What is a generator?"
+    assert parts[0].choices[0].delta.role == "assistant"
+    assert parts[-1].choices[0].finish_reason == "stop"
+    assert len({part.id for part in parts}) == 1
+    assert all(part.usage is None for part in parts)
+
+
+def test_a_stream_reports_usage_in_one_more_chunk_when_asked(client) -> None:
+    parts = list(create(client, stream=True, stream_options={"include_usage": True}))
+    assert parts[-1].choices == []
+    assert parts[-1].usage == create(client).usage
+    assert all(part.usage is None for part in parts[:-1])
+
+
+def test_tool_calls_arrive_whole_and_as_deltas(client, provider) -> None:
+    call = ToolCall("lookup", '{"topic": "yield", "why": "é"}')
+    provider.responder = lambda request: ChatReply(tool_calls=[call, ToolCall("lookup", "{}")])
+    whole = create(client, tools=[TOOL]).choices[0]
+    assert whole.finish_reason == "tool_calls"
+    assert whole.message.tool_calls[0].function.arguments == call.arguments
+    with client.chat.completions.stream(model="gpt-4o-mini", messages=ASK, tools=[TOOL]) as stream:
+        streamed = stream.get_final_completion().choices[0]
+    assert [t.function.arguments for t in streamed.message.tool_calls] == [call.arguments, "{}"]
+    assert streamed.message.tool_calls[0].id == call.id
+
+
+def test_counts_that_the_responder_states_are_reported(client, provider) -> None:
+    provider.responder = lambda request: ChatReply(
+        "x",
+        prompt_tokens=17903,
+        completion_tokens=850,
+        cached_tokens=17817,
+        reasoning_tokens=700,
+        model="gpt-x",
+    )
+    answer = create(client)
+    assert (answer.usage.prompt_tokens, answer.usage.prompt_tokens_details.cached_tokens) == (17903, 17817)
+    assert answer.usage.completion_tokens_details.reasoning_tokens == 700
+    assert answer.model == "gpt-x"
+
+
+def test_a_token_limit_cuts_the_answer(client) -> None:
+    choice = create(client, max_tokens=2).choices[0]
+    assert (choice.message.content, choice.finish_reason) == ("What is", "length")
+
+
+def test_several_choices_on_request(client) -> None:
+    assert [choice.index for choice in create(client, n=3).choices] == [0, 1, 2]
+
+
+def test_embeddings_are_deterministic_unit_vectors_in_both_formats(client) -> None:
+    texts = ["a generator yields values", "generator values", "sockets"]
+    packed = client.embeddings.create(model="text-embedding-3-small", input=texts)
+    plain = client.embeddings.create(model="text-embedding-3-small", input=texts, encoding_format="float")
+    vectors = [item.embedding for item in plain.data]
+    for one, other in zip(packed.data, vectors, strict=True):
+        assert one.embedding == pytest.approx(other, abs=1e-6)
+    near, far = (sum(a * b for a, b in zip(vectors[0], other, strict=True)) for other in vectors[1:])
+    assert near > 0.5 > abs(far)
+    assert packed.usage.total_tokens == packed.usage.prompt_tokens > 3
+    assert len(client.embeddings.create(model="m", input="one", dimensions=8).data[0].embedding) == 8
+
+
+def test_models_are_listed(client) -> None:
+    assert [model.id for model in client.models.list()] == ["gpt-4o-mini"]
+
+
+def test_responses_answer_and_stream(client) -> None:
+    whole = client.responses.create(model="gpt-4o-mini", input="hello there", instructions="Be brief.")
+    assert whole.output_text == "hello there"
+    assert whole.usage.input_tokens > 0
+    with client.responses.stream(model="gpt-4o-mini", input="hello there") as stream:
+        kinds = [event.type for event in stream]
+        assert stream.get_final_response().output_text == "hello there"
+    assert (kinds[0], kinds[-1]) == ("response.created", "response.completed")
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, openai.BadRequestError),
+        (401, openai.AuthenticationError),
+        (404, openai.NotFoundError),
+        (429, openai.RateLimitError),
+        (500, openai.InternalServerError),
+    ],
+)
+def test_a_status_on_request_comes_in_openais_envelope(client, provider, status: int, error: type[Exception]) -> None:
+    provider.fail_next(status)
+    with pytest.raises(error) as ordered:
+        create(client)
+    assert ordered.value.body["message"]
+    assert create(client).choices
+    with pytest.raises(error):
+        create(client, model=f"status-{status}")
+
+
+def test_the_clients_own_retries_get_through_a_429(provider) -> None:
+    provider.fail_next(429, times=2, retry_after_s=0.01)
+    with openai.OpenAI(base_url=provider.base_url, api_key="test", max_retries=2) as client:
+        assert create(client).choices
+    assert len(provider.requests) == 3
+
+
+def test_a_missing_and_a_bad_key_are_refused(provider) -> None:
+    with openai.OpenAI(base_url=provider.base_url, api_key="bad") as client, pytest.raises(openai.AuthenticationError):
+        create(client)
+    assert raw(provider, "GET", "/v1/models", headers={})[0] == 401
+
+
+def test_malformed_requests_are_refused_and_the_connection_lives(provider) -> None:
+    cases = [
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"model": "m"}',
+        b'{"model": "m", "messages": "hi"}',
+        b'{"model":"m","messages":[1]}',
+    ]
+    connection = http.client.HTTPConnection("127.0.0.1", provider.port)
+    for body in cases:
+        status, answer = raw(provider, "POST", "/v1/chat/completions", body, connection=connection)
+        assert status == 400
+        assert answer["error"]["type"] == "invalid_request_error"
+    assert raw(provider, "POST", "/v1/elsewhere", b"{}", connection=connection)[0] == 404
+    connection.close()
+
+
+def test_a_responder_that_raises_is_a_500_with_its_reason(client, provider) -> None:
+    provider.responder = scripted("first")
+    assert create(client).choices[0].message.content == "first"
+    with pytest.raises(openai.InternalServerError, match="used up"):
+        create(client)
+
+
+def test_a_cut_stream_breaks_the_connection(client, provider) -> None:
+    provider.cut_next_stream(after_chunks=2)
+    got = []
+    with pytest.raises(openai.APIConnectionError):
+        got.extend(create(client, stream=True))
+    assert create(client, stream=True).response.status_code == 200
+
+
+def test_requests_are_kept(client, provider) -> None:
+    create(client, temperature=0)
+    kept = provider.requests[0]
+    assert (kept.method, kept.path, kept.body["temperature"]) == ("POST", "/v1/chat/completions", 0)
+    assert kept.headers["authorization"] == "Bearer test"
+
+
+def test_closing_leaves_no_thread_even_while_clients_hold_connections() -> None:
+    before = set(threading.enumerate())
+    provider = LoopbackProvider()
+    connections = [http.client.HTTPConnection("127.0.0.1", provider.port) for _ in range(4)]
+    for connection in connections:
+        assert raw(provider, "GET", "/v1/models", connection=connection)[0] == 200
+    provider.close()
+    assert not [thread for thread in set(threading.enumerate()) - before if thread.is_alive()]
+    for connection in connections:
+        connection.close()
+    with pytest.raises(ConnectionError):
+        raw(provider, "GET", "/v1/models")
+
+
+async def test_many_requests_at_once(provider) -> None:
+    import asyncio
+
+    async with openai.AsyncOpenAI(base_url=provider.base_url, api_key="test") as client:
+        asks = [[{"role": "user", "content": f"number {n}"}] for n in range(20)]
+        answers = await asyncio.gather(
+            *(client.chat.completions.create(model="gpt-4o-mini", messages=ask) for ask in asks)
+        )
+    assert [answer.choices[0].message.content for answer in answers] == [f"number {n}" for n in range(20)]
+
+
+def raw(provider, method, path, body=None, *, headers=None, connection=None):
+    mine = connection or http.client.HTTPConnection("127.0.0.1", provider.port)
+    try:
+        mine.request(method, path, body, {"Authorization": "Bearer test"} if headers is None else headers)
+        answer = mine.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        if connection is None:
+            mine.close()

@@ -1,0 +1,17 @@
+"""For tests of programs that weft traces, and weft's own: a provider on loopback, captured spans, fixed ids."""
+
+from __future__ import annotations
+
+from weft.testing.provider import LoopbackProvider, Received, Responder, echo, scripted
+from weft.testing.wire import ChatReply, ChatRequest, ToolCall
+
+__all__ = [
+    "ChatReply",
+    "ChatRequest",
+    "LoopbackProvider",
+    "Received",
+    "Responder",
+    "ToolCall",
+    "echo",
+    "scripted",
+]
