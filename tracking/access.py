@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from importlib import import_module
 
 from weft.tracking import runtime
 from weft.tracking.home import Home
@@ -12,9 +13,6 @@ from weft.tracking.settings import Settings
 from weft.tracking.store import Store
 
 log = logging.getLogger("weft.ingest")
-
-enrichers: list[Enricher] = []
-"""What prices spans on their way in. Tracking knows no prices: `weft.wiring` fills this."""
 
 
 def open_store(
@@ -47,16 +45,25 @@ def drain_into(
     *,
     foreign_s: float | None = None,
     wait_s: float = 30.0,
-    more: Sequence[Enricher] = (),
 ) -> Drained:
     """One pass of the ingester over this home; what waits afterwards is logged."""
     own = [path.name for path in runtime.active().journal.segments] if runtime.active().settings == settings else []
-    ingester = Ingester(Home(settings.home), store.sink(), [*enrichers, *more])
+    ingester = Ingester(Home(settings.home), store.sink(), _load(settings.enrichers))
     done = ingester.drain(own=own, foreign_s=foreign_s, wait_s=wait_s)
     if done.waiting_bytes:
         log.info("%d bytes of journal wait to be ingested; run `weft ingest`", done.waiting_bytes)
     for name in done.newer:
-        log.warning("journal segment %s was written by a newer weft; it is kept as it is. Upgrade weft to read it", name)
+        log.warning(
+            "journal segment %s was written by a newer weft; it is kept as it is. Upgrade weft to read it", name
+        )
     for name in done.quarantined:
         log.warning("journal segment %s is damaged; its sound records were kept. See `weft doctor`", name)
     return done
+
+
+def _load(names: Sequence[str]) -> list[Enricher]:
+    found: list[Enricher] = []
+    for name in names:
+        module, _, function = name.partition(":")
+        found.append(getattr(import_module(module), function))
+    return found

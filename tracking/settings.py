@@ -33,6 +33,10 @@ class Settings:
     auto_ingest: bool = True
     """Past a backlog of 256 MiB a program that only writes starts the niced ingester. `WEFT_AUTO_INGEST=0`."""
 
+    enrichers: tuple[str, ...] = ("weft.tracer.prices:enrich",)
+    """What adds to spans on their way into the store, as `module:function`: loaded by the ingester alone. Named here, not
+    imported: this package knows no prices."""
+
     @classmethod
     def resolve(
         cls,
