@@ -1,0 +1,75 @@
+"""`weft ingest`: journal to store, once or for as long as it is watched. One watcher a home, at low priority."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Annotated
+
+import typer
+
+from weft.commands import terminal
+from weft.tracking import runtime, units
+from weft.tracking.access import drain_into, open_store
+from weft.tracking.home import Home
+from weft.tracking.ingest import Drained
+from weft.tracking.locks import exclusive
+
+IDLE_SECONDS = 0.25
+"""How soon a watcher looks again after a pass that found nothing."""
+
+
+def ingest(
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until interrupted; what is written shows at once.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+) -> None:
+    """Move what was recorded from the journal into the store. Reading commands do this by themselves."""
+    settings = runtime.active().settings
+    home = Home(settings.home).ensure()
+    if watch:
+        _watch(home)
+        return
+    with open_store(settings, drain=False) as store:
+        done = drain_into(store, settings)
+    if json:
+        terminal.print_json(done)
+    else:
+        terminal.console().print(terminal.text(_said(done)))
+    if done.busy or done.newer:
+        raise SystemExit(terminal.INCOMPLETE)
+
+
+def _said(done: Drained) -> str:
+    parts = [f"{done.records:,} records ingested"]
+    if done.waiting_bytes:
+        parts.append(
+            f"{units.size(done.waiting_bytes)} wait" + (" (another process is ingesting)" if done.busy else "")
+        )
+    if done.torn:
+        parts.append(f"{len(done.torn)} segments ended in the middle of a write (their writer was killed)")
+    if done.quarantined:
+        parts.append(f"{len(done.quarantined)} damaged segments set aside (weft doctor)")
+    if done.newer:
+        parts.append(f"{len(done.newer)} segments of a newer weft left alone")
+    return "; ".join(parts)
+
+
+def _watch(home: Home) -> None:
+    if hasattr(os, "nice"):
+        os.nice(10)  # it must never take the processor from the program it watches
+    with exclusive(home.path / "watch.lock", wait_s=0) as mine:
+        if not mine:
+            terminal.console().print("another watcher is at work on this home already")
+            return
+        settings = runtime.active().settings
+        with open_store(settings, drain=False) as store:
+            parent = os.getppid()
+            try:
+                while os.getppid() == parent:
+                    done = drain_into(store, settings)
+                    if not done.records:
+                        time.sleep(IDLE_SECONDS)
+            except KeyboardInterrupt:
+                pass

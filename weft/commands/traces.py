@@ -1,0 +1,152 @@
+"""`weft traces`: what was called, as a list and one at a time as a tree."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+from rich.tree import Tree
+
+from weft.commands import terminal
+from weft.tracking import units
+from weft.tracking.access import open_store
+from weft.tracking.errors import NotFoundError, UsageError
+from weft.tracking.readmodels import SpanRecord, TraceRecord
+
+app = typer.Typer(help="Traces: root calls with the tree below them.", no_args_is_help=True, add_completion=False)
+
+_AGO = re.compile(r"(\d+)\s*([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@app.command()
+def ls(
+    project: Annotated[str | None, typer.Option(help="Only this project.")] = None,
+    status: Annotated[str | None, typer.Option(help="ok, error, running, interrupted or cancelled.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only this op.")] = None,
+    text: Annotated[str | None, typer.Option(help="Only traces whose input, output or name contains this.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only the last 30m, 24h, 7d, ...")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List traces, newest first."""
+    where: dict[str, Any] = {
+        key: value for key, value in (("project", project), ("status", status), ("name", name)) if value is not None
+    }
+    if text:
+        where["text"] = {"$contains": text}
+    if since:
+        where["start_ns"] = {"$gte": time.time_ns() - _ago_ns(since)}
+    with open_store() as store:
+        page = store.reader().traces(where, limit=limit)
+    if json:
+        terminal.print_json(page.rows)
+        return
+    if not page.rows:
+        terminal.console().print(
+            "no traces" + (" match" if where else " yet: decorate a function with @weft.op and call it")
+        )
+        return
+    now = time.time_ns()
+    table = terminal.table(
+        "status", "trace", "name", "input", "dur", "spans", "tok", "cost", "when", right=("dur", "spans", "tok", "cost")
+    )
+    for row in page.rows:
+        table.add_row(*_cells(row, now))
+    console = terminal.console()
+    console.print(table)
+    if page.total > len(page.rows):
+        console.print(f"{len(page.rows)} of {page.total:,} traces; --limit shows more", style="dim")
+
+
+def _cells(row: TraceRecord, now_ns: int) -> tuple[Text | str, ...]:
+    return (
+        terminal.status(row.status),
+        Text(row.trace_id[:16], no_wrap=True, style="dim"),
+        terminal.text(row.name, limit=28),
+        terminal.text(row.input_preview, limit=44),
+        units.duration(row.duration_ns),
+        f"{row.span_count:,}",
+        units.tokens(_total(row.input_tokens, row.output_tokens)),
+        units.usd(row.cost),
+        units.age(row.start_ns, now_ns),
+    )
+
+
+def _total(*counts: int | None) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+@app.command()
+def show(
+    trace: Annotated[str, typer.Argument(help="Trace id, or the beginning of one.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, payloads included.")] = False,
+) -> None:
+    """Show one trace as a tree."""
+    with open_store() as store:
+        reader = store.reader()
+        row = _one(reader, trace)
+        spans = reader.spans({"trace_id": row.trace_id}, payloads=json).rows
+    if json:
+        terminal.print_json({"trace": row, "spans": spans})
+        return
+    terminal.console().print(tree(row, spans))
+
+
+def _one(reader: Any, prefix: str) -> TraceRecord:
+    if not re.fullmatch(r"[0-9a-fA-F]{1,32}", prefix):
+        raise UsageError(f"a trace id is up to 32 hex digits, not {prefix!r}. `weft traces ls` shows them")
+    low, high = prefix.lower().ljust(32, "0"), prefix.lower().ljust(32, "f")
+    rows = reader.traces({"trace_id": {"$gte": low, "$lte": high}}, limit=2).rows
+    if not rows:
+        raise NotFoundError(f"no trace begins with {prefix}. `weft traces ls` shows the newest")
+    if len(rows) > 1:
+        raise UsageError(f"{prefix} is the beginning of several traces: {', '.join(row.trace_id for row in rows)}, ...")
+    found: TraceRecord = rows[0]
+    return found
+
+
+def tree(trace: TraceRecord, spans: Any) -> Tree:
+    """The trace as a tree for a terminal: name, kind, duration, tokens, cost, error."""
+    head = Text.assemble(terminal.text(trace.name, "bold"), "  ", terminal.status(trace.status))
+    head.append(f"  {units.duration(trace.duration_ns)} · {trace.span_count} spans", "dim")
+    if trace.cost is not None:
+        head.append(f" · {units.usd(trace.cost)}", "dim")
+    root = Tree(head, guide_style="dim")
+    ids = {span.span_id for span in spans}
+    nodes: dict[str, Tree] = {}
+    children: dict[str | None, list[SpanRecord]] = {}
+    for span in spans:
+        children.setdefault(span.parent_id if span.parent_id in ids else None, []).append(span)
+    waiting = [(root, span) for span in reversed(children.get(None, []))]
+    while waiting:
+        above, span = waiting.pop()
+        nodes[span.span_id] = above.add(_line(span))
+        waiting += [(nodes[span.span_id], child) for child in reversed(children.get(span.span_id, []))]
+    return root
+
+
+def _line(span: SpanRecord) -> Text:
+    line = Text.assemble((f"{span.kind:<9} ", "cyan"), terminal.text(span.name, limit=60))
+    line.append(f"  {units.duration(span.duration_ns)}", "dim")
+    if span.usage:
+        total = _total(span.usage.get("input_tokens"), span.usage.get("output_tokens"))
+        line.append(f"  {units.tokens(total)}", "dim")
+    if span.cost is not None:
+        line.append(f"  {units.usd(span.cost)}", "dim")
+    if span.status != "ok":
+        line.append("  ").append_text(terminal.status(span.status))
+    if span.status == "error" and span.output_preview:
+        line.append("  ").append_text(terminal.text(span.output_preview, "red", limit=80))
+    return line
+
+
+def _ago_ns(words: str) -> int:
+    match = _AGO.fullmatch(words.strip())
+    if match is None:
+        raise UsageError(f"--since is {words!r}; it takes a number and s, m, h or d, such as 24h")
+    return int(match[1]) * _SECONDS[match[2]] * 1_000_000_000
