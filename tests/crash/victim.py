@@ -1,0 +1,120 @@
+"""A program that records and is killed: run by the crash tests as `python victim.py MODE HOME ...`, never imported."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+
+import weft
+from weft.tracking import runtime
+from weft.tracking.settings import Settings
+
+
+@weft.op
+def double(number: int) -> dict[str, int]:
+    return {"twice": 2 * number}
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_after_ops(home: str, trials: str, seed: str) -> None:
+    """Forks one victim a trial; each dies in the instruction after its Nth op return. Prints `trial N` lines."""
+    for trial, count in _trials(int(trials), int(seed)):
+        if os.fork() == 0:
+            weft.configure(home=home, project=f"ops-{trial}")
+            for number in range(count):
+                double(number)
+            die()
+        os.wait()
+        print(trial, count)
+
+
+def kill_after_logs(home: str, trials: str, seed: str) -> None:
+    """The same for `run.log()`."""
+    for trial, count in _trials(int(trials), int(seed)):
+        if os.fork() == 0:
+            weft.configure(home=home)
+            run = weft.init(f"logs-{trial}", id="only")
+            for step in range(count):
+                run.log({"loss": 1.0 / (step + 1), "step_squared": step * step})
+            die()
+        os.wait()
+        print(trial, count)
+
+
+def kill_inside(home: str, trials: str, seed: str) -> None:
+    """Ops called by a signal handler in the middle of other ops; dies inside the handler, after a call returned.
+
+    Every call that returned, outer and nested, is told to the parent through a pipe first.
+    """
+    for trial, count in _trials(int(trials), int(seed)):
+        told, tell = os.pipe()
+        if os.fork() == 0:
+            weft.configure(home=home, project=f"nested-{trial}")
+            nested = 0
+
+            def on_alarm(signum: int, frame: object, count: int = count, tell: int = tell) -> None:
+                nonlocal nested
+                double(-1)
+                nested += 1
+                os.write(tell, b"n")
+                if nested == count:
+                    die()
+
+            signal.signal(signal.SIGALRM, on_alarm)
+            signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+            while True:
+                double(1)
+                os.write(tell, b"o")
+        os.close(tell)
+        heard = bytearray()
+        while chunk := os.read(told, 1 << 16):
+            heard += chunk
+        os.close(told)
+        os.wait()
+        print(trial, heard.count(b"n"), heard.count(b"o"))
+
+
+def write_until_killed(home: str, project: str) -> None:
+    """Ops without end; acknowledges each on stdout after it returned."""
+    weft.configure(home=home, project=project)
+    out = sys.stdout.fileno()
+    number = 0
+    while True:
+        double(number)
+        number += 1
+        os.write(out, b".")
+
+
+def write_spans_and_metrics(home: str, project: str, count: str) -> None:
+    """A worker of the eight."""
+    weft.configure(home=home, project=project)
+    run = weft.init(project, id="worker")
+    for number in range(int(count)):
+        double(number)
+        run.log({"loss": float(number)})
+    run.finish()
+
+
+def _trials(trials: int, seed: int) -> list[tuple[int, int]]:
+    chance = random.Random(seed)
+    # One segment is opened by the parent's first record only in a child: the parent itself records nothing.
+    assert not runtime.active().journal.segments
+    return [(trial, chance.randint(1, 60)) for trial in range(trials)]
+
+
+if __name__ == "__main__":
+    mode, where, *rest = sys.argv[1:]
+    runtime.configure(Settings.resolve(home=Path(where)))
+    {
+        "ops": kill_after_ops,
+        "logs": kill_after_logs,
+        "inside": kill_inside,
+        "endless": write_until_killed,
+        "worker": write_spans_and_metrics,
+    }[mode](where, *rest)
