@@ -1,0 +1,272 @@
+"""One step from any Python object towards JSON: the table of handlers that `encoding` looks types up in.
+
+Other libraries' types are known by what is already in `sys.modules`; nothing is imported for them, and nothing is ever
+consumed (an iterator), moved (a tensor on a GPU) or called that is not the object's own way to describe itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import io
+import re
+import sys
+import types
+from base64 import b64encode
+from collections import ChainMap, UserDict, UserList, deque
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from typing import Any, TypeAlias
+from uuid import UUID
+
+StoreBlob: TypeAlias = Callable[[bytes], str]
+"""Keeps bytes and answers their sha256 as hex (`Blobs(home).put`)."""
+Handler: TypeAlias = Callable[[Any, StoreBlob | None], object]
+
+TAG = "$weft"
+REPR_CHARS = 1000
+"""A longer repr is cut, and its full length said."""
+ARRAY_ITEMS = 1000
+"""An array of at most this many numbers is written as plain lists; of a larger one the first ones and its shape."""
+TABLE_ROWS = 100
+"""Rows of a data frame that are written out; their full number is always said."""
+BLOB_BYTES = 256 << 10
+"""Bytes and texts from this size on go to a blob where there is a place for blobs."""
+
+_address = re.compile(r" at 0x[0-9A-Fa-f]+")
+_handlers: dict[type, Handler] = {}
+_HANDLERS_KEPT = 4096
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tagged:
+    """A decoded tagged value that has no Python value of its own: a blob, a cycle, an unserialisable object, ..."""
+
+    kind: str
+    """blob, ref, repr, truncated, error, array, table, image; or what a newer weft wrote."""
+    value: Any
+
+
+class Tag(dict[str, object]):
+    """A tagged form, told by its type from a user's dict that looks like one."""
+
+    __slots__ = ()
+
+
+def tag(kind: str, value: object) -> Tag:
+    """The tagged form of `docs/format.md`."""
+    return Tag({TAG: kind, "v": value})
+
+
+def handler_of(kind: type) -> Handler:
+    """How instances of this type become plainer; found once a type."""
+    found = _handlers.get(kind)
+    if found is None:
+        if len(_handlers) >= _HANDLERS_KEPT:
+            _handlers.clear()  # a program that makes classes without end must not make us keep them all
+        found = _handlers[kind] = _resolve(kind)
+    return found
+
+
+def type_name(kind: Any) -> str:
+    """`module.Class` (or function), without `builtins.`."""
+    module = getattr(kind, "__module__", None)
+    name = getattr(kind, "__qualname__", None) or getattr(kind, "__name__", None) or str(kind)
+    return str(name) if module in (None, "builtins") else f"{module}.{name}"
+
+
+def described(value: object) -> Tag:
+    """Type and bounded repr; a repr that raises is said to have raised."""
+    kind = type(value)
+    try:
+        if kind.__repr__ is object.__repr__:
+            text = f"<{type_name(kind)} object>"
+        else:
+            text = _address.sub("", repr(value))
+    except Exception as error:
+        text = f"<{type_name(kind)} object; its repr raised {type(error).__name__}>"
+    body: dict[str, object] = {"type": type_name(kind), "text": text[:REPR_CHARS]}
+    if len(text) > REPR_CHARS:
+        body["chars"] = len(text)
+    return tag("repr", body)
+
+
+def blob_tag(data: bytes, media_type: str, store_blob: StoreBlob, **more: object) -> Tag:
+    """Keep the bytes as a blob and name it."""
+    return tag("blob", {"digest": store_blob(data), "size_bytes": len(data), "media_type": media_type, **more})
+
+
+def is_media(handler: Handler) -> bool:
+    """Whether this handler wants a place for blobs."""
+    return handler in _MEDIA
+
+
+def _bytes(value: Any, store_blob: StoreBlob | None) -> object:
+    data = bytes(value)
+    if store_blob is not None and len(data) >= BLOB_BYTES:
+        return blob_tag(data, "application/octet-stream", store_blob)
+    return tag("bytes", b64encode(data).decode("ascii"))
+
+
+def _duration(value: datetime.timedelta, _: StoreBlob | None) -> str:
+    return f"PT{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"  # ISO 8601
+
+
+def _set(value: Any, _: StoreBlob | None) -> object:
+    try:
+        return sorted(value)
+    except TypeError:
+        return list(value)
+
+
+def _fields(names: tuple[str, ...]) -> Handler:
+    def handle(value: Any, _: StoreBlob | None) -> object:
+        return {name: getattr(value, name) for name in names if hasattr(value, name)}
+
+    return handle
+
+
+def _error(value: BaseException, _: StoreBlob | None) -> object:
+    try:
+        message = str(value)
+    except Exception as error:
+        message = f"<its message raised {type(error).__name__}>"
+    return tag("error", {"type": type_name(type(value)), "message": message})
+
+
+def _callable(value: Any, _: StoreBlob | None) -> object:
+    return tag("repr", {"type": type(value).__name__, "text": type_name(value)[:REPR_CHARS]})
+
+
+def _generic(value: object, _: StoreBlob | None) -> object:
+    return described(value)
+
+
+def _array(value: Any, store_blob: StoreBlob | None) -> object:
+    if value.size <= ARRAY_ITEMS or value.dtype.hasobject:
+        return value.tolist()
+    body: dict[str, object] = {
+        "dtype": str(value.dtype),
+        "shape": list(value.shape),
+        "size_bytes": int(value.nbytes),
+        "head": value[(slice(0, ARRAY_ITEMS),) * value.ndim].ravel()[:ARRAY_ITEMS].tolist(),
+    }
+    if store_blob is not None:
+        numpy = sys.modules["numpy"]
+        buffer = io.BytesIO()
+        numpy.save(buffer, value, allow_pickle=False)
+        body["blob"] = blob_tag(buffer.getvalue(), "application/x-npy", store_blob)["v"]
+    return tag("array", body)
+
+
+def _tensor(value: Any, store_blob: StoreBlob | None) -> object:
+    if value.device.type != "cpu":  # reading it would wait for the device
+        return tag("array", {"dtype": str(value.dtype), "shape": list(value.shape), "device": str(value.device)})
+    try:
+        array = value.detach().numpy()
+    except TypeError:  # a dtype that numpy has not (bfloat16)
+        array = value.detach().float().numpy()
+    return _array(array, store_blob)
+
+
+def _pandas_frame(value: Any, _: StoreBlob | None) -> object:
+    rows = [list(row) for row in value.head(TABLE_ROWS).itertuples(index=False, name=None)]
+    return tag("table", {"columns": [str(name) for name in value.columns], "n_rows": len(value), "rows": rows})
+
+
+def _polars_frame(value: Any, _: StoreBlob | None) -> object:
+    rows = [list(row) for row in value.head(TABLE_ROWS).rows()]
+    return tag("table", {"columns": list(value.columns), "n_rows": value.height, "rows": rows})
+
+
+def _series(value: Any, _: StoreBlob | None) -> object:
+    if len(value) <= ARRAY_ITEMS:
+        return value.to_list()
+    return tag(
+        "array",
+        {"dtype": str(value.dtype), "shape": [len(value)], "head": value[:ARRAY_ITEMS].to_list()},
+    )
+
+
+def _image(value: Any, store_blob: StoreBlob | None) -> object:
+    body: dict[str, object] = {"width": value.width, "height": value.height, "mode": value.mode}
+    if store_blob is not None:
+        form = value.format if value.format in ("PNG", "JPEG", "WEBP") else "PNG"
+        buffer = io.BytesIO()
+        value.save(buffer, form)
+        body["blob"] = blob_tag(buffer.getvalue(), f"image/{form.lower()}", store_blob)["v"]
+    return tag("image", body)
+
+
+def _numpy_scalar(value: Any, _: StoreBlob | None) -> object:
+    plain = value.item()
+    return plain if type(plain) is not type(value) else str(value)
+
+
+_EXACT: tuple[tuple[tuple[type, ...], Handler], ...] = (
+    ((Tagged,), lambda value, _: tag(value.kind, value.value)),
+    ((Enum,), lambda value, _: value.value),
+    ((bytes, bytearray, memoryview), _bytes),
+    ((set, frozenset), _set),
+    ((datetime.timedelta,), _duration),
+    ((datetime.datetime, datetime.date, datetime.time), lambda value, _: value.isoformat()),
+    ((Decimal, UUID, PurePath), lambda value, _: str(value)),
+    ((BaseException,), _error),
+    ((types.MappingProxyType, UserDict, ChainMap), lambda value, _: dict(value)),
+    ((deque, UserList), lambda value, _: list(value)),
+    ((type({}.keys()), type({}.values()), type({}.items())), lambda value, _: list(value)),
+    (
+        (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType),
+        _callable,
+    ),
+)
+_FOREIGN: tuple[tuple[str, str, Handler], ...] = (
+    ("numpy", "ndarray", _array),
+    ("numpy", "generic", _numpy_scalar),
+    ("pandas", "DataFrame", _pandas_frame),
+    ("pandas", "Series", _series),
+    ("pandas", "Index", _series),
+    ("polars", "DataFrame", _polars_frame),
+    ("polars", "Series", _series),
+    ("torch", "Tensor", _tensor),
+    ("PIL.Image", "Image", _image),
+)
+_MEDIA = frozenset({_bytes, _array, _tensor, _image})
+
+
+def _resolve(kind: type) -> Handler:
+    # Structural kinds before the table: an Enum or a model may derive from anything.
+    for module, name, handler in _FOREIGN:
+        foreign = getattr(sys.modules.get(module), name, None)
+        if isinstance(foreign, type) and issubclass(kind, foreign):
+            return handler
+    for bases, handler in _EXACT:
+        if issubclass(kind, bases):
+            return handler
+    if issubclass(kind, float):
+        return lambda value, _: float.__float__(value)
+    if issubclass(kind, tuple):
+        names = getattr(kind, "_fields", None)
+        if isinstance(names, tuple) and all(isinstance(name, str) for name in names):
+            return lambda value, _: dict(zip(names, tuple.__iter__(value), strict=False))
+        return lambda value, _: list(tuple.__iter__(value))
+    if dataclasses.is_dataclass(kind):
+        return _fields(tuple(field.name for field in dataclasses.fields(kind)))
+    if callable(getattr(kind, "model_dump", None)) and hasattr(kind, "model_fields"):
+        return _model
+    if callable(getattr(kind, "dict", None)) and hasattr(kind, "__fields__"):  # pydantic 1
+        return lambda value, _: value.dict()
+    attributes = getattr(kind, "__attrs_attrs__", None)
+    if isinstance(attributes, tuple):
+        return _fields(tuple(attribute.name for attribute in attributes))
+    struct_fields = getattr(kind, "__struct_fields__", None)
+    if isinstance(struct_fields, tuple):  # msgspec
+        return _fields(struct_fields)
+    return _generic
+
+
+def _model(value: Any, _: StoreBlob | None) -> object:
+    dumped = value.model_dump(warnings=False)
+    return dict(dumped) if isinstance(dumped, Mapping) else dumped
