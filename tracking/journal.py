@@ -16,6 +16,7 @@ import socket
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 from weft.tracking import frames
@@ -93,13 +94,14 @@ class Journal:
         self._ids = ids or Ids()
         self._rotate_bytes = rotate_bytes
         self._lock = threading.RLock()  # orders this process's threads; guards everything below
-        self._busy: Segment | None = None
         self._depth = 0
         self._segments: list[Segment | None] = []
         self._writer = os.urandom(8)
         self._syncer: threading.Thread | None = None
         self._wake = threading.Event()
-        self._closed = False
+        self._rotated = False
+        self.on_rotate: Callable[[], object] | None = None
+        """Called by the journal's own thread after a segment was filled."""
         _journals.add(self)
 
     @property
@@ -190,6 +192,7 @@ class Journal:
         self._segments[depth] = segment
         if former is not None:
             self._end(former, "rotate")
+            self._rotated = True
         if self._syncer is None:
             self._wake.clear()
             self._syncer = threading.Thread(target=_sync_loop, args=(weakref.ref(self), self._wake), daemon=True)
@@ -205,6 +208,15 @@ class Journal:
             self.faults.note("end a journal segment", error)
         finally:
             segment.close()
+
+    def _tell_rotation(self) -> None:
+        if not self._rotated or self.on_rotate is None:
+            return
+        self._rotated = False
+        try:
+            self.on_rotate()
+        except Exception as error:
+            self.faults.note("start an ingester for a long journal", error)
 
     def _lost(self, error: Exception) -> None:
         self.dropped += 1
@@ -235,6 +247,7 @@ def _sync_loop(journal: weakref.ref[Journal], stop: threading.Event) -> None:
         if target is None:
             return
         target.sync()
+        target._tell_rotation()
         del target
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from weft.tracking.backlog import Backlog
 from weft.tracking.faults import Faults
 from weft.tracking.home import Home
 from weft.tracking.ids import Ids
@@ -27,6 +28,7 @@ class Runtime:
         self.faults = Faults(strict=settings.strict)
         self.home = Home(settings.home)
         self.journal = Journal(self.home, self.faults, self.ids)
+        self.journal.on_rotate = Backlog(settings).relieve
         self.run: Run | None = None
         """The active run (`weft.run`); evaluations never take its place."""
 

@@ -1,4 +1,4 @@
-"""kill -9, at any instruction, of writers and of the ingester: what returned is not lost, and nothing is there twice."""
+"""kill -9 at any instruction, of writers and of the ingester: nothing that returned is lost or there twice."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ RECORDS: list[Record] = [
     ),
     SpanClosed(SCHEMA, TRACE, SPAN, T + 10, 10, "error", None, b'{"type":"ValueError","message":"no","stacktrace":""}'),
     SpanPriced(SCHEMA, TRACE, CHILD, T + 11, 3_600_000, "genai-prices 0.2.3"),
-    ScoreLogged(SCHEMA, b"s" * 16, "trace", T + 12, "phrase", "golden", 0.5, "half", "because", TRACE, None, RUN, "row-1"),
+    ScoreLogged(SCHEMA, b"s" * 16, "trace", T + 12, "phrase", "golden", 0.5, "half", "because", TRACE, None, RUN, "row-1"),  # noqa: E501
     MetricsLogged(SCHEMA, RUN, 0, T + 13, {"loss": 0.5, "nan": float("inf")}, b'{"note":"text"}', True),
     RunUpdated(SCHEMA, RUN, T + 14, b'{"lr":0.002}', b'{"best":1}', "renamed", ["c"], "notes", "other"),
     ArtifactLogged(

@@ -23,9 +23,12 @@ def ingest(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on until interrupted; what is written shows at once.")
     ] = False,
+    low_priority: Annotated[bool, typer.Option("--low-priority", help="Leave the processor to others.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Move what was recorded from the journal into the store. Reading commands do this by themselves."""
+    if (watch or low_priority) and hasattr(os, "nice"):
+        os.nice(10)  # it must never take the processor from the program it works for
     settings = runtime.active().settings
     home = Home(settings.home).ensure()
     if watch:
@@ -57,8 +60,6 @@ def _said(done: Drained) -> str:
 
 
 def _watch(home: Home) -> None:
-    if hasattr(os, "nice"):
-        os.nice(10)  # it must never take the processor from the program it watches
     with exclusive(home.path / "watch.lock", wait_s=0) as mine:
         if not mine:
             terminal.console().print("another watcher is at work on this home already")
