@@ -119,8 +119,7 @@ class Dataset:
             description=self.description,
             metadata={"rows": len(self.rows), "columns": list(self.columns), "digest": self.digest},
         )
-        with artifact.new_file("rows.jsonl", mode="wb") as file:
-            file.write(self.to_jsonl())
+        artifact.add_bytes(self.to_jsonl(), "rows.jsonl")
         return artifact
 
     def __len__(self) -> int:
