@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import secrets
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -102,7 +103,7 @@ class Blobs:
         except FileNotFoundError:
             raise self._missing(digest) from None
 
-    def open(self, digest: str) -> BinaryIO:
+    def open(self, digest: str) -> BufferedReader:
         """The blob for reading.
 
         Raises:

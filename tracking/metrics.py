@@ -1,0 +1,114 @@
+"""What one `log()` call holds, sorted into numbers, rich values, tables. Pure; `Run.log` calls it off its fast path.
+
+Nothing is dropped: what is no number, or would lose digits as a float, stays whole among the rich values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from weft.tracking.errors import UsageError
+from weft.tracking.tables import Table
+
+EXACT = 1 << 53
+"""Whole numbers up to here survive as a float."""
+_DEPTH = 32
+"""Deeper nesting than this (a dict that holds itself, too) is kept as one rich value."""
+
+
+@dataclass(slots=True)
+class Parts:
+    """One call's values by kind, under their dotted names."""
+
+    scalars: dict[str, float] = field(default_factory=dict)
+    rich: dict[str, Any] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+    again: list[tuple[str, float]] = field(default_factory=list)
+    """Numbers whose name another one of this call has (`{"a.b": 1, "a": {"b": 2}}`): points of their own."""
+
+
+def check_values(values: object) -> None:
+    """
+    Raises:
+        TypeError: no mapping, or a name that is no text.
+    """
+    if not isinstance(values, Mapping):
+        raise TypeError(f"log() takes a dict of names and values, got {type(values).__name__}: {values!r:.80}")
+    for name in values:
+        if not isinstance(name, str):
+            raise TypeError(f"names in log() must be text, got {type(name).__name__}: {name!r:.80}")
+
+
+def split(values: Mapping[str, Any]) -> Parts:
+    """Sort one call's values; nested dicts become dotted names."""
+    parts = Parts()
+    _split(values, "", parts, _DEPTH)
+    return parts
+
+
+def _split(values: Mapping[str, Any], prefix: str, parts: Parts, depth: int) -> None:
+    for key, value in values.items():
+        name = prefix + key
+        number = scalar(value)
+        if number is not None:
+            if name in parts.scalars:
+                parts.again.append((name, number))
+            else:
+                parts.scalars[name] = number
+        elif isinstance(value, Table):
+            parts.tables[name] = value
+        elif isinstance(value, Mapping) and value and depth and all(isinstance(inner, str) for inner in value):
+            _split(value, f"{name}.", parts, depth - 1)
+        else:
+            parts.rich[name] = value
+
+
+def scalar(value: Any) -> float | None:
+    """The float that stands for this number, bool, or array or tensor of one number; None where none does exactly."""
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, int):
+        return float(value) if -EXACT <= value <= EXACT else None
+    if isinstance(value, (str, bytes, Mapping, list, tuple)) or value is None:
+        return None
+    item = getattr(value, "item", None)
+    if not callable(item) or _length(value) != 1:
+        return None
+    try:
+        inner = item()
+    except Exception:  # somebody else's object: then it is a rich value, whose encoding says what it is
+        return None
+    return scalar(inner) if isinstance(inner, (bool, int, float)) else None
+
+
+def _length(value: Any) -> int | None:
+    """Elements of an array or tensor: numpy and jax say `size`, torch says `numel()`."""
+    try:
+        numel = getattr(value, "numel", None)
+        count = numel() if callable(numel) else getattr(value, "size", None)
+    except Exception:  # as in scalar(): somebody else's object
+        return None
+    return count if isinstance(count, int) else None
+
+
+def check_step(step: object) -> int:
+    """A step as a whole number; 3.0 and numpy's integers will do.
+
+    Raises:
+        TypeError: it is no whole number.
+        UsageError: it needs more than 64 bits.
+    """
+    if isinstance(step, bool):
+        raise TypeError(f"step must be a whole number, got {step!r}")
+    if isinstance(step, float) and math.isfinite(step) and step.is_integer():
+        step = int(step)
+    index = getattr(step, "__index__", None)
+    if index is None:
+        raise TypeError(f"step must be a whole number, got {type(step).__name__}: {step!r:.80}")
+    whole = int(index())
+    if not -(1 << 63) <= whole < 1 << 63:
+        raise UsageError(f"step must fit in 64 bits, got {whole}")
+    return whole

@@ -1,0 +1,130 @@
+"""What may be called what: generated run ids and names, and the rules for projects, run ids, tags, artifacts, aliases.
+
+Pure. A mistake raises `UsageError` at the call that made it, with the rule in its message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from weft.tracking.errors import UsageError
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_ADJECTIVES_TEXT = (
+    "amber ample autumn bold brave bright brisk calm clear clever cosmic crisp curious dapper daring deft eager "
+    "early earnest easy fair faithful fancy fine fleet fond fresh frosty gentle glad golden grand happy hardy "
+    "hidden honest humble ivory jolly keen kind lively lucid lucky lunar mellow mighty misty modest neat nimble "
+    "noble olive patient placid plucky polar proud quick quiet rapid ready robust rosy rustic scarlet serene sharp "
+    "shiny silent silver smooth snowy solar solid spry stable steady still stout sunny swift tidy tranquil true "
+    "upbeat vast velvet verdant vivid warm wild windy wise witty"
+)
+_ADJECTIVES = _ADJECTIVES_TEXT.split()
+_NOUNS_TEXT = (
+    "acorn anchor apple arbor badger bay beacon bird bloom breeze brook canyon cedar cliff cloud comet coral cove "
+    "crane creek dawn delta dune eagle ember falcon fern field finch fjord flame forest fox garden glacier glade "
+    "grove harbor hawk heron hill island ivy jasper juniper kestrel lagoon lake lantern lark leaf loom maple marsh "
+    "meadow moon mountain nebula oak ocean orchard otter owl pebble pine plain planet pond prairie quartz rain "
+    "raven reef ridge river robin sail shadow shore shuttle sky sparrow spring spruce star stone stream summit "
+    "thicket thread tide trail valley violet warp wave willow wind wren yarn"
+)
+_NOUNS = _NOUNS_TEXT.split()
+
+_PROJECT_BARRED = re.compile(r"[/\\#?%:\x00-\x1f\x7f]")
+_RUN_ID_BARRED = re.compile(r"[:;,#?/'\x00-\x1f\x7f]")
+_ARTIFACT = re.compile(r"[A-Za-z0-9_.\-]{1,128}")
+_VERSION = re.compile(r"v\d+")
+
+
+def run_id(uid: bytes) -> str:
+    """Eight base-36 digits from a run's random bits."""
+    bits = int.from_bytes(uid[6:], "big")
+    digits = []
+    for _ in range(8):
+        bits, digit = divmod(bits, 36)
+        digits.append(_DIGITS[digit])
+    return "".join(digits)
+
+
+def run_name(uid: bytes) -> str:
+    """`brisk-willow-417`: for people; not unique, and says nothing."""
+    bits, number = divmod(int.from_bytes(uid[6:], "big") // 36**8, 999)
+    bits, noun = divmod(bits, len(_NOUNS))
+    return f"{_ADJECTIVES[bits % len(_ADJECTIVES)]}-{_NOUNS[noun]}-{number + 1}"
+
+
+def uid_of(project: str, ident: str) -> bytes:
+    """The 16 bytes of a run whose id somebody chose: the same in every process that names it so."""
+    return hashlib.sha256(f"{project}/{ident}".encode()).digest()[:16]
+
+
+def check_project(name: str) -> str:
+    r"""The name, if a project may have it: 1 to 128 characters, none of / \ # ? % : and no control character."""
+    _need_text("a project's name", name)
+    barred = _PROJECT_BARRED.search(name)
+    if barred:
+        raise UsageError(f"a project's name must not hold {barred.group()!r}: {name!r}. Use - or _ instead")
+    if not name.strip() or len(name) > 128:
+        raise UsageError(f"a project's name has 1 to 128 characters, this one {len(name)}: {name!r:.80}")
+    return name
+
+
+def check_run_id(ident: str) -> str:
+    """The id, if a run may have it: 1 to 128 characters, none of : ; , # ? / ' and no control character."""
+    _need_text("a run's id", ident)
+    barred = _RUN_ID_BARRED.search(ident)
+    if barred:
+        raise UsageError(f"a run's id must not hold {barred.group()!r}: {ident!r}. Use - or _ instead")
+    if not ident.strip() or len(ident) > 128:
+        raise UsageError(f"a run's id has 1 to 128 characters, this one {len(ident)}: {ident!r:.80}")
+    return ident
+
+
+def check_tags(tags: str | Iterable[str] | None) -> list[str]:
+    """The tags as a list without repeats; a lone string is one tag. Every bad one is named in one error."""
+    found = [tags] if isinstance(tags, str) else list(tags or ())
+    bad = [tag for tag in found if not isinstance(tag, str) or not 1 <= len(tag) <= 64]
+    if bad:
+        raise UsageError(
+            f"a tag is text of 1 to 64 characters; these are not: {', '.join(f'{tag!r:.80}' for tag in bad)}"
+        )
+    return list(dict.fromkeys(found))
+
+
+def check_artifact(name: str) -> str:
+    """The name, if an artifact may have it: 1 to 128 of letters, digits, _ . and -."""
+    if not isinstance(name, str) or not _ARTIFACT.fullmatch(name):
+        raise UsageError(
+            f"an artifact's name is 1 to 128 of A-Z a-z 0-9 _ . -, this one is {name!r:.150}. "
+            "`weft.tracking.names.artifact_name(text)` makes one of any text"
+        )
+    return name
+
+
+def artifact_name(text: str) -> str:
+    """A valid artifact name that looks like this text."""
+    return re.sub(r"[^A-Za-z0-9_.\-]+", "-", text).strip("-")[:128] or "unnamed"
+
+
+def check_aliases(aliases: str | Iterable[str] | None) -> list[str]:
+    """The aliases as a list without repeats; none may look like a version (v3) or hold / or :."""
+    found = [aliases] if isinstance(aliases, str) else list(aliases or ())
+    for alias in found:
+        if not isinstance(alias, str) or not 1 <= len(alias) <= 128 or not alias.isprintable():
+            raise UsageError(f"an alias is text of 1 to 128 printable characters, this one is {alias!r:.150}")
+        if "/" in alias or ":" in alias:
+            raise UsageError(f"an alias must not hold / or :, this one is {alias!r}")
+        if _VERSION.fullmatch(alias):
+            raise UsageError(f"{alias!r} is how versions are called; the store gives those. Choose another alias")
+    return list(dict.fromkeys(found))
+
+
+def version_number(text: str) -> int | None:
+    """3 for `v3`; None for what is no version."""
+    return int(text[1:]) if _VERSION.fullmatch(text) else None
+
+
+def _need_text(what: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise UsageError(f"{what} must be text, got {type(value).__name__}: {value!r:.80}")

@@ -1,0 +1,393 @@
+"""One run: configuration, metrics, summary, artifacts, its end. Whatever it is told is in the journal at return.
+
+`runs` makes them. Recording trouble never raises here; a wrong call does, at the call.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from weft.tracking import exits, metrics, names, runmetadata
+from weft.tracking.config import Config, Summary
+from weft.tracking.encoding import encode
+from weft.tracking.errors import HomeError, MissingExtraError, UsageError
+from weft.tracking.records import (
+    SCHEMA,
+    ArtifactLogged,
+    ArtifactUsed,
+    MetricsLogged,
+    Record,
+    RunFinished,
+    RunStarted,
+    RunUpdated,
+)
+from weft.tracking.redaction import redact
+
+if TYPE_CHECKING:
+    from weft.tracking.artifacts import Artifact
+    from weft.tracking.runtime import Runtime
+    from weft.tracking.tables import Table
+    from weft.tracking.versions import ArtifactVersion
+
+_EXACT = metrics.EXACT
+_STACK_CHARS = 64 << 10
+
+
+class Run:
+    """One experiment, training or evaluation. Made by `init` or `start_run`; a context manager that finishes itself."""
+
+    def __init__(
+        self,
+        active: Runtime,
+        *,
+        project: str | None,
+        name: str | None,
+        id: str | None,  # noqa: A002 - wandb's name for it
+        config: Any,
+        tags: str | Iterable[str] | None,
+        group: str | None,
+        job_type: str | None,
+        notes: str | None,
+        parent: Run | None,
+        on_end: Callable[[Run], None],
+    ) -> None:
+        self.project: str = names.check_project(project or active.settings.project)
+        """The project's name."""
+        # The same id in the same project is the same run, in whichever process: no store need be asked.
+        self.uid: bytes = active.ids.uid() if id is None else names.uid_of(self.project, names.check_run_id(id))
+        """16 bytes, unique everywhere."""
+        self.id: str = id or names.run_id(self.uid)
+        """Unique in its project."""
+        self._name = name or names.run_name(self.uid)
+        self._tags = names.check_tags(tags)
+        self._notes = notes
+        self.group = group
+        self.job_type = job_type
+        self.config = Config(config, functools.partial(self._updated, "config"))
+        self.summary = Summary(functools.partial(self._updated, "summary"))
+        self.state = "running"
+        """running, finished, failed, killed."""
+        self._runtime = active
+        self._on_end = on_end
+        self._append = active.journal.append if active.recording else _nowhere
+        self._wall_ns = active.ids.wall_ns
+        self._pid = os.getpid()
+        self._lock = threading.RLock()  # guards the steps; re-entrant, since a signal handler may log too
+        self._step = 0
+        self._highest: int | None = None
+        self._record(
+            RunStarted(
+                SCHEMA,
+                self.uid,
+                self.id,
+                self.project,
+                self._name,
+                active.ids.wall_ns(),
+                config=self._json(self.config.as_dict()),
+                tags=self._tags,
+                group=group,
+                job_type=job_type,
+                notes=notes,
+                parent_uid=None if parent is None else parent.uid,
+                metadata=self._json(runmetadata.collect()) if active.recording else None,
+            )
+        )
+
+    @property
+    def step(self) -> int:
+        """The step that the next `log()` without one takes."""
+        return self._step
+
+    @property
+    def name(self) -> str:
+        """For people; may be set."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise UsageError(f"a run's name must be text, got {name!r:.80}")
+        self._name = name
+        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), name=name))
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """May be set, as a whole."""
+        return tuple(self._tags)
+
+    @tags.setter
+    def tags(self, tags: str | Iterable[str] | None) -> None:
+        self._tags = names.check_tags(tags)
+        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), tags=self._tags))
+
+    @property
+    def notes(self) -> str | None:
+        """May be set."""
+        return self._notes
+
+    @notes.setter
+    def notes(self, notes: str | None) -> None:
+        self._notes = notes
+        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), notes=notes or ""))
+
+    @property
+    def owned(self) -> bool:
+        """Whether this process started it; a forked child may log to its parent's run, but not end it."""
+        return self._pid == os.getpid()
+
+    @property
+    def path(self) -> str:
+        """`project/id`."""
+        return f"{self.project}/{self.id}"
+
+    def log(self, values: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
+        """Record values of one step. They are in the journal when this returns.
+
+        Args:
+            values: names and values. Numbers become metrics (NaN and infinities too); nested dicts dotted names; a
+                Table a version of an artifact; anything else is kept as it is.
+            step: default the run's own counter. One below the highest so far is kept, and marked late.
+            commit: whether the counter moves on: True by default, False by default where `step` is given.
+
+        Raises:
+            TypeError: `values` is no dict, a name no text, `step` no whole number.
+            UsageError: the run is finished.
+
+        Example:
+            >>> run.log({"loss": 0.25, "lr": 1e-3})
+        """
+        if self.state != "running":
+            raise UsageError(
+                f"run {self.path} is {self.state}; nothing more can be logged to it. Start one with init()"
+            )
+        scalars: dict[str, float] = {}
+        parts = None
+        if values.__class__ is not dict:
+            metrics.check_values(values)
+        for name, value in values.items():
+            kind = value.__class__
+            if name.__class__ is str and (kind is float or (kind is int and -_EXACT <= value <= _EXACT)):
+                scalars[name] = value
+            else:
+                metrics.check_values(values)
+                parts = metrics.split(values)
+                scalars = parts.scalars
+                break
+        with self._lock:
+            at = self._step if step is None else metrics.check_step(step)
+            highest = self._highest
+            late = highest is not None and at < highest
+            if not late:
+                self._highest = at
+            if at >= self._step:
+                self._step = at + 1 if (step is None if commit is None else commit) else at
+        rich = None if parts is None else self._rich(parts)
+        if scalars or rich is not None:
+            self._append(MetricsLogged(SCHEMA, self.uid, at, self._wall_ns(), scalars, rich, late))
+            self.summary.logged(scalars)
+        if parts is not None:
+            for name, number in parts.again:
+                self._append(MetricsLogged(SCHEMA, self.uid, at, self._wall_ns(), {name: number}, None, late))
+
+    def _rich(self, parts: metrics.Parts) -> bytes | None:
+        rich = {name: self._table(name, table) for name, table in parts.tables.items()} | parts.rich
+        return self._json(rich) if rich else None
+
+    def _table(self, key: str, table: Table) -> dict[str, Any]:
+        """A logged Table as what stands for it among the values: a reference to a version that holds it."""
+        from weft.tracking.artifacts import Artifact  # what logs numbers alone need not load it
+
+        known = {"_type": "table", "columns": table.columns, "n_rows": len(table)}
+        if not self._runtime.recording:
+            return known
+        artifact = Artifact(names.artifact_name(f"run-{self.id}-{key}"), type="run_table")
+        try:
+            path = artifact.add(table, "table.parquet")
+        except MissingExtraError as error:  # no Parquet here; the rows must not be lost for that
+            self._runtime.faults.note("write a logged Table as Parquet", error, hint="Its rows are kept as JSON.")
+            return {**known, "rows": table.rows}
+        self.log_artifact(artifact)
+        return {**known, "artifact": artifact.name, "digest": artifact.digest, "path": path}
+
+    def log_artifact(
+        self,
+        artifact: Artifact | str | os.PathLike[str],
+        name: str | None = None,
+        type: str | None = None,  # noqa: A002 - wandb's name for it
+        aliases: str | Iterable[str] | None = None,
+    ) -> Artifact:
+        """Log a version, made by this run: its files are on the disk, synced, before the record that names them.
+
+        Args:
+            artifact: the artifact, or the path of a file or folder to make one of.
+            name, type: of the artifact made of a path; default `run-<id>-<file name>` and `unspecified`.
+            aliases: besides `latest`, which every newest version has.
+
+        Raises:
+            UsageError: a bad name or alias, or the run is finished.
+        """
+        self._check_running()
+        chosen = [alias for alias in names.check_aliases(aliases) if alias != "latest"]
+        made = self._artifact(artifact, name, type)
+        self._log_artifact(made, chosen, self.uid)
+        return made
+
+    def _artifact(self, artifact: Artifact | str | os.PathLike[str], name: str | None, kind: str | None) -> Artifact:
+        from weft.tracking.artifacts import Artifact  # as above
+
+        if isinstance(artifact, Artifact):
+            return artifact
+        path = Path(artifact)
+        made = Artifact(name or names.artifact_name(f"run-{self.id}-{path.name}"), type=kind or "unspecified")
+        if path.is_dir():
+            made.add_dir(path)
+        else:
+            made.add_file(path)
+        return made
+
+    def _log_artifact(self, artifact: Artifact, aliases: list[str], maker: bytes | None) -> None:
+        artifact.mark_logged()
+        if not self._runtime.recording:
+            return
+        try:
+            artifact.keep_in(self._blobs())
+        except (OSError, HomeError) as error:
+            self._runtime.faults.note("keep the files of an artifact", error, hint="That version is not logged.")
+            return
+        self._record(
+            ArtifactLogged(
+                SCHEMA,
+                self.project,
+                artifact.name,
+                artifact.type,
+                artifact.digest,
+                artifact.manifest_json,
+                artifact.size_bytes,
+                self._wall_ns(),
+                aliases=aliases,
+                description=artifact.description,
+                metadata=self._json(artifact.metadata),
+                run_uid=maker,
+            )
+        )
+
+    def use_artifact(self, artifact: str | Artifact) -> ArtifactVersion:
+        """Record that this run reads a version, and open it.
+
+        Args:
+            artifact: `name`, `name:alias`, `name:v3` (each perhaps after `project/`), or an Artifact, which is logged
+                as an input when it is not yet.
+
+        Raises:
+            NotFoundError: there is no such version.
+            StoreError: the store cannot be read.
+            UsageError: the reference is none, or the run is finished.
+        """
+        from weft.tracking.artifacts import Artifact  # as above
+        from weft.tracking.versions import ArtifactVersion, find
+
+        self._check_running()
+        if isinstance(artifact, Artifact):
+            self._log_artifact(artifact, [], None)
+            version = ArtifactVersion(
+                self.project,
+                artifact.name,
+                artifact.type,
+                artifact.digest,
+                artifact.manifest,
+                artifact.metadata,
+                self._blobs(),
+                artifact.description,
+            )
+        else:
+            version = find(artifact, self.project, self._blobs())
+        self._record(ArtifactUsed(SCHEMA, version.project, version.name, version.digest, self.uid, self._wall_ns()))
+        return version
+
+    def finish(self, exit_code: int | None = 0) -> None:
+        """End the run: `finished` for exit code 0, else `failed`. A second call does nothing."""
+        code = exit_code or 0
+        self.end(exits.Ending("failed" if code else "finished", code, None))
+
+    def end(self, ending: exits.Ending) -> None:
+        """`finish`, for whoever knows more of the reason than an exit code."""
+        if self.state != "running":
+            return
+        self.config.write_mutations()
+        self.summary.write_mutations()
+        self.state = ending.state
+        if self._runtime.run is self:
+            self._runtime.run = None
+        self._on_end(self)
+        if self.owned:
+            self._record(
+                RunFinished(
+                    SCHEMA,
+                    self.uid,
+                    self._wall_ns(),
+                    ending.state,
+                    ending.exit_code,
+                    None if ending.error is None else self._json(_error(ending.error)),
+                )
+            )
+        self._runtime.journal.sync()
+
+    def renew_lock(self) -> None:
+        """After a fork: a thread of the parent may have held it."""
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end(exits.ending_of(error))
+
+    def _check_running(self) -> None:
+        if self.state != "running":
+            raise UsageError(f"run {self.path} is {self.state}. Start another one with init()")
+
+    def _updated(self, field: str, changed: dict[str, Any]) -> None:
+        data = self._json(changed)
+        self._record(
+            RunUpdated(SCHEMA, self.uid, self._wall_ns(), config=data)
+            if field == "config"
+            else RunUpdated(SCHEMA, self.uid, self._wall_ns(), summary=data)
+        )
+
+    def _record(self, record: Record) -> None:
+        self._append(record)
+
+    def _json(self, value: Mapping[str, Any]) -> bytes:
+        data = encode(value)
+        return redact(data, self._runtime.faults) if self._runtime.settings.redact else data
+
+    def _blobs(self) -> Any:
+        from weft.tracking.blobs import Blobs  # as above
+
+        return Blobs(self._runtime.home)
+
+    def __repr__(self) -> str:
+        return f"<weft.Run {self.path} {self._name!r} {self.state}>"
+
+
+def _nowhere(record: Record) -> bool:
+    """Mode disabled."""
+    return True
+
+
+def _error(error: BaseException) -> dict[str, str]:
+    try:
+        message = str(error)
+    except Exception as broken:  # the user's own __str__
+        message = f"<its message raised {type(broken).__name__}>"
+    stack = "".join(traceback.format_exception(error))
+    return {"type": type(error).__qualname__, "message": message, "stacktrace": stack[-_STACK_CHARS:]}
