@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, overload
 
 from weft.tracking import frames, runtime
-from weft.tracking.encoding import decode, preview
+from weft.tracking.encoding import decode
 from weft.tracking.ids import Ids
+from weft.tracking.previews import preview
 from weft.tracking.readmodels import SpanRecord
 from weft.tracking.records import Record, SpanClosed, SpanOpened, SpanUpdated
 from weft.tracking.settings import Settings
