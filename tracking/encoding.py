@@ -52,14 +52,13 @@ def encode(value: object, *, store_blob: StoreBlob | None = None) -> bytes:
             structures stay inline whatever their size: call `spill` once they are redacted.
     """
     try:
-        data = _dumps(value, _default if store_blob is None else _default_media, _OPTIONS)
-        # orjson writes NaN as null, and a handler's tag looks like a user's dict that holds the same key.
-        if (b"null" not in data or not _lossy(value)) and (b"$" not in data or _TAG_KEY not in data):
-            return data if len(data) <= MAX_INLINE_BYTES else _bounded(data, store_blob)
-    except Exception as error:
-        if (cause := error.__cause__) is not None and not isinstance(cause, Exception):
-            raise cause from None  # a KeyboardInterrupt that came while a repr ran is the user's
-    return _exact(value, store_blob)
+        data = _dumps(value, None, _OPTIONS)
+    except Exception:
+        return _handled(value, store_blob)
+    # orjson writes NaN as null, and a user's dict may look like one of our tags.
+    if (b"null" in data and _lossy(value)) or (b"$" in data and _TAG_KEY in data):
+        return _exact(value, store_blob)
+    return data if len(data) <= MAX_INLINE_BYTES else _bounded(data, store_blob)
 
 
 def encode_object(arguments: Mapping[str, object], *, store_blob: StoreBlob | None = None) -> bytes:
@@ -103,32 +102,44 @@ def _spilled(value: Any, store_blob: StoreBlob) -> Any:
     return value
 
 
-def _default(value: object) -> object:
-    return handler_of(type(value))(value, None)
+def _handled(value: object, store_blob: StoreBlob | None) -> bytes:
+    """By orjson and the handlers, where that loses nothing; else by the exact walk."""
+    made: list[object] = []
 
+    def default(item: object) -> object:
+        handler = handler_of(type(item))
+        if store_blob is not None and is_media(handler):
+            raise TypeError("media takes the exact walk, which knows where blobs go")
+        plain = handler(item, None)
+        made.append(plain)
+        return plain
 
-def _default_media(value: object) -> object:
-    handler = handler_of(type(value))
-    if is_media(handler):
-        raise TypeError("media takes the exact walk, which knows where blobs go")
-    return handler(value, None)
+    try:
+        data = _dumps(value, default, _OPTIONS)
+        tags = sum(type(plain) is Tag for plain in made)
+        if (b"null" not in data or not (_lossy(value) or _lossy(made))) and data.count(_TAG_KEY) == tags:
+            return data if len(data) <= MAX_INLINE_BYTES else _bounded(data, store_blob)
+    except Exception as error:
+        if (cause := error.__cause__) is not None and not isinstance(cause, Exception):
+            raise cause from None  # a KeyboardInterrupt that came while a repr ran is the user's
+    return _exact(value, store_blob)
 
 
 _WHOLE = frozenset({str, int, bool, type(None)})
 
 
 def _lossy(value: object) -> bool:
-    """Whether a non-finite float may hide in a value that orjson has written."""
+    """Whether a non-finite float is in a value that orjson has written by itself."""
     kind = type(value)
     if kind in _WHOLE:
         return False
     if kind is float:
         return not math.isfinite(value)  # type: ignore[arg-type]
-    if kind is dict:
-        return any(type(item) not in _WHOLE and _lossy(item) for item in value.values())  # type: ignore[attr-defined]
-    if kind is list or kind is tuple:
-        return any(type(item) not in _WHOLE and _lossy(item) for item in value)  # type: ignore[attr-defined]
-    return True  # a handler's object: let the exact walk look
+    if isinstance(value, dict):
+        return any(type(item) not in _WHOLE and _lossy(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(type(item) not in _WHOLE and _lossy(item) for item in value)
+    return isinstance(value, Enum) and _lossy(value.value)
 
 
 def _exact(value: object, store_blob: StoreBlob | None) -> bytes:
