@@ -65,6 +65,7 @@ class Artifact:
         self._entries: dict[str, dict[str, Any]] = {}
         self._sources: dict[str, Path | bytes] = {}
         """By digest: where the content is, so that it can be kept in another home too."""
+        self._folders: set[str] = set()
         self._logged = False
 
     @property
@@ -185,8 +186,16 @@ class Artifact:
             raise UsageError(
                 f"artifact {self.name!r} has another file as {path!r}. Choose another name, or overwrite=True"
             )
+        self._check_folders(path)
         self._entries[path] = {"digest": digest, "size_bytes": size}
         return path
+
+    def _check_folders(self, path: str) -> None:
+        parents = [path[:at] for at, char in enumerate(path) if char == "/"]
+        clash = next((parent for parent in parents if parent in self._entries), path if path in self._folders else None)
+        if clash is not None:
+            raise UsageError(f"{clash!r} would be both a file and a folder of artifact {self.name!r}")
+        self._folders.update(parents)
 
     def _keep(self, source: Path | bytes) -> tuple[str, int]:
         """Digest and size of what was added, kept as a blob where that can be done."""

@@ -188,14 +188,18 @@ def _is_frame(value: object) -> bool:
 
 
 def _from_frame(frame: Any) -> tuple[list[str], list[list[Any]]]:
-    missing = frame.isna()
-    rows = [
-        # NaN in a column of floats is a number; in any other it is pandas' way to say "nothing".
-        [None if gone and not isinstance(value, float) else value for value, gone in zip(row, holes, strict=True)]
-        for row, holes in zip(
-            frame.itertuples(index=False, name=None), missing.itertuples(index=False, name=None), strict=True
+    columns = []
+    for position in range(frame.shape[1]):
+        series = frame.iloc[:, position]
+        # NaN in a column of numbers or objects is a number; in one of texts or times it is pandas' word for nothing.
+        nan_counts = str(series.dtype).startswith(("float", "object"))
+        columns.append(
+            [
+                None if gone and not (nan_counts and isinstance(value, float)) else value
+                for value, gone in zip(series.tolist(), series.isna().tolist(), strict=True)
+            ]
         )
-    ]
+    rows = [list(row) for row in zip(*columns, strict=True)]
     return [str(name) for name in frame.columns], rows
 
 

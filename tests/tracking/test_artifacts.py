@@ -1,0 +1,328 @@
+"""Artifacts are what their files hold: order, names and metadata of the moment change no digest, no path leads out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from weft.tracking import runtime
+from weft.tracking.artifacts import Artifact, check_path
+from weft.tracking.blobs import Blobs
+from weft.tracking.errors import NotFoundError, StoreError, UsageError
+from weft.tracking.readmodels import ArtifactRecord
+from weft.tracking.records import ArtifactLogged, ArtifactUsed, Record
+from weft.tracking.runs import start_run
+from weft.tracking.settings import Settings
+from weft.tracking.tables import Table
+from weft.tracking.versions import ArtifactVersion, Reference
+
+Journaled = Callable[[], list[Record]]
+
+
+def _artifact(**files: bytes) -> Artifact:
+    artifact = Artifact("things", type="dataset")
+    for name, content in files.items():
+        artifact.add_bytes(content, name)
+    return artifact
+
+
+def _version(artifact: Artifact, blobs: Blobs | None = None) -> ArtifactVersion:
+    return ArtifactVersion(
+        "p", artifact.name, artifact.type, artifact.digest, artifact.manifest, {}, blobs or Blobs(runtime.active().home)
+    )
+
+
+def test_the_digest_is_the_sha256_of_the_sorted_manifest(home: Path) -> None:
+    one = Artifact("one", type="a", metadata={"x": 1})
+    one.add_bytes(b"hello", "b.txt")
+    one.add_bytes(b"", "a/empty")
+    two = Artifact("two", type="b")
+    two.add_bytes(b"", "a/empty")
+    two.add_bytes(b"hello", "b.txt")
+    hello, empty = hashlib.sha256(b"hello").hexdigest(), hashlib.sha256(b"").hexdigest()
+    canonical = (
+        f'{{"a/empty":{{"digest":"{empty}","size_bytes":0}},"b.txt":{{"digest":"{hello}","size_bytes":5}}}}'
+    ).encode()
+    assert one.manifest_json == two.manifest_json == canonical
+    assert one.digest == two.digest == hashlib.sha256(canonical).hexdigest()
+    assert list(one.manifest) == ["a/empty", "b.txt"]
+    assert one.size_bytes == 5
+
+
+def test_an_empty_artifact_has_a_digest(home: Path) -> None:
+    assert Artifact("nothing", type="x").digest == hashlib.sha256(b"{}").hexdigest()
+
+
+def test_content_is_that_of_the_moment_it_was_added(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "model.bin"
+    file.write_bytes(b"first")
+    artifact = Artifact("model", type="model")
+    artifact.add_file(file)
+    file.write_bytes(b"later")
+    file.unlink()
+    with start_run() as run:
+        run.log_artifact(artifact)
+    assert (_version(artifact).download(tmp_path / "out") / "model.bin").read_bytes() == b"first"
+
+
+def test_folders_go_in_whole_links_followed(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "a.txt").write_text("a")
+    (folder / "b.txt").write_text("b")
+    (folder / "linked.txt").symlink_to(folder / "b.txt")
+    (folder / "deep" / "round").symlink_to(folder)
+    artifact = Artifact("data", type="dataset")
+    artifact.add_dir(folder)
+    assert list(artifact.manifest) == ["b.txt", "deep/a.txt", "linked.txt"]
+    under = Artifact("data", type="dataset")
+    under.add_dir(folder / "deep", name="sub")
+    assert "sub/a.txt" in under.manifest
+    with pytest.raises(NotADirectoryError, match="no folder"):
+        under.add_dir(folder / "b.txt")
+    with pytest.raises(FileNotFoundError):
+        under.add_file(folder / "absent")
+
+
+def test_the_same_path_twice_needs_the_same_content_or_leave(home: Path) -> None:
+    artifact = _artifact(a=b"1")
+    artifact.add_bytes(b"1", "a")
+    with pytest.raises(UsageError, match="another file as 'a'"):
+        artifact.add_bytes(b"2", "a")
+    artifact.add_bytes(b"2", "a", overwrite=True)
+    assert artifact.manifest["a"]["digest"] == hashlib.sha256(b"2").hexdigest()
+
+
+def test_threads_may_add_the_same_file(home: Path) -> None:
+    artifact = Artifact("shared", type="dataset")
+    threads = [threading.Thread(target=artifact.add_bytes, args=(b"same", "a.txt")) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(artifact.manifest) == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../file.txt", "nested/../file.txt", "/file.txt", "//server/share/file.txt", "C:\\file.txt", "C:file.txt", "",
+        ".", "..", "a//b", "a/", "a\\b", "a\x00b", "a\nb", "\ud800", "x" * 256, "./a", 7,
+    ],
+)  # fmt: skip
+def test_no_path_leads_out(home: Path, tmp_path: Path, path: str) -> None:
+    """Neither when a file is added, nor when a manifest that came from elsewhere is read."""
+    with pytest.raises(UsageError, match="path in an artifact"):
+        Artifact("a", type="x").add_bytes(b"x", path)
+    good = _artifact(ok=b"x")
+    bad = ArtifactVersion("p", "a", "x", "0" * 64, {"ok": good.manifest["ok"], path: good.manifest["ok"]}, {},
+                          Blobs(runtime.active().home))  # fmt: skip
+    with pytest.raises(UsageError, match="path in an artifact"):
+        bad.download(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@given(st.text(max_size=30))
+def test_an_allowed_path_stays_below(path: str) -> None:
+    try:
+        check_path(path)
+    except UsageError:
+        return
+    root = Path("/root/of/it")
+    assert Path(os.path.normpath(root / path)).is_relative_to(root)
+    assert "\\" not in path
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Artifact("a/b", type="x"), "an artifact's name"),
+        (lambda: Artifact("", type="x"), "an artifact's name"),
+        (lambda: Artifact("x" * 129, type="x"), "an artifact's name"),
+        (lambda: Artifact("a", type=""), "an artifact's type"),
+        (lambda: Artifact("a", type="x", metadata=[1]), "must be a dict"),
+    ],
+)
+def test_wrong_names_raise_at_once(make: Callable[[], object], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        make()
+
+
+def test_a_path_is_a_file_or_a_folder(home: Path) -> None:
+    artifact = _artifact(**{"a": b"1", "b/c": b"2"})
+    for path in ("a/b", "b"):
+        with pytest.raises(UsageError, match="both a file and a folder"):
+            artifact.add_bytes(b"x", path)
+
+
+def test_new_files_and_tables(home: Path) -> None:
+    pytest.importorskip("pyarrow")
+    artifact = Artifact("mixed", type="results")
+    with artifact.new_file("notes.txt") as file:
+        file.write("größe")
+    with artifact.new_file("raw.bin", "wb") as file:
+        file.write(b"\x00")
+    table = Table(columns=["a"], data=[[1], ["two"]])
+    assert artifact.add(table, "results") == "results.parquet"
+    assert artifact.add(table, "results.parquet") == "results.parquet"
+    version = _version(artifact)
+    with version.open("notes.txt") as read:
+        assert read.read().decode() == "größe"
+    assert version.get("results") == table
+    with pytest.raises(TypeError, match="takes a Table"):
+        artifact.add([1], "x")
+    with pytest.raises(UsageError, match='mode "w" or "wb"'), artifact.new_file("x", "r"):
+        pass
+
+
+def test_a_new_file_that_fails_is_not_added(home: Path) -> None:
+    artifact = Artifact("broken", type="x")
+    with pytest.raises(ZeroDivisionError), artifact.new_file("half.txt") as file:
+        file.write("half" * (1 // 0))
+    assert artifact.manifest == {}
+
+
+def test_logging_writes_the_files_first_and_closes_the_artifact(home: Path, journaled: Journaled) -> None:
+    artifact = _artifact(a=b"1")
+    artifact.metadata["answer"] = 42
+    with start_run(project="p") as run:
+        assert run.log_artifact(artifact, aliases=["best", "latest", "best"]) is artifact
+        logged = [record for record in journaled() if isinstance(record, ArtifactLogged)]
+    assert [(item.name, item.digest, item.aliases, item.run_uid) for item in logged] == [
+        ("things", artifact.digest, ["best"], run.uid)
+    ]
+    assert logged[0].metadata == b'{"answer":42}'
+    assert Blobs(runtime.active().home).verify(artifact.manifest["a"]["digest"])
+    with pytest.raises(UsageError, match="versions do not change"):
+        artifact.add_bytes(b"2", "b")
+
+
+@pytest.mark.parametrize("alias", ["v3", "a/b", "a:b", "", 7])
+def test_bad_aliases_raise(home: Path, alias: str) -> None:
+    with start_run() as run, pytest.raises(UsageError, match=r"alias|versions"):
+        run.log_artifact(_artifact(a=b"1"), aliases=[alias])
+
+
+def test_a_path_becomes_an_artifact(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "my model.bin").write_bytes(b"w")
+    with start_run() as run:
+        made = run.log_artifact(tmp_path / "my model.bin")
+        folder = run.log_artifact(str(tmp_path / "home" / "blobs"), name="copy", type="backup")
+    assert (made.name, made.type) == (f"run-{run.id}-my-model.bin", "unspecified")
+    assert folder.name == "copy"
+
+
+def test_an_artifact_made_in_one_home_is_logged_in_another(tmp_path: Path) -> None:
+    runtime.configure(Settings.resolve(home=tmp_path / "one", strict=True))
+    artifact = _artifact(a=b"content")
+    runtime.configure(Settings.resolve(home=tmp_path / "two", strict=True))
+    with start_run() as run:
+        run.log_artifact(artifact)
+    assert Blobs(runtime.active().home).read(artifact.manifest["a"]["digest"]) == b"content"
+
+
+def test_an_artifact_whose_files_cannot_be_kept_is_not_logged(tmp_path: Path, journaled: Journaled) -> None:
+    """The blobs folder is a file: one fault is counted, the program runs on, no record names what is not there."""
+    active = runtime.configure(Settings.resolve(home=tmp_path / "home", strict=False))
+    active.home.ensure()
+    active.home.blobs.rmdir()
+    active.home.blobs.write_text("in the way")
+    artifact = _artifact(a=b"1")
+    with start_run() as run:
+        run.log_artifact(artifact)
+    assert not [record for record in journaled() if isinstance(record, ArtifactLogged)]
+    assert active.faults.counts["keep a file of an artifact"] == 1
+    assert active.faults.counts["keep the files of an artifact"] == 1
+
+
+def test_using_an_artifact_object_logs_it_as_an_input(home: Path, journaled: Journaled) -> None:
+    artifact = _artifact(a=b"1")
+    with start_run(project="p") as run:
+        version = run.use_artifact(artifact)
+    seen = journaled()
+    assert [record.run_uid for record in seen if isinstance(record, ArtifactLogged)] == [None]
+    assert [(r.digest, r.run_uid) for r in seen if isinstance(r, ArtifactUsed)] == [(artifact.digest, run.uid)]
+    assert version.version is None
+
+
+def test_download_mends_what_is_wrong_and_leaves_the_rest(home: Path, tmp_path: Path) -> None:
+    version = _version(_artifact(**{"a.txt": b"aaaa", "b.txt": b"bbbb"}))
+    out = version.download(tmp_path / "out")
+    (out / "a.txt").write_bytes(b"xxxx")  # same size, other content
+    (out / "mine.txt").write_text("kept")
+    before = (out / "b.txt").stat().st_ino
+    assert version.download(out) == out
+    assert (out / "a.txt").read_bytes() == b"aaaa"
+    assert (out / "b.txt").stat().st_ino == before
+    assert sorted(item.name for item in out.iterdir()) == ["a.txt", "b.txt", "mine.txt"]
+
+
+def test_download_writes_through_no_link(home: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.txt").write_text("untouched")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "sub").symlink_to(outside)
+    with pytest.raises(UsageError, match="leads elsewhere"):
+        _version(_artifact(**{"sub/a.txt": b"evil"})).download(out)
+    (out / "a.txt").symlink_to(outside / "a.txt")
+    _version(_artifact(**{"a.txt": b"new"})).download(out)
+    assert (outside / "a.txt").read_text() == "untouched"
+    assert not (out / "a.txt").is_symlink()
+
+
+def test_a_damaged_blob_is_found_and_not_handed_out(home: Path, tmp_path: Path) -> None:
+    artifact = _artifact(a=b"good")
+    version = _version(artifact)
+    version.blobs.path(artifact.manifest["a"]["digest"]).write_bytes(b"evil")
+    with pytest.raises(StoreError, match="is damaged"):
+        version.download(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    version.blobs.path(artifact.manifest["a"]["digest"]).unlink()
+    with pytest.raises(NotFoundError, match="no blob"):
+        version.download(tmp_path / "out")
+    with pytest.raises(NotFoundError, match="no file 'b'; it has a"):
+        version.open("b")
+
+
+def _record(number: int, *aliases: str) -> ArtifactRecord:
+    return ArtifactRecord("p", "n", "x", number, "0" * 64, aliases, 0, 0, None, {}, {}, None)
+
+
+def test_references_choose_one_version() -> None:
+    versions = [_record(0), _record(1, "best"), _record(2, "latest")]
+    assert Reference.parse("n").choose(versions).version == 2
+    assert Reference.parse("p/n:v0").choose(versions).version == 0
+    assert Reference.parse("n:best").choose(versions).version == 1
+    assert Reference.parse("my/p/n:v0").project == "my/p"
+    assert Reference.parse("n:latest").choose([_record(0), _record(1)]).version == 1
+    with pytest.raises(NotFoundError, match=r"no artifact n:v9; there is v0, v1 \(best\), v2 \(latest\)"):
+        Reference.parse("n:v9").choose(versions)
+    with pytest.raises(NotFoundError, match="no artifact is called 'n' in project 'p'"):
+        Reference.parse("p/n").choose([])
+    for bad in ("", "a b", None):
+        with pytest.raises(UsageError):
+            Reference.parse(bad)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@given(files=st.dictionaries(st.text("abc/", min_size=1, max_size=5), st.binary(max_size=50), max_size=4))
+def test_what_goes_in_comes_out(home: Path, tmp_path: Path, files: dict[str, bytes]) -> None:
+    artifact = Artifact("any", type="x")
+    kept = {}
+    for path, content in files.items():
+        try:
+            artifact.add_bytes(content, path)
+        except UsageError:
+            continue
+        kept[path] = content
+    out = _version(artifact).download(tmp_path / "out" / artifact.digest)
+    assert {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*") if p.is_file()} == kept
