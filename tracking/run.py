@@ -32,6 +32,7 @@ from weft.tracking.redaction import redact
 
 if TYPE_CHECKING:
     from weft.tracking.artifacts import Artifact
+    from weft.tracking.home import Home
     from weft.tracking.runtime import Runtime
     from weft.tracking.tables import Table
     from weft.tracking.versions import ArtifactVersion
@@ -141,6 +142,11 @@ class Run:
     def owned(self) -> bool:
         """Whether this process started it; a forked child may log to its parent's run, but not end it."""
         return self._pid == os.getpid()
+
+    @property
+    def home(self) -> Home:
+        """Where it is recorded."""
+        return self._runtime.home
 
     @property
     def path(self) -> str:

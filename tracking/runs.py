@@ -158,7 +158,7 @@ def _forget(run: Run) -> None:
 def _finish_all() -> None:
     """At exit, before the journal closes (its own hook was registered earlier)."""
     for run in list(_live):
-        if run.owned:
+        if run.owned and run.home.path.exists():  # who removed it wants none of this, and not the folder back
             run.end(exits.watch.ending())
 
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weft.tracking import runtime
+from weft.tracking.access import open_store
 from weft.tracking.artifacts import Artifact, check_path
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, StoreError, UsageError
@@ -291,6 +292,28 @@ def test_a_damaged_blob_is_found_and_not_handed_out(home: Path, tmp_path: Path) 
         version.download(tmp_path / "out")
     with pytest.raises(NotFoundError, match="no file 'b'; it has a"):
         version.open("b")
+
+
+def test_a_logged_version_is_found_by_name_alias_and_number(home: Path, tmp_path: Path) -> None:
+    """Through the journal, the ingester and a real store; and the lineage is there afterwards."""
+    with start_run(project="p") as maker:
+        for content, aliases in ((b"one", ["good"]), (b"two", []), (b"three", [])):
+            maker.log_artifact(_artifact(**{"a.txt": content}), aliases=aliases)
+    with start_run(project="p") as user:
+        latest = user.use_artifact("things")
+        assert (latest.version, latest.aliases) == ("v2", ("latest",))
+        assert (latest.download(tmp_path / "v2") / "a.txt").read_bytes() == b"three"
+        assert user.use_artifact("things:good").version == user.use_artifact("p/things:v0").version == "v0"
+        with pytest.raises(NotFoundError, match="there is v2 "):
+            user.use_artifact("things:best")
+        with pytest.raises(NotFoundError, match="no artifact is called 'others' in project 'p'"):
+            user.use_artifact("others")
+    with start_run(project="elsewhere") as stranger, pytest.raises(NotFoundError):
+        stranger.use_artifact("things")
+    with open_store() as store:
+        rows = {row.version: row for row in store.reader().artifacts({"name": "things"}).rows}
+    assert rows[0].producer_run == maker.id
+    assert user.id in rows[2].consumer_runs
 
 
 def _record(number: int, *aliases: str) -> ArtifactRecord:

@@ -81,8 +81,11 @@ def test_generated_ids_and_names(home: Path) -> None:
 
 
 def test_the_same_id_is_the_same_run_in_every_process(home: Path) -> None:
-    assert runs.start_run(project="p", id="mine").uid == runs.start_run(project="p", id="mine").uid
-    assert runs.start_run(project="q", id="mine").uid != runs.start_run(project="p", id="mine").uid
+    uids = []
+    for project in ("p", "p", "q"):
+        with runs.start_run(project=project, id="mine") as run:
+            uids.append(run.uid)
+    assert uids[0] == uids[1] != uids[2]
 
 
 def test_steps_count_up_by_themselves(home: Path, journaled: Journaled) -> None:
@@ -210,6 +213,12 @@ def test_any_mapping_will_do(home: Path, journaled: Journaled) -> None:
     assert _points(journaled) == [(0, {"a": 1.0})]
 
 
+def test_at_exit_a_home_that_was_removed_is_not_made_again(tmp_path: Path) -> None:
+    body = "import shutil\nruns.init()\nshutil.rmtree(os.environ['WEFT_HOME'])"
+    assert _script(tmp_path, body).stderr == ""
+    assert not (tmp_path / "script-home").exists()
+
+
 _values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=3),
@@ -222,6 +231,7 @@ _values = st.recursive(
 def test_every_value_is_in_the_record(home: Path, journaled: Journaled, values: dict[str, Any]) -> None:
     run = runs.start_run()
     run.log(values)
+    run.finish()
     mine = [record for record in _of(journaled, MetricsLogged) if record.run_uid == run.uid]
 
     def leaves(value: Any) -> int:
@@ -406,15 +416,18 @@ def test_a_with_block_ends_by_its_exception(
         assert "raise error" in told["stacktrace"]
 
 
-def test_the_hooks_are_given_back(home: Path) -> None:
-    hook, leave = sys.excepthook, sys.exit
-    first, second = runs.init(), runs.start_run()
-    assert sys.excepthook is not hook
-    first.finish()
-    assert sys.excepthook is not hook
-    second.finish()
-    assert sys.excepthook is hook
-    assert sys.exit is leave
+def test_the_hooks_are_given_back(tmp_path: Path) -> None:
+    body = """
+hook, leave = sys.excepthook, sys.exit
+first, second = runs.init(), runs.start_run()
+assert sys.excepthook is not hook
+first.finish()
+assert sys.excepthook is not hook
+second.finish()
+assert sys.excepthook is hook
+assert sys.exit is leave
+"""
+    assert _script(tmp_path, body).stderr == ""
 
 
 def test_a_hook_chained_onto_ours_stays(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
