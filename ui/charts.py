@@ -1,0 +1,164 @@
+"""A metric's history as a chart: smoothing, bands and axes. The arithmetic is pure; `chart` draws with ECharts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from weft.tracking import units
+from weft.tracking.readmodels import Series
+from weft.ui.values import visible
+
+HEIGHT = 220
+BAND_POINTS = 240
+
+
+class Band(NamedTuple):
+    """The lowest and highest value by slice of the axis: a spike stays in sight however long the history is."""
+
+    at: list[float]
+    low: list[float]
+    high: list[float]
+
+
+def sections(keys: Sequence[str]) -> dict[str, list[str]]:
+    """Metrics by what stands before their first `/`; plain names come first."""
+    found: dict[str, list[str]] = {}
+    for key in sorted(keys, key=lambda key: ("/" in key, key)):
+        found.setdefault(key.split("/")[0] if "/" in key else "Charts", []).append(key)
+    return found
+
+
+def smoothed(values: Sequence[float], weight: float) -> list[float]:
+    """Exponential moving average, corrected for its start (as in Adam, Kingma and Ba 2015); gaps stay gaps.
+
+    Args:
+        weight: 0 leaves the values as they are; below 1.
+    """
+    if not weight:
+        return list(values)
+    out: list[float] = []
+    average, seen = 0.0, 0
+    for value in values:
+        if not math.isfinite(value):
+            out.append(value)
+            continue
+        seen += 1
+        average = weight * average + (1 - weight) * value
+        out.append(average / (1 - weight**seen))
+    return out
+
+
+def band(at: Sequence[float], values: Sequence[float], slices: int = BAND_POINTS) -> Band:
+    """Lowest and highest by equal slices of the axis; what is not finite is left out."""
+    points = [(x, value) for x, value in zip(at, values, strict=True) if math.isfinite(value)]
+    made = Band([], [], [])
+    if not points:
+        return made
+    first, width = points[0][0], (points[-1][0] - points[0][0]) or 1
+    current = -1
+    for x, value in points:
+        place = min(slices - 1, int((x - first) / width * slices))
+        if place != current:
+            current = place
+            made.at.append(x)
+            made.low.append(value)
+            made.high.append(value)
+        else:
+            made.low[-1] = min(made.low[-1], value)
+            made.high[-1] = max(made.high[-1], value)
+    return made
+
+
+def axis(series: Series, by_time: bool) -> list[float]:
+    """Steps, or seconds since the first point."""
+    if not by_time:
+        return [float(step) for step in series.steps]
+    start = series.times_ns[0] if series.times_ns else 0
+    return [(at - start) / 1e9 for at in series.times_ns]
+
+
+def spec(series: Series, *, by_time: bool, smooth: float) -> dict[str, Any]:
+    """The chart as ECharts wants it."""
+    at = axis(series, by_time)
+    drawn: list[dict[str, Any]] = []
+    thinned = series.total > len(series.steps)
+    if thinned:
+        drawn += _band_series(band(at, series.values))
+    raw = _points(at, series.values)
+    if smooth:
+        drawn.append(_line("raw", raw, opacity=0.25, width=1))
+    line = _line(series.key, _points(at, smoothed(series.values, smooth)), opacity=1, width=1.75)
+    if len(at) == 1:
+        line |= {"showSymbol": True, "symbolSize": 7}
+    drawn.append(line)
+    return {
+        "animation": False,
+        "grid": {"left": 8, "right": 12, "top": 10, "bottom": 4, "containLabel": True},
+        "xAxis": {"type": "value", "min": "dataMin", "max": "dataMax", "splitLine": {"show": False}},
+        "yAxis": {"type": "value", "scale": True, "splitNumber": 4},
+        "tooltip": {"trigger": "axis", "confine": True, "axisPointer": {"type": "line"}},
+        "dataZoom": [{"type": "inside", "zoomOnMouseWheel": "ctrl", "moveOnMouseWheel": False}],
+        "series": drawn,
+    }
+
+
+def _points(at: Sequence[float], values: Sequence[float]) -> list[list[float | None]]:
+    return [[x, value if math.isfinite(value) else None] for x, value in zip(at, values, strict=True)]
+
+
+def _line(name: str, points: list[list[float | None]], *, opacity: float, width: float) -> dict[str, Any]:
+    return {
+        "name": visible(name),
+        "type": "line",
+        "data": points,
+        "showSymbol": False,
+        "color": _HUE,
+        "lineStyle": {"width": width, "opacity": opacity},
+        "emphasis": {"disabled": True},
+        "silent": opacity < 1,
+        "tooltip": {"show": opacity == 1},
+    }
+
+
+_HUE = "#2F86C5"
+
+
+def _band_series(made: Band) -> list[dict[str, Any]]:
+    """Two stacked lines: an invisible floor, and the height above it, filled."""
+    shared = {"type": "line", "stack": "band", "showSymbol": False, "silent": True, "tooltip": {"show": False}}
+    floor = [[x, low] for x, low in zip(made.at, made.low, strict=True)]
+    height = [[x, high - low] for x, low, high in zip(made.at, made.low, made.high, strict=True)]
+    return [
+        {**shared, "name": "min", "data": floor, "lineStyle": {"opacity": 0}, "stackStrategy": "all"},
+        {
+            **shared,
+            "name": "max",
+            "data": height,
+            "lineStyle": {"opacity": 0},
+            "areaStyle": {"color": _HUE, "opacity": 0.18},
+            "stackStrategy": "all",
+        },
+    ]
+
+
+def chart(series: Series, *, by_time: bool, smooth: float) -> None:
+    """Draw it, under its name and last value."""
+    from weft.ui import page
+
+    told = [f"last {units.number(series.values[-1] if series.values else None)}", f"{units.count(series.total)} points"]
+    if series.total > len(series.steps):
+        told.append("band: lowest and highest")
+    if series.late:
+        told.append(f"{units.count(series.late)} late")
+    page.label(series.key, " · ".join(told))
+    st.echarts_chart(
+        spec(series, by_time=by_time, smooth=smooth),
+        height=HEIGHT,
+        key=f"chart-{series.key}",
+        renderer="canvas",
+        alt=f"{series.key} by {'time' if by_time else 'step'}",
+    )

@@ -1,0 +1,111 @@
+// What every component shares: safe elements, icons, hues. User content only ever enters as text nodes.
+const SVG = "http://www.w3.org/2000/svg";
+const SERIES = ["blue", "orange", "green", "purple", "sky", "violet", "brown", "vermillion"];
+const KIND_HUE = {
+  llm: "blue", tool: "orange", retriever: "green", scorer: "purple", embedding: "sky", agent: "violet",
+  guardrail: "brown",
+};
+const ICONS = {
+  llm: "M8 1.8 9.6 6.4 14.2 8 9.6 9.6 8 14.2 6.4 9.6 1.8 8 6.4 6.4Z",
+  tool: "M9.9 6.1a3.4 3.4 0 0 1 4-4.4L11.7 4l.4 1.4 1.4.4 2-2.1M9.9 6.1 2.6 12.2a1.3 1.3 0 1 0 1.8 1.8l6-7.3",
+  retriever: "M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9ZM10.3 10.3 14 14",
+  embedding: "M3 3h2v2H3zM11 3h2v2h-2zM3 11h2v2H3zM11 11h2v2h-2zM7 7h2v2H7z",
+  agent: "M4 6.2h8a1 1 0 0 1 1 1V12a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V7.2a1 1 0 0 1 1-1ZM8 6.2V3.4M8 3.2v.1M6 9.2v.8M10 9.2v.8",
+  guardrail: "M8 1.8 13 3.6v4c0 3.2-2.1 5.4-5 6.6-2.9-1.2-5-3.4-5-6.6v-4ZM5.8 7.9l1.6 1.6 2.9-3",
+  scorer: "M8 2l1.8 3.8 4.2.5-3.1 2.9.8 4.2L8 11.3l-3.7 2.1.8-4.2L2 6.3l4.2-.5Z",
+  chain: "M6.8 9.2a2.6 2.6 0 0 0 3.7 0l2-2a2.6 2.6 0 0 0-3.7-3.7l-.8.8M9.2 6.8a2.6 2.6 0 0 0-3.7 0l-2 2a2.6 2.6 0 0 0 3.7 3.7l.8-.8",
+  op: "M3.5 3.5h9v9h-9z",
+  ok: "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12ZM5.4 8.2l1.8 1.8 3.4-3.7",
+  error: "M8 2.2 14.4 13.4H1.6ZM8 6.4v3.2M8 11.5v.1",
+  running: "M8 2a6 6 0 1 1-5.6 3.9",
+  interrupted: "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12ZM6.4 6v4M9.6 6v4",
+  cancelled: "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12ZM3.8 12.2l8.4-8.4",
+  copy: "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
+  down: "M4 6l4 4 4-4", right: "M6 4l4 4-4 4", open: "M9 3h4v4M13 3 7.5 8.5M11 9.5V13H3V5h3.5",
+  search: "M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9ZM10.3 10.3 14 14",
+};
+const STATUS_WORD = { ok: "ok", error: "error", running: "running", interrupted: "interrupted", cancelled: "cancelled" };
+
+// Control characters, ANSI escapes and bidirectional overrides are shown, never obeyed.
+const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+function clean(value) {
+  return String(value ?? "").replace(UNSAFE, (c) => {
+    const code = c.codePointAt(0);
+    if (code < 0x20) return String.fromCodePoint(0x2400 + code);
+    return "⟨U+" + code.toString(16).toUpperCase().padStart(4, "0") + "⟩";
+  });
+}
+function el(tag, attributes, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name === "on") for (const [event, handler] of Object.entries(value)) node.addEventListener(event, handler);
+    else if (name === "style") for (const [property, v] of Object.entries(value)) node.style.setProperty(property, v);
+    else if (name === "title") node.title = clean(value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  add(node, children);
+  return node;
+}
+function add(node, children) {
+  for (const child of children.flat(9)) {
+    if (child === null || child === undefined || child === false) continue;
+    node.append(child instanceof Node ? child : clean(child));
+  }
+}
+function svg(tag, attributes, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes || {})) node.setAttribute(name, value);
+  for (const child of children.flat(9)) if (child) node.append(child);
+  return node;
+}
+function icon(name) {
+  return svg("svg", { class: "i", viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: ICONS[name] || ICONS.op }));
+}
+function hue(kind) {
+  const name = Object.hasOwn(KIND_HUE, kind) ? KIND_HUE[kind] : null;
+  return name ? `var(--c-${name})` : "var(--muted)";
+}
+function kindIcon(kind) {
+  const shape = icon(Object.hasOwn(KIND_HUE, kind) || kind === "chain" ? kind : "op");
+  shape.style.color = hue(kind);
+  return shape;
+}
+function status(name, word) {
+  const known = Object.hasOwn(STATUS_WORD, name) ? name : "cancelled";
+  return el("span", { class: `status status-${known}` }, icon(known), el("span", {}, word ?? name));
+}
+// One root a mount; it outlives reruns, so that scroll, folds and focus stay where they were.
+const roots = new WeakMap();
+function root(parent, className) {
+  let held = roots.get(parent);
+  if (!held || !held.node.isConnected) {
+    held = { node: el("div", { class: `w ${className}` }), state: {} };
+    parent.append(held.node);
+    roots.set(parent, held);
+  }
+  const host = parent.host || parent;
+  const series = getComputedStyle(host).getPropertyValue("--st-chart-categorical-colors").split(",");
+  SERIES.forEach((name, at) => series[at] && held.node.style.setProperty(`--c-${name}`, series[at].trim()));
+  return held;
+}
+function typing() {
+  let active = document.activeElement;
+  while (active && active.shadowRoot && active.shadowRoot.activeElement) active = active.shadowRoot.activeElement;
+  return !!active && (/^(input|textarea|select)$/i.test(active.tagName) || active.isContentEditable);
+}
+function plainClick(event) {
+  return event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+}
+// Keys belong to the one mounted component that has them; the listener goes with the element.
+function keys(held, handler) {
+  held.handler = handler;
+  if (held.listening) return;
+  held.listening = true;
+  const listen = (event) => {
+    if (!held.node.isConnected) return document.removeEventListener("keydown", listen);
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    held.handler(event);
+  };
+  document.addEventListener("keydown", listen);
+}

@@ -1,0 +1,221 @@
+// One trace: tree and waterfall in one list, the pane on the right follows the cursor. Draws only the rows in view.
+const ROW = 28;
+
+function prose(text) {
+  // Code fences and inline code are set apart; everything stays text, so nothing is fetched or run.
+  const out = [];
+  String(text).split(/```[^\n]*\n?/).forEach((piece, at) => {
+    if (at % 2) out.push(el("pre", {}, piece.replace(/\n$/, "")));
+    else piece.split(/(`[^`\n]+`)/).forEach((run) => { if (run) out.push(/^`[^`\n]+`$/.test(run) ? el("code", {}, run.slice(1, -1)) : run); });
+  });
+  return el("div", { class: "prose" }, out);
+}
+function folded(text, render, limit = 1600) {
+  if (text.length <= limit) return render(text);
+  const box = el("div", {});
+  const draw = (open) => box.replaceChildren(render(open ? text : text.slice(0, limit) + " …"),
+    el("button", { class: "more", on: { click: () => draw(!open) } }, open ? "Show less" : `Show all ${text.length.toLocaleString("en")} characters`));
+  draw(false);
+  return box;
+}
+function jsonTree(value, depth = 0, budget = { left: 160 }) {
+  if (value === null) return el("span", { class: "b" }, "null");
+  if (typeof value === "boolean") return el("span", { class: "b" }, value);
+  if (typeof value === "number") return el("span", { class: "n" }, value);
+  if (typeof value === "string") return folded(value, (text) => el("span", { class: "s" }, JSON.stringify(text).replace(/\\n/g, "\n").replace(/\\"/g, '"')), 600);
+  if (!Array.isArray(value) && Object.keys(value).length === 1 && "\u0000" in value) return el("span", { class: "t" }, value["\u0000"]);
+  const list = Array.isArray(value), entries = list ? value.map((each, at) => [at, each]) : Object.entries(value);
+  const [open, shut] = list ? ["[", "]"] : ["{", "}"];
+  if (!entries.length) return el("span", { class: "sum" }, open + shut);
+  budget.left -= entries.length;
+  const box = el("span", {}), start = depth === 0 || (depth < 3 && budget.left > 0);
+  let shown = 100;
+  const draw = (unfolded) => {
+    const knob = el("button", { class: "knob", "aria-expanded": String(unfolded), "aria-label": unfolded ? "fold" : "unfold", on: { click: () => draw(!unfolded) } }, icon(unfolded ? "down" : "right"));
+    if (!unfolded) return box.replaceChildren(depth ? knob : "", el("span", { class: "sum" }, `${open} ${entries.length} ${list ? "items" : "keys"} ${shut}`));
+    const rows = entries.slice(0, shown).map(([key, each]) => el("div", { class: "row" }, list ? null : el("span", { class: "k" }, `${clean(key)}: `), jsonTree(each, depth + 1, budget)));
+    if (entries.length > shown) rows.push(el("button", { class: "more", on: { click: () => { shown += 400; draw(true); } } }, `Show ${Math.min(400, entries.length - shown)} more of ${entries.length}`));
+    box.replaceChildren(depth ? knob : "", el("span", { class: "sum" }, open), el("div", { class: "kids" }, rows), el("span", { class: "sum" }, shut));
+  };
+  draw(start);
+  return box;
+}
+function copyButton(text, label) {
+  const button = el("button", { class: label ? "tool" : "", title: "Copy", "aria-label": "Copy", on: { click: async (event) => {
+    event.stopPropagation();
+    await navigator.clipboard.writeText(text());
+    const was = [...button.childNodes];
+    button.replaceChildren("Copied");
+    setTimeout(() => button.replaceChildren(...was), 1200);
+  } } }, icon("copy"), label || "");
+  return button;
+}
+function chat(messages) {
+  return messages.map((message) => el("div", { class: `msg ${["system", "developer", "user", "assistant", "tool"].includes(message.role) ? message.role : ""}` },
+    el("div", { class: "role" }, message.role, message.name ? el("span", { class: "muted" }, message.name) : null, copyButton(() => message.parts.map((part) => part.text ?? part.arguments ?? "").join("\n"))),
+    el("div", { class: "inside" }, message.parts.map((part) => part.type === "call"
+      ? el("div", { class: "call" }, el("span", { class: "fn" }, icon("tool"), part.name), part.id ? el("span", { class: "cid" }, part.id) : null,
+          el("div", { class: "json" }, typeof part.arguments === "string" ? folded(part.arguments, (text) => el("span", { class: "s" }, text)) : jsonTree(part.arguments, 1)))
+      : part.type === "json" ? el("div", { class: "json" }, jsonTree(part.value)) : folded(part.text, prose)))));
+}
+function value(shown) {
+  if (shown === undefined) return el("div", { class: "dots" }, "Nothing was captured.");
+  if (typeof shown === "string") return el("div", {}, folded(shown, prose, 6000));
+  return el("div", { class: "json" }, jsonTree(shown));
+}
+function failure(error) {
+  return [el("div", { class: "fail" }, el("div", { class: "type" }, icon("error"), error.type || "Error"), el("div", { class: "prose" }, error.message || "")),
+    error.stacktrace ? [el("div", { class: "h" }, "Stack trace"), folded(error.stacktrace, (text) => el("pre", { class: "block" }, text), 8000)] : null];
+}
+function tabsOf(detail) {
+  const tabs = [];
+  if (detail.chat && detail.chat.length) tabs.push(["Chat", () => [chat(detail.chat), el("div", { class: "usage" }, detail.usageLine)]]);
+  if (detail.error) tabs.push(["Error", () => failure(detail.error)]);
+  tabs.push(["Input", () => value(detail.inputs)], ["Output", () => detail.error && detail.output === undefined ? failure(detail.error) : value(detail.output)]);
+  const count = Object.keys(detail.attributes || {}).length + (detail.events || []).length;
+  tabs.push([count ? `Attributes ${count}` : "Attributes", () => [
+    Object.keys(detail.attributes || {}).length ? el("div", { class: "kv" }, Object.entries(detail.attributes).flatMap(([key, each]) => [el("div", {}, key), el("div", { class: "json" }, typeof each === "string" ? folded(each, (text) => el("span", {}, text), 600) : jsonTree(each, 1))])) : el("div", { class: "dots" }, "No attributes."),
+    detail.events && detail.events.length ? [el("div", { class: "h" }, "Events"), detail.events.map((event) => el("div", { class: "json" }, el("b", {}, event.name), " ", el("span", { class: "muted" }, event.at), jsonTree(event.attributes || {}, 1)))] : null]]);
+  if (detail.scores && detail.scores.length) tabs.push([`Scores ${detail.scores.length}`, () => el("div", { class: "kv" }, detail.scores.flatMap((score) => [el("div", {}, score.name), el("div", {}, el("b", {}, score.text), score.reason ? el("div", { class: "prose muted" }, score.reason) : null)]))]);
+  tabs.push(["Raw", () => [el("div", { style: { "margin-bottom": "8px" } }, copyButton(() => JSON.stringify(detail.raw, null, 2), "Copy JSON")), el("pre", { class: "block" }, JSON.stringify(detail.raw, null, 2))]]);
+  return tabs;
+}
+
+export default function ({ data, parentElement, setTriggerValue, setStateValue }) {
+  const held = root(parentElement, "trace"), { node, state } = held;
+  node.style.setProperty("--height", data.height);
+  if (state.trace !== data.trace.id) Object.assign(state, { trace: data.trace.id, folded: new Set(), details: {}, current: null, query: "", tab: state.tab || null, built: false });
+  const spans = data.spans, byId = new Map(spans.map((span) => [span.id, span]));
+  for (const [id, detail] of Object.entries(data.details)) if (!state.details[id] || state.details[id].stamp !== detail.stamp) state.details[id] = detail;
+  if (!state.current || !byId.has(state.current)) state.current = byId.has(data.selected) ? data.selected : spans.length ? spans[0].id : null;
+
+  const parts = state.built ? state.parts : build();
+  function build() {
+    const made = { title: el("div", { class: "title" }), rows: el("div", { class: "rows" }), ticks: el("div", { class: "ticks" }), matches: el("span", { class: "hint" }),
+      what: el("div", { class: "what" }), meta: el("div", { class: "meta" }), tabs: el("div", { class: "tabs", role: "tablist" }), content: el("div", { class: "content" }) };
+    made.list = el("div", { class: "list", tabindex: "0", role: "tree", "aria-label": "Spans", on: { scroll: () => state.draw() } }, made.rows);
+    made.find = el("input", { type: "search", placeholder: "Find a span", "aria-label": "Find a span", on: { input: (event) => { state.query = event.target.value; state.filter(); }, keydown: (event) => {
+      if (event.key === "Escape") { event.target.value = ""; state.query = ""; state.filter(); made.list.focus(); }
+      if (event.key === "Enter") { event.preventDefault(); state.hop(1, (span) => state.hits.has(span.id)); } event.stopPropagation(); } } });
+    const divider = el("div", { class: "divider", role: "separator", "aria-label": "Resize" });
+    divider.addEventListener("pointerdown", (event) => { divider.setPointerCapture(event.pointerId); state.dragging = true; });
+    divider.addEventListener("pointermove", (event) => { if (!state.dragging) return; const box = panes.getBoundingClientRect();
+      panes.style.setProperty("--split", `${Math.max(25, Math.min(75, ((event.clientX - box.left) / box.width) * 100))}%`); state.draw(); });
+    divider.addEventListener("pointerup", () => { state.dragging = false; });
+    const panes = el("div", { class: "panes" },
+      el("div", { class: "pane" }, el("div", { class: "bar" }, made.find, made.matches, el("span", { class: "hint push" }, el("kbd", {}, "/"), " search  ", el("kbd", {}, "e"), " next error  ", el("kbd", {}, "← →"), " fold")),
+        el("div", { class: "ruler" }, el("span", {}), made.ticks, el("span", {})), made.list),
+      divider, el("div", { class: "pane" }, made.what, made.meta, made.tabs, made.content));
+    node.replaceChildren(made.title, panes);
+    new ResizeObserver(() => state.draw && state.draw()).observe(made.list);
+    Object.assign(state, { built: true, parts: made });
+    return made;
+  }
+
+  const visible = () => {
+    const out = [];
+    let hiddenBelow = Infinity;
+    for (const span of spans) {
+      if (span.depth > hiddenBelow) continue;
+      hiddenBelow = state.folded.has(span.id) ? span.depth : Infinity;
+      out.push(span);
+    }
+    return out;
+  };
+  const drawRow = (span, at) => {
+    const total = data.trace.total || 1, guides = [];
+    for (let level = 0; level < Math.min(span.depth, 40); level++) guides.push(el("span", { class: "guide", style: { left: `${13 + level * 14}px` } }));
+    const classes = ["sp", span.critical && "critical", span.status === "error" && "bad", span.status === "running" && "open", span.id === state.current && "current", state.query && !state.hits.has(span.id) && "dim"].filter(Boolean).join(" ");
+    return el("div", { class: classes, role: "treeitem", "aria-level": span.depth + 1, "aria-selected": String(span.id === state.current), "aria-expanded": span.kids ? String(!state.folded.has(span.id)) : null, "data-id": span.id, style: { top: `${at * ROW}px`, "--hue": hue(span.kind) }, on: { click: () => select(span.id) } },
+      el("div", { class: "who", style: { "--depth": Math.min(span.depth, 40) }, title: `${span.kind} · ${span.name}` }, guides,
+        span.kids ? el("button", { class: "fold", tabindex: "-1", "aria-label": "fold", on: { click: (event) => { event.stopPropagation(); fold(span.id); } } }, icon(state.folded.has(span.id) ? "right" : "down")) : el("span", { class: "fold" }),
+        kindIcon(span.kind), el("span", { class: "label" }, span.name), span.status === "error" ? el("span", { class: "err" }, icon("error")) : null,
+        span.status === "interrupted" || span.status === "cancelled" ? el("span", { class: "note" }, span.status) : null, span.kids && state.folded.has(span.id) ? el("span", { class: "note" }, `+${span.below}`) : null),
+      el("div", { class: "lane" }, el("div", { class: "mark", style: { left: `${(span.start / total) * 100}%`, width: `${Math.max(0, Math.min(1, span.length / total)) * 100}%` } })),
+      el("div", { class: "time", title: span.note }, span.time));
+  };
+  state.draw = () => {
+    const shown = state.shown, top = Math.max(0, Math.floor(parts.list.scrollTop / ROW) - 8), last = Math.min(shown.length, top + Math.ceil((parts.list.clientHeight || 600) / ROW) + 16);
+    parts.rows.style.height = `${shown.length * ROW}px`;
+    parts.rows.replaceChildren(...shown.slice(top, last).map((span, at) => drawRow(span, top + at)));
+  };
+  state.filter = () => {
+    const query = state.query.trim().toLowerCase();
+    state.hits = new Set(query ? spans.filter((span) => `${span.name} ${span.kind} ${span.model || ""}`.toLowerCase().includes(query)).map((span) => span.id) : []);
+    parts.matches.textContent = query ? `${state.hits.size} found` : "";
+    if (query && state.hits.size && !state.hits.has(state.current)) state.hop(1, (span) => state.hits.has(span.id)); else state.draw();
+  };
+  const refold = () => { state.shown = visible(); state.draw(); };
+  const fold = (id) => { state.folded.has(id) ? state.folded.delete(id) : state.folded.add(id); refold(); };
+  const reveal = () => {
+    // Unfold whatever hides the cursor, then bring it into view.
+    for (let span = byId.get(state.current); span && span.parent; span = byId.get(span.parent)) state.folded.delete(span.parent);
+    state.shown = visible();
+    const at = state.shown.findIndex((span) => span.id === state.current), list = parts.list;
+    if (at * ROW < list.scrollTop) list.scrollTop = at * ROW;
+    else if ((at + 1) * ROW > list.scrollTop + list.clientHeight) list.scrollTop = (at + 1) * ROW - list.clientHeight;
+    state.draw();
+  };
+  const select = (id) => {
+    if (!id) return;
+    state.current = id;
+    reveal();
+    detail();
+    clearTimeout(state.asking);
+    // The cursor may run over many spans: only where it rests is asked for and named in the URL.
+    state.asking = setTimeout(() => setTriggerValue("select", id), state.details[id] ? 250 : 60);
+  };
+  state.hop = (step, wanted) => {
+    const from = spans.findIndex((span) => span.id === state.current), n = spans.length;
+    for (let i = 1; i <= n; i++) { const span = spans[(from + step * i + n * i) % n]; if (span && wanted(span)) return select(span.id); }
+    return state.draw();
+  };
+  const detail = () => {
+    const span = byId.get(state.current), held = span && state.details[span.id];
+    if (!span) { parts.content.replaceChildren(el("div", { class: "dots" }, "No spans have arrived yet.")); return; }
+    parts.what.replaceChildren(kindIcon(span.kind), el("span", { class: "label clip", title: span.name }, span.name), el("span", { class: "kind" }, span.kind), el("span", { class: "push" }, status(span.status)));
+    parts.meta.replaceChildren(...span.facts.map(([name, text, why]) => el("span", { title: why }, name ? `${name} ` : "", el("b", {}, text))));
+    if (!held) { parts.tabs.replaceChildren(); parts.content.replaceChildren(el("div", { class: "dots" }, "Loading…")); return; }
+    const same = state.drawn && state.drawn.id === span.id && state.drawn.stamp === held.stamp;
+    if (same) return;
+    state.drawn = { id: span.id, stamp: held.stamp };
+    const tabs = tabsOf(held), first = tabs.find(([name]) => name.split(" ")[0] === state.tab) ?? (held.error && !(held.chat && held.chat.length) ? tabs.find(([name]) => name === "Error") : tabs[0]);
+    const draw = (chosen) => {
+      parts.tabs.replaceChildren(...tabs.map(([name, render]) => el("button", { role: "tab", class: name === "Error" ? "bad" : "", "aria-selected": String(name === chosen[0]), on: { click: () => { state.tab = name.split(" ")[0]; draw([name, render]); } } }, name)));
+      parts.content.replaceChildren(); add(parts.content, [chosen[1]()]); parts.content.scrollTop = 0;
+    };
+    draw(first);
+  };
+  const header = () => {
+    const trace = data.trace, go = (href) => (event) => { if (plainClick(event)) { event.preventDefault(); setTriggerValue("open", { href }); } };
+    const errors = spans.filter((span) => span.status === "error").length;
+    parts.title.replaceChildren(el("h1", { title: trace.name }, trace.name), status(trace.status), el("div", { class: "facts" }, trace.facts.map(([text, name, why, href]) => el("span", { title: why }, href ? el("a", { href, on: { click: go(href) } }, text) : el("b", {}, text), name ? ` ${name}` : ""))),
+      el("div", { class: "push" }, errors ? el("button", { class: "tool", on: { click: () => state.hop(1, (span) => span.status === "error") } }, icon("error"), `${errors} ${errors === 1 ? "error" : "errors"}`) : null,
+        copyButton(() => trace.id, "Copy id"),
+        trace.newer ? el("a", { class: "tool", href: trace.newer, title: "The trace before this one in the list", on: { click: go(trace.newer) } }, "‹ newer") : null,
+        trace.older ? el("a", { class: "tool", href: trace.older, title: "The next trace in the list", on: { click: go(trace.older) } }, "older ›") : null));
+    parts.ticks.replaceChildren(...trace.ticks.map(([at, text]) => el("span", { style: { left: `${at * 100}%` } }, text)));
+  };
+  keys(held, (event) => {
+    if (typing()) return;
+    const span = byId.get(state.current), at = state.shown.findIndex((each) => each.id === state.current);
+    if (event.key === "/") parts.find.focus();
+    else if (event.key === "ArrowDown" || event.key === "j") select((state.shown[at + 1] || {}).id);
+    else if (event.key === "ArrowUp" || event.key === "k") select((state.shown[at - 1] || {}).id);
+    else if (event.key === "ArrowRight" && span) state.folded.has(span.id) ? fold(span.id) : span.kids && select((state.shown[at + 1] || {}).id);
+    else if (event.key === "ArrowLeft" && span) span.kids && !state.folded.has(span.id) ? fold(span.id) : select(span.parent);
+    else if (event.key === "e") state.hop(1, (each) => each.status === "error");
+    else if (event.key === "E") state.hop(-1, (each) => each.status === "error");
+    else if (event.key === "Home") select((state.shown[0] || {}).id);
+    else if (event.key === "End") select((state.shown[state.shown.length - 1] || {}).id);
+    else if (event.key === "Escape" && data.back) setTriggerValue("open", { href: data.back });
+    else return;
+    event.preventDefault();
+  });
+  header();
+  state.hits = state.hits || new Set();
+  state.shown = visible();
+  state.query ? state.filter() : state.first ? state.draw() : reveal();
+  state.first = true;
+  detail();
+}

@@ -1,0 +1,192 @@
+"""The one module that talks to the store: the screens' questions, answered once a data version. Never drains.
+
+The watcher ingests (`serve.watcher`); this only reads. Answers are kept by (version, question) for all visitors, so a
+page that refreshes itself costs one look at the version.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import select
+
+from weft.tracking import runtime, schema
+from weft.tracking.access import open_store
+from weft.tracking.blobs import Blobs
+from weft.tracking.home import Home
+from weft.tracking.readmodels import (
+    ArtifactRecord,
+    Page,
+    RunRecord,
+    ScoreRecord,
+    Series,
+    SpanRecord,
+    TraceRecord,
+    TraceStats,
+)
+from weft.tracking.settings import Settings
+from weft.tracking.store import Store
+
+T = TypeVar("T")
+Where = Mapping[str, Any]
+KEPT = 256
+"""Answers kept in memory."""
+NAMES_SECONDS = 5.0
+SETTLED_SECONDS = 0.25
+"""How long a data version is believed: many parts of one page ask in a row."""
+
+
+class Data:
+    """Answers from one store. Visitors' threads share it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store: Store = open_store(settings, drain=False)
+        self._file = _identity(self.store.path)
+        self._reader = self.store.reader()
+        self._lock = threading.Lock()  # guards what is below
+        self._answers: OrderedDict[bytes, Any] = OrderedDict()
+        self._version: tuple[float, int] | None = None
+        self._names: dict[str | None, tuple[float, Sequence[str]]] = {}
+
+    def replaced(self) -> bool:
+        """Whether the store's file is no longer the one that was opened (removed, restored, rebuilt)."""
+        return _identity(self.store.path) != self._file
+
+    def projects(self) -> Sequence[str]:
+        """By name."""
+        return self._kept("projects", (), lambda: self._reader.status().projects)
+
+    def names(self, project: str | None) -> Sequence[str]:
+        """Root names that occur, at most some seconds old: they are choices, not answers."""
+        with self._lock:
+            at, found = self._names.get(project, (0.0, ()))
+        if time.monotonic() - at < NAMES_SECONDS:
+            return found
+        # A filter that nothing passes: the names are of the whole project, and the totals cost nothing.
+        where = {"start_ns": {"$lt": 0}} | ({"project": project} if project else {})
+        found = self._reader.trace_stats(where).names
+        with self._lock:
+            self._names[project] = (time.monotonic(), found)
+        return found
+
+    def version(self) -> int:
+        """Changes with every commit of the ingester; one row, at most a quarter of a second old."""
+        with self._lock:
+            if self._version and time.monotonic() - self._version[0] < SETTLED_SECONDS:
+                return self._version[1]
+        with self.store.reading() as connection:
+            found = connection.execute(select(schema.meta.c.version)).scalar() or 0
+        with self._lock:
+            self._version = (time.monotonic(), found)
+        return found
+
+    def traces(self, where: Where, order: str = "-start_ns", limit: int = 50, offset: int = 0) -> Page[TraceRecord]:
+        """One page of root calls."""
+        return self._kept(
+            "traces",
+            (where, order, limit, offset),
+            lambda: self._reader.traces(where, order=order, limit=limit, offset=offset),
+        )
+
+    def trace(self, trace_id: str) -> TraceRecord | None:
+        """One of them."""
+        return next(iter(self.traces({"trace_id": trace_id}, limit=1).rows), None)
+
+    def trace_stats(self, where: Where, buckets: int = 0) -> TraceStats:
+        """Totals, and the same by slices of time."""
+        return self._kept("trace_stats", (where, buckets), lambda: self._reader.trace_stats(where, buckets=buckets))
+
+    def spans(self, trace_id: str) -> Sequence[SpanRecord]:
+        """A trace's spans, without payloads."""
+        return self._kept("spans", (trace_id,), lambda: self._reader.spans({"trace_id": trace_id}).rows)
+
+    def payloads(self, trace_id: str, span_ids: Sequence[str]) -> Sequence[SpanRecord]:
+        """Some of them, whole."""
+        where = {"trace_id": trace_id, "span_id": {"$in": list(span_ids)}}
+        return self._kept("payloads", (where,), lambda: self._reader.spans(where, payloads=True).rows)
+
+    def runs(self, where: Where, order: str = "-started_ns", limit: int = 50, offset: int = 0) -> Page[RunRecord]:
+        """One page of runs."""
+        return self._kept(
+            "runs",
+            (where, order, limit, offset),
+            lambda: self._reader.runs(where, order=order, limit=limit, offset=offset),
+        )
+
+    def run(self, project: str | None, run_id: str) -> RunRecord | None:
+        """One run, by its id and, where the id alone would be ambiguous, its project."""
+        where = {"id": run_id} | ({"project": project} if project else {})
+        return next(iter(self.runs(where, limit=1).rows), None)
+
+    def history(self, run_uid: str, keys: Sequence[str] | None, max_points: int) -> dict[str, Series]:
+        """A run's metrics, downsampled where they are long."""
+        return self._kept(
+            "history", (run_uid, keys, max_points), lambda: self._reader.history(run_uid, keys, max_points=max_points)
+        )
+
+    def rich(self, run_uid: str) -> list[dict[str, Any]]:
+        """What a run logged that is no number."""
+        return self._kept("rich", (run_uid,), lambda: self._reader.rich(run_uid))
+
+    def artifacts(self, where: Where, limit: int = 50) -> Page[ArtifactRecord]:
+        """Versions of artifacts."""
+        return self._kept("artifacts", (where, limit), lambda: self._reader.artifacts(where, limit=limit))
+
+    def scores(self, where: Where, limit: int | None = None) -> Sequence[ScoreRecord]:
+        """Judgements."""
+        return self._kept("scores", (where, limit), lambda: self._reader.scores(where, limit=limit).rows)
+
+    def blobs(self) -> Blobs:
+        """The files behind artifacts."""
+        return Blobs(Home(self.settings.home))
+
+    def computed(self, name: str, question: Any, answer: Callable[[], T]) -> T:
+        """Something a screen derives from the store, kept like an answer of its own."""
+        return self._kept(f"computed.{name}", question, answer)
+
+    def _kept(self, verb: str, question: Any, answer: Callable[[], T]) -> T:
+        key = orjson.dumps([verb, self.version(), question])
+        with self._lock:
+            if key in self._answers:
+                self._answers.move_to_end(key)
+                found: T = self._answers[key]
+                return found
+        fresh = answer()
+        with self._lock:
+            self._answers[key] = fresh
+            while len(self._answers) > KEPT:
+                self._answers.popitem(last=False)
+        return fresh
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    try:
+        found = path.stat() if path is not None else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found is not None else None
+
+
+_open: Data | None = None
+_opening = threading.Lock()  # guards _open
+
+
+def data() -> Data:
+    """This process's store, opened at first use and again once it could not be.
+
+    Raises:
+        StoreError, HomeError: it cannot be opened; the message says what to do.
+    """
+    global _open
+    settings = runtime.active().settings
+    with _opening:
+        if _open is None or _open.settings != settings or _open.replaced():
+            _open = Data(settings)
+        return _open

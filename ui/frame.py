@@ -1,0 +1,89 @@
+"""What surrounds every screen: navigation, the project switch, and the way a failure is told. Called by `app`."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import streamlit as st
+
+from weft.tracking.errors import Error
+from weft.ui import links, page
+from weft.ui.data import data
+from weft.ui.screens import evaluation, evaluations, overview, runs, trace, traces
+from weft.ui.screens import run as run_screen
+
+log = logging.getLogger("weft.ui")
+ALL = "All projects"
+
+_FOLDER = Path(__file__).parent
+LOGO, ICON = _FOLDER / "logo.svg", _FOLDER / "icon.svg"
+STYLE = (_FOLDER / "frame.css").read_text("utf-8")
+
+
+def warm() -> None:
+    """Open the store before the first visitor comes; one that cannot be opened is told to the visitor."""
+    try:
+        data().projects()
+    except Error as error:
+        log.warning("%s", error)
+
+
+def run() -> None:
+    """Draw the frame, then the screen that the URL names."""
+    st.set_page_config(page_title="weft", page_icon=str(ICON), layout="wide", initial_sidebar_state="expanded")
+    st.logo(str(LOGO), size="medium")
+    st.html(f"<style>{STYLE}</style>")
+    screens = _screens()
+    links.pages = {screen.url_path or "": screen for section in screens.values() for screen in section}
+    chosen = st.navigation(screens, expanded=True)
+    try:
+        projects = data().projects()
+    except Error as error:
+        page.broken("The store cannot be read", error)
+        return
+    project = _project(list(projects))
+    st.session_state["weft.project"] = project
+    chosen.run()
+
+
+def failed(error: Exception) -> bool:
+    """Streamlit's hook for what a screen did not catch: said in place, in words; the log has the stack trace."""
+    if isinstance(error, Error):
+        page.broken("This could not be read", error)
+    else:
+        log.error("a screen failed", exc_info=error)
+        page.broken("This screen failed", error)
+    return True
+
+
+def _project(projects: list[str]) -> str | None:
+    """The project that lists show; None is all of them. It travels in the URL."""
+    wanted = st.query_params.get("project")
+    if wanted and wanted not in projects:
+        projects = [*projects, wanted]  # a link to one that is empty, or whose records still wait
+    with st.sidebar:
+        shown = st.selectbox(
+            "Project", [ALL, *projects], label_visibility="collapsed", key="project", bind="query-params"
+        )
+    return None if shown in (None, ALL) else str(shown)
+
+
+def _screens() -> dict[str, list[st.Page]]:
+    return {
+        "": [
+            st.Page(
+                overview.show, title="Overview", icon=":material/space_dashboard:", url_path="overview", default=True
+            )
+        ],
+        "LLM": [
+            st.Page(traces.show, title="Traces", icon=":material/account_tree:", url_path="traces"),
+            st.Page(trace.show, title="Trace", url_path="trace", visibility="hidden"),
+            st.Page(evaluations.show, title="Evaluations", icon=":material/fact_check:", url_path="evaluations"),
+            st.Page(evaluation.show, title="Evaluation", url_path="evaluation", visibility="hidden"),
+        ],
+        "Training": [
+            st.Page(runs.show, title="Runs", icon=":material/show_chart:", url_path="runs"),
+            st.Page(run_screen.show, title="Run", url_path="run", visibility="hidden"),
+        ],
+    }

@@ -1,0 +1,145 @@
+"""What screens are made of: heads, empty and broken states, parts that fail alone. User text goes in as text only."""
+
+from __future__ import annotations
+
+import html
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+
+from weft.tracking import units
+from weft.tracking.errors import Error
+from weft.ui.values import visible
+
+STATES = {"running": "running", "finished": "ok", "failed": "error", "killed": "cancelled", "crashed": "interrupted"}
+"""A run's state looks like the status of a call."""
+log = logging.getLogger("weft.ui")
+_MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^&])")
+
+
+def plain(text: object) -> str:
+    """User text for a place where Streamlit reads markdown: every mark escaped, control characters shown."""
+    return _MARKS.sub(r"\\\1", visible(str(text)))
+
+
+def project() -> str | None:
+    """The project that the sidebar shows; None is all of them."""
+    chosen: str | None = st.session_state.get("weft.project")
+    return chosen
+
+
+def head(title: str, *facts: str) -> None:
+    """A screen's title, and facts beside it."""
+    told = "".join(f"<span>{html.escape(visible(fact))}</span>" for fact in facts)
+    st.html(f"<div class='weft-head'><h1>{html.escape(visible(title))}</h1>{told}</div>")
+
+
+def label(text: str, hint: str = "") -> None:
+    """A part's title."""
+    told = f"<span>{html.escape(visible(hint))}</span>" if hint else ""
+    st.html(f"<div class='weft-label'><b>{html.escape(visible(text))}</b>{told}</div>")
+
+
+def empty(title: str, words: str, code: str) -> None:
+    """Nothing to show yet, and the lines that would fill it."""
+    with st.container(key=f"weft-empty-{title.lower().replace(' ', '-')}"):
+        st.html(f"<div class='weft-empty'><b>{html.escape(title)}</b><p>{html.escape(words)}</p></div>")
+        st.code(code, language=None)
+
+
+def notice(title: str, words: str, href: str, link: str) -> None:
+    """Nothing by that name: what was looked for, and where to go instead."""
+    st.html(
+        f"<div class='weft-empty'><b>{html.escape(visible(title))}</b><p>{html.escape(visible(words))}</p>"
+        f"<a href='{html.escape(href, quote=True)}' target='_self'>{html.escape(link)}</a></div>"
+    )
+
+
+def broken(title: str, error: BaseException) -> None:
+    """Something could not be read: what was tried, what was found, what to do."""
+    words = str(error) if isinstance(error, Error) else f"{type(error).__name__}: {error}"
+    hint = "" if isinstance(error, Error) else "The terminal that runs weft ui has the details. The rest goes on."
+    st.html(
+        f"<div class='weft-broken' role='alert'><b>{html.escape(title)}</b>"
+        f"<p>{html.escape(visible(words))}</p>{f'<p>{hint}</p>' if hint else ''}</div>"
+    )
+
+
+@contextmanager
+def part(title: str) -> Iterator[None]:
+    """A part of a screen: where it fails it says so in place, and the rest stands."""
+    try:
+        yield
+    except Error as error:
+        broken(f"{title} could not be read", error)
+    except Exception as error:
+        log.exception("a part failed: %s", title)
+        broken(f"{title} could not be shown", error)
+
+
+def number() -> int:
+    """The page of a list that the URL names, from 1."""
+    try:
+        return max(1, int(st.session_state.get("page") or st.query_params.get("page", 1)))
+    except ValueError:
+        return 1
+
+
+def pages(total: int, shown: int, size: int) -> None:
+    """Below a list: which of how many, and the way to the others."""
+    count = max(1, -(-total // size))
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        first = min(total, (shown - 1) * size + 1)
+        label("", f"{units.count(first)} – {units.count(min(total, shown * size))} of {units.count(total)}")
+        if count > 1:
+            st.pagination(count, key="page", bind="query-params")
+
+
+def more(title: str, href: str, total: int) -> None:
+    """A part's title, and the way to all of it."""
+    st.html(
+        f"<div class='weft-label'><b>{html.escape(title)}</b>"
+        f"<a href='{html.escape(href, quote=True)}' target='_self'>all {units.count(total)}</a></div>"
+    )
+
+
+def gone(what: str, ident: str) -> str:
+    """Why something may not be found by its id."""
+    return (
+        f"There is no {what} {ident!r} in this project. It may wait to be ingested (weft doctor says so), belong to "
+        "another project or home (WEFT_HOME), or have been removed."
+    )
+
+
+def run_head(title: str, state: str, told: Sequence[tuple[str, str]], link: tuple[str, str] | None) -> None:
+    """A run's name, state and facts in one line."""
+    shown = "".join(
+        f"<span>{f'{html.escape(name)} ' if name else ''}<b>{html.escape(visible(value))}</b></span>"
+        for name, value in told
+    )
+    look = STATES.get(state, "cancelled")
+    go = f"<a href='{html.escape(link[1], quote=True)}' target='_self'>{html.escape(link[0])}</a>" if link else ""
+    st.html(
+        f"<div class='weft-head'><h1>{html.escape(visible(title))}</h1>"
+        f"<em class='weft-{look}'>{html.escape(visible(state))}</em>{shown}{go}</div>"
+    )
+
+
+def failure(message: str, stacktrace: str) -> None:
+    """A recorded error."""
+    st.html(f"<div class='weft-broken'><b>{html.escape(visible(message))}</b></div>")
+    if stacktrace:
+        with st.expander("Stack trace"):
+            st.code(visible(stacktrace), language=None)
+
+
+def facts(rows: Sequence[tuple[str, Any]]) -> None:
+    """Names and values in two columns."""
+    told = "".join(
+        f"<dt>{html.escape(visible(name))}</dt><dd>{html.escape(visible(str(value)))}</dd>" for name, value in rows
+    )
+    st.html(f"<dl class='weft-facts'>{told}</dl>")

@@ -1,0 +1,212 @@
+"""One run: its charts by step or time, smoothed on demand, its last values, settings and what else it logged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from weft.tracking import units
+from weft.tracking.readmodels import RunRecord, Series
+from weft.ui import cells, charts, links, page
+from weft.ui.components.table import Column, Row, table
+from weft.ui.data import data
+from weft.ui.values import LITERAL, encodable, one_line, showable, visible
+
+LIVE_SECONDS = 2.0
+POINTS = 1200
+"""Points of a metric that go to the browser."""
+SHOWN_CHARTS = 24
+
+
+def show() -> None:
+    """Draw the screen."""
+    ident = st.query_params.get("id", "")
+    run = data().run(page.project() or st.query_params.get("project"), ident)
+    if run is None:
+        page.head("Run")
+        page.notice("No such run", page.gone("run", ident), links.to("runs"), "All runs")
+        return
+    _head(run)
+    left, right = st.columns([2.6, 1], gap="medium")
+    with left:
+        _controls()
+        st.fragment(_charts, run_every=LIVE_SECONDS if run.state == "running" else None)(run.project, ident)
+    with right:
+        with page.part("The summary"):
+            _summary(run)
+        with page.part("The configuration"):
+            page.label("Config")
+            config_part(run)
+        with page.part("The artifacts"):
+            _artifacts(run)
+
+
+def _head(run: RunRecord) -> None:
+    took = None if run.ended_ns is None else run.ended_ns - run.started_ns
+    link = ("Its traces", links.to("traces", {"project": run.project, "run": run.id})) if run.trace_count else None
+    page.run_head(
+        run.name,
+        run.state,
+        [
+            ("", encodable(run.id)),
+            ("took", units.duration(took)),
+            ("steps", units.count(run.step)),
+            ("traces", units.count(run.trace_count)),
+            *([("group", encodable(run.group))] if run.group else []),
+            *([("tags", encodable(", ".join(run.tags)))] if run.tags else []),
+            ("", units.age(run.started_ns, time.time_ns())),
+        ],
+        link,
+    )
+    if run.notes:
+        st.text(visible(run.notes))
+    if run.error:
+        error = run.error
+        page.failure(f"{error.get('type', 'Error')}: {error.get('message', '')}", str(error.get("stacktrace") or ""))
+
+
+def _controls() -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text_input(
+            "Metric",
+            key="metric",
+            bind="query-params",
+            placeholder="Find a metric",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            width=220,
+        )
+        st.segmented_control(
+            "Horizontal axis",
+            ("Step", "Time"),
+            default="Step",
+            required=True,
+            key="x",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        st.slider(
+            "Smoothing",
+            0.0,
+            0.99,
+            0.0,
+            0.01,
+            key="smooth",
+            bind="query-params",
+            width=200,
+            label_visibility="collapsed",
+            format="smooth %.2f",
+        )
+
+
+def _charts(project: str, ident: str) -> None:
+    run = data().run(project, ident)
+    if run is None:
+        return
+    with page.part("The charts"):
+        wanted = (st.session_state.get("metric") or "").strip().lower()
+        history = data().history(run.uid, None, POINTS)
+        found = {key: series for key, series in history.items() if wanted in key.lower()}
+        if not found:
+            page.label("Charts", "No metric matches" if history else "Nothing was logged by step")
+        for section, keys in charts.sections(list(found)).items():
+            page.label(section, units.count(len(keys)))
+            _section(found, keys[:SHOWN_CHARTS])
+            if len(keys) > SHOWN_CHARTS:
+                page.label("", f"{units.count(len(keys) - SHOWN_CHARTS)} more: find them by name above")
+    with page.part("What else was logged"):
+        _rich(run)
+
+
+def _section(found: Mapping[str, Series], keys: list[str]) -> None:
+    by_time = st.session_state.get("x") == "Time"
+    smooth = float(st.session_state.get("smooth") or 0)
+    for at in range(0, len(keys), 2):
+        for column, key in zip(st.columns(2, gap="small"), keys[at : at + 2], strict=False):
+            with column, st.container(border=True, key=f"weft-chart-{key}"):
+                charts.chart(found[key], by_time=by_time, smooth=smooth)
+
+
+def _summary(run: RunRecord) -> None:
+    page.label("Summary")
+    rows = [(name, value) for name, value in run.summary.items() if not name.startswith("_")]
+    if not rows:
+        page.label("", "Nothing yet")
+        return
+    table(
+        [Column("Metric", "minmax(90px, 1fr)", look="mono soft"), Column("Last", "minmax(80px, 1fr)", look="num")],
+        [Row(name, None, [cells.text(name), _value(value)]) for name, value in rows],
+        key="summary",
+        label="Summary",
+        height="320px",
+    )
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return {"text": units.number(value), "title": repr(value)}
+    return cells.text(one_line(str(value)))
+
+
+def config_part(run: RunRecord) -> None:
+    """A run's settings, as a tree."""
+    if not run.config:
+        page.label("", "None was given")
+        return
+    st.json(_literal(showable(dict(run.config))), expanded=1)
+
+
+def _literal(value: Any) -> Any:
+    """For Streamlit's own JSON view, which knows no marks of ours."""
+    if isinstance(value, dict):
+        return (
+            value[LITERAL] if set(value) == {LITERAL} else {visible(key): _literal(item) for key, item in value.items()}
+        )
+    if isinstance(value, list):
+        return [_literal(item) for item in value]
+    return visible(value) if isinstance(value, str) else value
+
+
+def _artifacts(run: RunRecord) -> None:
+    made = data().artifacts({"producer_run": run.id, "project": run.project}).rows
+    if not made:
+        return
+    page.label("Artifacts", units.count(len(made)))
+    page.facts(
+        [
+            (f"{artifact.name}:v{artifact.version}", f"{artifact.type}, {units.size(artifact.size_bytes)}")
+            for artifact in made
+        ]
+    )
+
+
+def _rich(run: RunRecord) -> None:
+    logged = data().rich(run.uid)
+    if not logged:
+        return
+    page.label("Also logged", units.count(len(logged)))
+    table(
+        [
+            Column("Key", "minmax(90px, 160px)", look="mono"),
+            Column("Step", "80px", look="num"),
+            Column("Value", "minmax(200px, 1fr)"),
+        ],
+        [
+            Row(
+                str(at),
+                None,
+                [
+                    cells.text(str(row["key"])),
+                    units.count(row.get("step")),
+                    cells.text(one_line(str(showable(row.get("value"))), 300)),
+                ],
+            )
+            for at, row in enumerate(logged[-200:])
+        ],
+        key="rich",
+        label="Also logged",
+        height="300px",
+    )

@@ -1,0 +1,106 @@
+"""One trace: tree and waterfall, and whatever the span under the cursor holds. `/trace?id=…&span=…`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import streamlit as st
+
+from weft.tracking.readmodels import SpanRecord, TraceRecord
+from weft.ui import links, page
+from weft.ui.components.trace import Neighbours, detail, view
+from weft.ui.data import data
+
+LIVE_SECONDS = 1.0
+AHEAD_SPANS = 60
+AHEAD_BYTES = 400_000
+"""Payloads that go to the browser before they are asked for: a trace of ordinary size needs no round trip."""
+HEX = set("0123456789abcdef")
+
+
+def show() -> None:
+    """Draw the screen."""
+    trace_id = st.query_params.get("id", "").strip().lower()
+    record = data().trace(trace_id) if trace_id and set(trace_id) <= HEX and len(trace_id) == 32 else None
+    if record is None:
+        _missing(trace_id)
+        return
+    running = record.status == "running"
+    st.fragment(_body, run_every=LIVE_SECONDS if running else None)(trace_id)
+
+
+def _missing(trace_id: str) -> None:
+    page.head("Trace")
+    page.notice(
+        "No such trace" if trace_id else "No trace chosen",
+        f"There is no trace {trace_id!r} in this store. It may wait to be ingested (weft doctor says so), belong to "
+        "another home (WEFT_HOME), or have been removed."
+        if trace_id
+        else "Open one from the list.",
+        links.to("traces"),
+        "All traces",
+    )
+
+
+def _body(trace_id: str) -> None:
+    record = data().trace(trace_id)
+    if record is None:
+        st.rerun()
+        return
+    spans = data().spans(trace_id)
+    selected = st.query_params.get("span") or record.root_span_id
+    answer = view(
+        record,
+        spans,
+        _details(trace_id, spans, selected),
+        selected=selected,
+        around=_around(record),
+        height="calc(100vh - 62px)",
+        key=f"trace-{trace_id}",
+    )
+    if answer.opened:
+        links.follow(answer.opened)
+    if answer.selected and answer.selected != st.query_params.get("span"):
+        st.query_params["span"] = answer.selected
+        if len(spans) > AHEAD_SPANS:
+            st.rerun(scope="fragment")
+    if record.status != "running" and any(span.status == "running" for span in spans):
+        st.rerun()
+
+
+def _details(trace_id: str, spans: Sequence[SpanRecord], selected: str | None) -> dict[str, Any]:
+    """Payloads of the chosen span, and of all of a small trace's while they fit."""
+    chosen = {selected} if selected else set()
+    if len(spans) <= AHEAD_SPANS:
+        chosen |= {span.span_id for span in spans}
+    known = {span.span_id for span in spans}
+    wanted = sorted(span_id for span_id in chosen if span_id in known)
+    return data().computed(
+        "details", [trace_id, wanted, selected], lambda: _fitting(data().payloads(trace_id, wanted), selected)
+    )
+
+
+def _fitting(spans: Sequence[SpanRecord], selected: str | None) -> dict[str, Any]:
+    room, fitting = AHEAD_BYTES, {}
+    for span in sorted(spans, key=lambda span: span.span_id != selected):
+        shown = detail(span)
+        room -= len(orjson.dumps(shown, option=orjson.OPT_NON_STR_KEYS))
+        if room < 0 and span.span_id != selected:
+            break
+        fitting[span.span_id] = shown
+    return fitting
+
+
+def _around(record: TraceRecord) -> Neighbours:
+    """The traces before and after it in its project."""
+    newer = (
+        data().traces({"project": record.project, "start_ns": {"$gt": record.start_ns}}, order="start_ns", limit=1).rows
+    )
+    older = data().traces({"project": record.project, "start_ns": {"$lt": record.start_ns}}, limit=1).rows
+    return Neighbours(
+        links.trace(newer[0].trace_id) if newer else None,
+        links.trace(older[0].trace_id) if older else None,
+        links.to("traces", {"project": page.project()}),
+    )

@@ -1,0 +1,198 @@
+"""The list of traces: filters in the URL, totals and small charts over the same filter, paged in SQL."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit as st
+
+from weft.tracking import units
+from weft.tracking.readmodels import TraceStats
+from weft.ui import cells, page
+from weft.ui.components import strips
+from weft.ui.components.table import reorder, table
+from weft.ui.data import data
+
+PAGE = 50
+LIVE_SECONDS = 2.0
+STATUSES = ("ok", "error", "running", "interrupted", "cancelled")
+SINCE = {
+    "Any time": None,
+    "Last hour": 3600,
+    "Last 24 hours": 24 * 3600,
+    "Last 7 days": 7 * 24 * 3600,
+    "Last 30 days": 30 * 24 * 3600,
+}
+CODE = """import weft
+
+@weft.op
+def answer(question: str) -> str: ...
+
+answer("how do decorators work?")"""
+
+
+def show() -> None:
+    """Draw the screen."""
+    where, filtered = _filters()
+    if not filtered and not data().traces(where, limit=1).rows:
+        page.empty("No traces yet", "Call a function that weft traces; it shows here at once.", CODE)
+        _poll(data().version())
+        return
+    with st.container(key="weft-traces"):
+        live = st.session_state.get("live", True)
+        st.fragment(_body, run_every=LIVE_SECONDS if live else None)(where, live)
+
+
+@st.fragment(run_every=LIVE_SECONDS)
+def _poll(seen: int) -> None:
+    """An empty list fills itself."""
+    if data().version() != seen:
+        st.rerun()
+
+
+def _filters() -> tuple[dict[str, Any], bool]:
+    page.head("Traces")
+    with st.container(horizontal=True, key="weft-filters", vertical_alignment="center", gap="small"):
+        text = st.text_input(
+            "Search",
+            key="q",
+            bind="query-params",
+            placeholder="Search names, inputs and outputs",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            width=300,
+        )
+        chosen = st.multiselect(
+            "Status",
+            STATUSES,
+            key="status",
+            bind="query-params",
+            placeholder="Status",
+            label_visibility="collapsed",
+            width=190,
+        )
+        names = st.multiselect(
+            "Name",
+            _names(),
+            key="name",
+            bind="query-params",
+            placeholder="Name",
+            label_visibility="collapsed",
+            accept_new_options=True,
+            width=220,
+        )
+        since = st.selectbox(
+            "Time", list(SINCE), key="since", bind="query-params", label_visibility="collapsed", width=150
+        )
+        _custom_range()
+        st.toggle("Live", value=True, key="live", help="New traces come in by themselves")
+    where: dict[str, Any] = {}
+    if project := page.project():
+        where["project"] = project
+    if run := st.query_params.get("run"):
+        where["run_id"] = run
+        with st.container(horizontal=True, vertical_alignment="center"):
+            page.label(f"of run {run}")
+            if st.button("All traces", icon=":material/close:", key="of-run"):
+                del st.query_params["run"]
+                st.rerun()
+    filters = _where(text or "", chosen, names, SINCE.get(str(since)))
+    return where | filters, bool(filters)
+
+
+def _names() -> list[str]:
+    """Root names to choose from, and those that the URL names."""
+    return sorted({*data().names(page.project()), *st.query_params.get_all("name")})
+
+
+def _custom_range() -> None:
+    """A range that was dragged, and the way out of it."""
+    if "from" not in st.query_params:
+        return
+    first, last = _dragged()
+    label = f"{_moment(first)} – {_moment(last)}"
+    if st.button(label, icon=":material/close:", key="range", help="Show any time again"):
+        del st.query_params["from"]
+        del st.query_params["to"]
+        st.rerun()
+
+
+def _dragged() -> tuple[int, int]:
+    """The URL's range in Unix milliseconds; what is no number counts as none."""
+    try:
+        return int(st.query_params.get("from", "")), int(st.query_params.get("to", ""))
+    except ValueError:
+        return 0, time.time_ns() // 1_000_000
+
+
+def _moment(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC).astimezone():%d %b %H:%M:%S}"
+
+
+def _where(text: str, chosen: list[str], names: list[str], seconds: int | None) -> dict[str, Any]:
+    where: dict[str, Any] = {}
+    if chosen:
+        where["status"] = {"$in": list(chosen)}
+    if names:
+        where["name"] = {"$in": list(names)}
+    if text.strip():
+        where["text"] = {"$contains": text.strip()}
+    if "from" in st.query_params:
+        first, last = _dragged()
+        where["start_ns"] = {"$gte": first * 1_000_000, "$lt": last * 1_000_000}
+    elif seconds:
+        # By the minute: a bound that moves with every rerun would make every answer a new question.
+        where["start_ns"] = {"$gte": (time.time_ns() // 60_000_000_000) * 60_000_000_000 - seconds * 1_000_000_000}
+    return where
+
+
+def _body(where: dict[str, Any], live: bool) -> None:
+    totals, charts, listing, foot = (st.container() for _ in range(4))
+    order = st.query_params.get("sort", "-start_ns")
+    with listing, page.part("The traces"):
+        _listing(where, order, live, foot)
+    with charts, page.part("The charts"):
+        stats = data().trace_stats(where, buckets=strips.BUCKETS)
+        with totals:
+            _totals(stats)
+        if dragged := strips.strips(stats, ("latency", "errors", "cost"), key="strips", height=84):
+            st.query_params["from"], st.query_params["to"] = str(dragged.from_ms), str(dragged.to_ms)
+            st.rerun()
+
+
+def _listing(where: dict[str, Any], order: str, live: bool, foot: Any) -> None:
+    number = page.number()
+    found = data().traces(where, order=order, limit=PAGE, offset=(number - 1) * PAGE)
+    with_scores = any(record.scores for record in found.rows)
+    asked = table(
+        cells.trace_columns(with_scores),
+        cells.trace_rows(found.rows, time.time_ns(), with_scores),
+        key="traces",
+        label="Traces",
+        height="calc(100vh - 268px)",
+        order=order,
+        page=(where, order, number),
+        live=live,
+        keys=True,
+        none="No trace matches these filters.",
+    )
+    with foot:
+        page.pages(found.total, number, PAGE)
+    reorder(asked)
+
+
+def _totals(stats: TraceStats) -> None:
+    page.label(
+        f"{units.count(stats.count)} {'trace' if stats.count == 1 else 'traces'}",
+        " · ".join(
+            (
+                f"{units.count(stats.error_count)} {'error' if stats.error_count == 1 else 'errors'}",
+                f"p50 {units.duration(stats.p50_ns)}",
+                f"p95 {units.duration(stats.p95_ns)}",
+                units.tokens(stats.tokens),
+                units.usd(stats.cost),
+            )
+        ),
+    )
