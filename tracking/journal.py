@@ -97,8 +97,12 @@ class Journal:
         self._depth = 0
         self._segments: list[Segment | None] = []
         self._writer = os.urandom(8)
+        self._filled: list[Segment] = []
+        """Ended segments, still to be synced and let go of: by our own thread, since a disk may take its time."""
+        self._host = socket.gethostname()
+        self._version = _version()
         self._syncer: threading.Thread | None = None
-        self._wake = threading.Event()
+        self._stop: threading.Event | None = None
         self._rotated = False
         self.on_rotate: Callable[[], object] | None = None
         """Called by the journal's own thread after a segment was filled."""
@@ -140,9 +144,11 @@ class Journal:
     def sync(self) -> None:
         """Ask the disk to keep what was appended (fdatasync): after this, a power cut loses none of it."""
         with self._lock:
-            held = [segment for segment in self._segments if segment is not None]
+            filled, self._filled = self._filled, []
             duplicates = []
-            for segment in held:
+            for segment in self._segments:
+                if segment is None:
+                    continue
                 if not segment.locked:
                     os.utime(segment.fd)  # the heartbeat, where the file system has no locks
                 if segment.dirty:
@@ -150,64 +156,74 @@ class Journal:
                     duplicates.append(os.dup(segment.fd))
         # Outside the lock: a slow disk must not hold up an append.
         for fd in duplicates:
-            try:
-                (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)
-            except OSError as error:
-                self.faults.note("sync the journal to disk", error)
-            finally:
-                os.close(fd)
+            self._to_disk(fd)
+            os.close(fd)
+        for segment in filled:
+            self._to_disk(segment.fd)
+            segment.close()
 
     def close(self) -> None:
         """Write the final frames, sync and let go of the segments. A later append starts new ones."""
         with self._lock:
-            if not any(self._segments):
-                return
-            self._wake.set()
-            self._syncer = None
-        self.sync()
-        with self._lock:
+            self._syncer, stop = None, self._stop
             for index, segment in enumerate(self._segments):
                 if segment is not None:
-                    self._end(segment, "exit")
+                    self._last_word(segment, "exit")
+                    self._filled.append(segment)
                     self._segments[index] = None
             self._writer = os.urandom(8)
+        if stop is not None:
+            stop.set()
+        self.sync()
 
     def _open(self, depth: int, former: Segment | None) -> Segment:
-        """A fresh segment for this depth; the former one is ended only once its successor holds the lock."""
-        self.home.ensure()
-        segment = Segment(
-            self.home.journal,
-            SegmentOpened(
-                schema=SCHEMA,
-                writer=self._writer,
-                host=socket.gethostname(),
-                pid=os.getpid(),
-                started_ns=self._ids.wall_ns(),
-                weft_version=_version(),
-                python_version=platform.python_version(),
-            ),
+        """A fresh segment for this depth; the former one is ended only once its successor holds the lock.
+
+        Everything here may be re-entered at any instruction: no lock but the re-entrant one, nothing that waits.
+        """
+        opened = SegmentOpened(
+            schema=SCHEMA,
+            writer=self._writer,
+            host=self._host,
+            pid=os.getpid(),
+            started_ns=self._ids.wall_ns(),
+            weft_version=self._version,
+            python_version=platform.python_version(),
         )
+        try:
+            segment = Segment(self.home.journal, opened)
+        except OSError:
+            self.home.ensure()  # the first segment ever; or it says what is wrong with the home
+            segment = Segment(self.home.journal, opened)
         while len(self._segments) <= depth:
             self._segments.append(None)
         self._segments[depth] = segment
         if former is not None:
-            self._end(former, "rotate")
+            self._last_word(former, "rotate")
+            self._filled.append(former)
             self._rotated = True
         if self._syncer is None:
-            self._wake.clear()
-            self._syncer = threading.Thread(target=_sync_loop, args=(weakref.ref(self), self._wake), daemon=True)
-            self._syncer.name = "weft-journal-sync"
-            self._syncer.start()
+            self._stop = threading.Event()
+            self._syncer = threading.Thread(
+                target=_sync_loop, args=(weakref.ref(self), self._stop), name="weft-journal-sync", daemon=True
+            )
+            try:
+                self._syncer.start()
+            except RuntimeError:
+                self._syncer = None  # the interpreter is on its way out and starts no threads; closing syncs
         return segment
 
-    def _end(self, segment: Segment, reason: str) -> None:
+    def _last_word(self, segment: Segment, reason: str) -> None:
         try:
             segment.write(frames.encode(SegmentClosed(SCHEMA, reason, self.dropped)))
-            os.fsync(segment.fd)
         except OSError as error:
             self.faults.note("end a journal segment", error)
-        finally:
-            segment.close()
+
+    def _to_disk(self, fd: int) -> None:
+        try:
+            (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)
+        except OSError as error:
+            self.faults.note("sync the journal to disk", error)
 
     def _tell_rotation(self) -> None:
         if not self._rotated or self.on_rotate is None:
@@ -230,14 +246,14 @@ class Journal:
     def _after_fork(self) -> None:
         """In the child: let go of the parent's files (its lock stays with it) and write as somebody new."""
         self._lock = threading.RLock()
-        for segment in self._segments:
+        for segment in [*self._segments, *self._filled]:
             if segment is not None:
                 segment.close()
         self._segments = []
+        self._filled = []
         self._depth = 0
         self._writer = os.urandom(8)
-        self._syncer = None
-        self._wake = threading.Event()
+        self._syncer = self._stop = None
         self.appended = self.dropped = 0
 
 
