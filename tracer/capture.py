@@ -1,0 +1,83 @@
+"""Values and exceptions to the bytes of a record: encoded, redacted, and what is too large moved to a blob."""
+
+from __future__ import annotations
+
+import traceback
+from asyncio import CancelledError
+from types import TracebackType
+
+from weft.tracking.blobs import Blobs
+from weft.tracking.encoding import MAX_FIELD_BYTES, encode, spill
+from weft.tracking.objects import tag, type_name
+from weft.tracking.redaction import redact
+from weft.tracking.runtime import Runtime, active
+
+OWN_CODE = "<weft op "
+"""How the file name of a generated wrapper begins: such frames are left out of stack traces."""
+STACK_FRAMES = 100
+"""The innermost frames that a stack trace keeps."""
+
+
+def store_blob(data: bytes) -> str:
+    """Keep bytes in the blobs of the active home."""
+    return Blobs(active().home).put(data)
+
+
+def capture(rt: Runtime, value: object) -> bytes:
+    """What a record holds of a value: JSON, secrets out, at most 1 MiB."""
+    data = encode(value, store_blob=store_blob)
+    if rt.settings.redact:
+        data = redact(data, rt.faults)
+    return data if len(data) <= MAX_FIELD_BYTES else _lighter(rt, data)
+
+
+def _lighter(rt: Runtime, data: bytes) -> bytes:
+    try:
+        return spill(data, store_blob)
+    except Exception as error:
+        rt.faults.note("keep a large value as a blob", error, hint="The value was left out and its size recorded.")
+        return unrecorded(f"{len(data)} bytes could not be kept: {type(error).__name__}")
+
+
+def unrecorded(cause: str) -> bytes:
+    """The marker in place of a value that could not be recorded."""
+    return encode(tag("redacted", {"cause": cause}))
+
+
+def capture_error(rt: Runtime, error: BaseException) -> bytes:
+    """JSON {type, message, stacktrace} of an exception, redacted."""
+    try:
+        message = str(error)
+    except Exception as inner:
+        message = f"<its message raised {type(inner).__name__}>"
+    body = {"type": type_name(type(error)), "message": message, "stacktrace": stacktrace(error)}
+    return capture(rt, body)
+
+
+def stacktrace(error: BaseException) -> str:
+    """As Python prints it, without the frames of our own wrappers; of a very deep one the innermost frames."""
+    try:
+        printed = traceback.TracebackException(
+            type(error), error, _innermost(error.__traceback__), lookup_lines=False, limit=-STACK_FRAMES
+        )
+        kept = [frame for frame in printed.stack if not frame.filename.startswith(OWN_CODE)]
+        printed.stack[:] = kept
+        return "".join(printed.format())
+    except Exception as inner:
+        return f"<no stack trace: {type(inner).__name__}>"
+
+
+def _innermost(trace: TracebackType | None) -> TracebackType | None:
+    """Past the wrapper's own frame, where the traceback begins at a wrapper."""
+    return trace.tb_next if trace is not None and trace.tb_next is not None else trace
+
+
+def status_of(error: BaseException | None) -> str:
+    """ok, error or cancelled."""
+    if error is None or isinstance(error, GeneratorExit):
+        return "ok"
+    if isinstance(error, CancelledError):
+        return "cancelled"
+    if isinstance(error, SystemExit) and error.code in (None, 0):
+        return "ok"
+    return "error"

@@ -1,0 +1,257 @@
+"""The live span: an OpenTelemetry API `Span` that writes its records to the journal itself.
+
+`weft.tracer.span` opens it; OpenTelemetry code nests under it and sets attributes on it. It never raises because
+recording failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import Token
+from time import perf_counter_ns
+from types import TracebackType
+from typing import Any, Final
+
+from opentelemetry import trace as otel
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, Status, StatusCode, TraceFlags
+
+from weft.tracer.capture import capture, capture_error, stacktrace, status_of
+from weft.tracking.errors import UsageError
+from weft.tracking.objects import type_name
+from weft.tracking.records import SCHEMA, SpanClosed, SpanUpdated
+from weft.tracking.runtime import Runtime
+
+_SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
+
+
+class Span(otel.Span):
+    """A call that is running. Made by `start`; ends exactly once.
+
+    What is added (attributes, events, names) is in the journal when the call that adds it returns; output, usage and
+    status are written at the end.
+    """
+
+    # Defaults of what most spans never set: making a span costs only what it needs.
+    name: str = ""
+    kind: str = "op"
+    project: str = ""
+    run_uid: bytes | None = None
+    parent_bytes: bytes | None = None
+    thread: str | None = None
+    turn: str | None = None
+    error: BaseException | None = None
+    """What the call raised."""
+    output_json: bytes | None = None
+    """The output as recorded."""
+    _runtime: Runtime | None = None
+    _trace: bytes = bytes(16)
+    _id: bytes = bytes(8)
+    _start_mono: int = 0
+    _token: Token[Context] | None = None
+    """Of the context it was made current in, where its op made it so."""
+    _ended: bool = False
+    _status: str | None = None
+    _description: str | None = None
+    _usage: dict[str, int] | None = None
+    _model: str | None = None
+    _provider: str | None = None
+    _heard: Callable[[Span], None] | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """32 hex digits."""
+        return self._trace.hex()
+
+    @property
+    def span_id(self) -> str:
+        """16 hex digits."""
+        return self._id.hex()
+
+    @property
+    def parent_id(self) -> str | None:
+        """16 hex digits; None for a root."""
+        return None if self.parent_bytes is None else self.parent_bytes.hex()
+
+    @property
+    def thread_id(self) -> str | None:
+        """The conversation it belongs to."""
+        return self.thread
+
+    @property
+    def usage(self) -> Mapping[str, int] | None:
+        """Token counts, as far as they are known."""
+        return self._usage
+
+    @property
+    def model(self) -> str | None:
+        """The model that the usage is of."""
+        return self._model
+
+    @property
+    def provider(self) -> str | None:
+        """Who runs that model."""
+        return self._provider
+
+    @property
+    def status(self) -> str:
+        """running, ok, error or cancelled."""
+        return (self._status or "ok") if self._ended else "running"
+
+    def get_span_context(self) -> SpanContext:
+        """For OpenTelemetry: ids and the sampled flag."""
+        if self._runtime is None:
+            return INVALID_SPAN_CONTEXT
+        return SpanContext(int.from_bytes(self._trace, "big"), int.from_bytes(self._id, "big"), False, _SAMPLED)
+
+    def is_recording(self) -> bool:
+        """False once ended, and where nothing is recorded (mode disabled)."""
+        return not self._ended and self._runtime is not None
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Add one attribute, of any type that can be encoded."""
+        self.set_attributes({key: value})
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Add attributes; a later value of the same name wins."""
+        self._update("add attributes", attributes=dict(attributes))
+
+    def add_event(self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None) -> None:
+        """Add something that happened.
+
+        Args:
+            timestamp: when, in nanoseconds since 1970; default now.
+        """
+        self._update("add an event", event={"name": name, "at_ns": timestamp, "attributes": dict(attributes or {})})
+
+    def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
+        """Add a link, kept as an event: the store takes links when a span opens."""
+        other = {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
+        self.add_event("link", {**other, **(attributes or {})})
+
+    def update_name(self, name: str) -> None:
+        """Call it otherwise."""
+        self.name = name
+        self._update("rename a span", name=name)
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Mapping[str, Any] | None = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        """Add an exception as an event, by OpenTelemetry's names; the span's status stays as it is."""
+        details = {
+            "exception.type": type_name(type(exception)),
+            "exception.message": str(exception),
+            "exception.stacktrace": stacktrace(exception),
+            "exception.escaped": escaped,
+        }
+        self.add_event("exception", {**details, **(attributes or {})}, timestamp)
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Set how it ends, unless an exception says otherwise."""
+        code = status.status_code if isinstance(status, Status) else status
+        if code is not StatusCode.UNSET and not self._ended:
+            self._status = "error" if code is StatusCode.ERROR else "ok"
+            self._description = status.description if isinstance(status, Status) else description
+
+    def set_inputs(self, inputs: Mapping[str, Any]) -> None:
+        """Record these inputs in place of those at the start."""
+        self._update("set inputs", inputs=dict(inputs))
+
+    def set_output(self, value: Any) -> None:
+        """The output, encoded now, so that later changes to the value do not reach it."""
+        rt = self._runtime
+        if rt is not None and not self._ended:
+            try:
+                self.output_json = capture(rt, value)
+            except Exception as error:
+                rt.faults.note("record an output", error)
+
+    def set_usage(self, usage: Mapping[str, int], *, model: str | None = None, provider: str | None = None) -> None:
+        """Token counts by OpenTelemetry's inclusive names (input_tokens, output_tokens, cache_read_tokens, ...).
+
+        Raises:
+            UsageError: a count is no integer.
+        """
+        for name, count in usage.items():
+            if not isinstance(name, str) or isinstance(count, bool) or not isinstance(count, int):
+                raise UsageError(f"usage maps names to whole numbers of tokens; {name!r} is {count!r}")
+        self._usage = {**(self._usage or {}), **usage}
+        self._model = model or self._model
+        self._provider = provider or self._provider
+
+    def end(self, end_time: int | None = None, *, error: BaseException | None = None) -> None:
+        """End it; a second call does nothing.
+
+        Args:
+            end_time: nanoseconds since 1970; default now.
+            error: what the call raised.
+        """
+        mono = perf_counter_ns()
+        if self._ended:
+            return
+        self._ended = True
+        rt = self._runtime
+        if rt is None:
+            return
+        try:
+            details: bytes | None = None
+            if error is not None:
+                self.error = error
+                self._status = status_of(error)
+                if self._status != "ok":
+                    details = capture_error(rt, error)
+            elif self._status == "error":
+                details = capture(rt, {"type": "", "message": self._description or "", "stacktrace": ""})
+            rt.journal.append(
+                SpanClosed(
+                    SCHEMA,
+                    self._trace,
+                    self._id,
+                    end_time or rt.ids.wall_ns(),
+                    mono - self._start_mono,
+                    self._status or "ok",
+                    self.output_json,
+                    details,
+                    self._model,
+                    self._provider,
+                    self._usage,
+                )
+            )
+            if self._usage is not None and self._heard is not None:
+                self._heard(self)
+        except Exception as failure:
+            rt.faults.note("end a span", failure)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """As OpenTelemetry's spans: leaving the block ends it (and does not make it current; `weft.span` does)."""
+        self.end(error=error)
+
+    def _update(
+        self,
+        cause: str,
+        *,
+        name: str | None = None,
+        attributes: dict[str, Any] | None = None,
+        event: dict[str, Any] | None = None,
+        inputs: dict[str, Any] | None = None,
+    ) -> None:
+        rt = self._runtime
+        if rt is None:
+            return
+        try:
+            now = rt.ids.wall_ns()
+            events = None
+            if event is not None:
+                event["at_ns"] = event["at_ns"] or now
+                events = capture(rt, [event])
+            encoded = None if attributes is None else capture(rt, attributes)
+            bound = None if inputs is None else capture(rt, inputs)
+            rt.journal.append(SpanUpdated(SCHEMA, self._trace, self._id, now, name, encoded, events, bound))
+        except Exception as error:
+            rt.faults.note(cause, error)

@@ -1,0 +1,230 @@
+"""Opening spans: under whatever is current, as a block (`with weft.span(...)`) or by hand (`start_span`).
+
+`@op` calls `start`; programs and the integrations call `span` and `start_span`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import Token
+from time import perf_counter_ns
+from types import TracebackType
+from typing import Any
+
+from opentelemetry import trace as otel
+from opentelemetry.context import Context
+
+from weft.tracer.capture import capture
+from weft.tracer.context import (
+    SCOPE_KEY,
+    SPAN_KEY,
+    WEFT_KEY,
+    Attributes,
+    Scope,
+    attach,
+    detach,
+    get_current,
+    with_span,
+)
+from weft.tracer.livespan import Span as Span
+from weft.tracking import runtime
+from weft.tracking.encoding import encode
+from weft.tracking.errors import UsageError
+from weft.tracking.records import SCHEMA, SpanOpened
+from weft.tracking.runtime import Runtime
+
+_new = Span.__new__
+
+
+def start(
+    rt: Runtime, name: str, kind: str, inputs: bytes | None, own: Attributes | None = None, span: Span | None = None
+) -> Span:
+    """Open a span under whatever is current, foreign or ours, and write it. It is not made current here.
+
+    Args:
+        inputs: as captured.
+        own: its attributes, which win over those of the scope.
+        span: an empty one to open; default a new one.
+    """
+    context = get_current()
+    if span is None:
+        span = _new(Span)
+    ids = rt.ids
+    span._runtime = rt
+    span.name = name
+    span.kind = kind
+    span._id = ids.span_id().to_bytes(8, "big")
+    parent = context.get(SPAN_KEY)
+    above: object = parent
+    if type(parent) is Span and parent._runtime is not None:
+        span._trace = parent._trace
+        span.parent_bytes = parent._id
+        span.project = parent.project
+        span.run_uid = parent.run_uid
+    else:
+        above = _under_foreign(span, rt, parent, context)
+    scope = context.get(SCOPE_KEY)
+    if scope is None:
+        encoded = None if own is None else own.clean if rt.settings.redact else own.encoded
+        opened = SpanOpened(
+            SCHEMA,
+            span._trace,
+            span._id,
+            span.parent_bytes,
+            name,
+            kind,
+            ids.wall_ns(),
+            span.project,
+            span.run_uid,
+            inputs,
+            encoded,
+        )
+    else:
+        opened = _opened_in(scope, span, rt, above, inputs, own)  # type: ignore[arg-type]
+    rt.journal.append(opened)
+    span._start_mono = perf_counter_ns()
+    return span
+
+
+def _under_foreign(span: Span, rt: Runtime, parent: object, context: Context) -> Span | None:
+    """Under somebody else's span, or none: a root takes project and run here. Answers the nearest span of ours."""
+    ours = context.get(WEFT_KEY)
+    if isinstance(parent, otel.Span) and (remote := parent.get_span_context()).is_valid:
+        span._trace = remote.trace_id.to_bytes(16, "big")
+        span.parent_bytes = remote.span_id.to_bytes(8, "big")
+        if isinstance(ours, Span) and ours._trace == span._trace:
+            span.project = ours.project
+            span.run_uid = ours.run_uid
+            return ours
+    else:
+        span._trace = rt.ids.trace_id().to_bytes(16, "big")
+    scope = context.get(SCOPE_KEY)
+    run = scope.run if type(scope) is Scope and scope.run is not None else rt.run
+    if run is None:
+        span.project = rt.settings.project
+    else:
+        span.project = run.project
+        span.run_uid = run.uid
+    return None
+
+
+def _opened_in(
+    scope: Scope, span: Span, rt: Runtime, above: object, inputs: bytes | None, own: Attributes | None
+) -> SpanOpened:
+    """The record of a span in a scope: attributes, conversation and link of the scope."""
+    span._heard = scope.heard
+    shared = scope.attributes
+    if shared is not None and own is not None:
+        own = Attributes.of({**shared.values, **own.values})
+    chosen = own or shared
+    if scope.thread_id is not None:
+        span.thread = scope.thread_id
+        same = isinstance(above, Span) and above.thread == scope.thread_id
+        span.turn = above.turn if same else span._id.hex()  # type: ignore[attr-defined]
+    links = None
+    if scope.link is not None and span.parent_bytes is None:
+        links = encode([{"trace_id": scope.link.trace_id, "span_id": scope.link.span_id, "attributes": {}}])
+    return SpanOpened(
+        SCHEMA,
+        span._trace,
+        span._id,
+        span.parent_bytes,
+        span.name,
+        span.kind,
+        rt.ids.wall_ns(),
+        span.project,
+        span.run_uid,
+        inputs,
+        None if chosen is None else chosen.clean if rt.settings.redact else chosen.encoded,
+        span.thread,
+        span.turn,
+        scope.user_id,
+        None,
+        links,
+    )
+
+
+def start_span(
+    name: str,
+    kind: str = "op",
+    inputs: Mapping[str, Any] | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> Span:
+    """A started span that is not current: for calls that outlive a block. Its owner calls `.end()`.
+
+    Where nothing is recorded (mode disabled, or opening failed) the span that comes back records nothing.
+    """
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"a span's name is a text of at least one character, not {name!r}")
+    rt = runtime.active()
+    if not rt.recording:
+        return Span()
+    try:
+        encoded = None if inputs is None else capture(rt, dict(inputs))
+        return start(rt, name, kind, encoded, None if attributes is None else Attributes.of(attributes))
+    except Exception as error:
+        rt.faults.note("open a span", error)
+        return Span()
+
+
+class SpanBlock:
+    """`with weft.span(...)` or `async with`: the span is open and current inside."""
+
+    __slots__ = ("_arguments", "_span", "_token")
+
+    def __init__(self, *arguments: Any) -> None:
+        self._arguments = arguments
+        self._span: Span | None = None
+        self._token: Token[Context] | None = None
+
+    def __enter__(self) -> Span:
+        self._span = span = start_span(*self._arguments)
+        if span._runtime is not None:
+            self._token = attach(with_span(get_current(), span))
+        return span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            detach(self._token)
+            self._token = None
+        if self._span is not None:
+            self._span.end(error=error)
+
+    async def __aenter__(self) -> Span:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+
+def span(
+    name: str,
+    kind: str = "op",
+    inputs: Mapping[str, Any] | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> SpanBlock:
+    """A block as a span of its own, sync or async.
+
+    Args:
+        name: what it is called.
+        kind: op, agent, llm, tool, retriever, embedding, guardrail, scorer, chain, or your own word.
+        inputs: what goes in, by name.
+        attributes: whatever else is worth keeping.
+
+    Raises:
+        UsageError: the name is no text, or inputs or attributes are no mapping.
+
+    Example:
+        >>> with weft.span("rank", kind="retriever", inputs={"query": query}) as s:
+        ...     s.set_output(hits := index.search(query))
+    """
+    for what, value in (("inputs", inputs), ("attributes", attributes)):
+        if value is not None and not isinstance(value, Mapping):
+            raise UsageError(f"{what} of weft.span({name!r}) must be a mapping of names to values, not {value!r}")
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"a span's name is a text of at least one character, not {name!r}")
+    return SpanBlock(name, kind, inputs, attributes)

@@ -1,0 +1,362 @@
+"""What yields: generators, async generators and streams as spans that end exactly once, however they end.
+
+The consumer's calls between two items are not inside the span; the calls of the body are. `op` makes these; the
+integrations may wrap a provider's stream in `Stream` or `AsyncStream`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from opentelemetry.context import Context
+
+from weft.tracer.capture import capture
+from weft.tracer.context import attach, detach, get_current, with_span
+from weft.tracer.span import Span
+from weft.tracking.encoding import encode
+from weft.tracking.objects import tag
+from weft.tracking.runtime import Runtime
+
+T = TypeVar("T")
+
+MAX_ITEMS = 10_000
+"""Items of a stream that are kept as its output; how many there were is said."""
+MAX_BYTES = 1 << 20
+"""Likewise, by size."""
+
+
+class Collected:
+    """The items of one stream, encoded as they pass, so that later changes to them do not reach the record.
+
+    Args:
+        accumulate: `(state or None, item) -> state`; the state is the output.
+        write: how the state becomes bytes; default as any value.
+        keep: False records no output.
+    """
+
+    __slots__ = ("_accumulate", "_keep", "_kept", "_size", "_state", "_total", "_write", "rt")
+
+    def __init__(
+        self,
+        rt: Runtime,
+        accumulate: Callable[[Any, Any], Any] | None = None,
+        write: Callable[[Runtime, Any], bytes] = capture,
+        keep: bool = True,
+    ) -> None:
+        self.rt = rt
+        self._accumulate = accumulate
+        self._write = write
+        self._keep = keep
+        self._state: Any = None
+        self._kept: list[bytes] = []
+        self._size = 0
+        self._total = 0
+
+    def add(self, item: object) -> None:
+        """One item passed."""
+        self._total += 1
+        if not self._keep:
+            return
+        if self._accumulate is not None:
+            try:
+                self._state = self._accumulate(self._state, item)
+            except Exception as error:
+                self._accumulate = None
+                self._total = 1
+                self.rt.faults.note("accumulate a stream", error, hint="Its items from there on were kept as a list.")
+            else:
+                return
+        if len(self._kept) < MAX_ITEMS and self._size < MAX_BYTES:
+            data = capture(self.rt, item)
+            self._kept.append(data)
+            self._size += len(data)
+
+    def output(self) -> bytes | None:
+        """The accumulator's state, else the list of items; what was left out is said."""
+        if not self._keep:
+            return None
+        if self._accumulate is not None:
+            return self._write(self.rt, self._state)
+        kept = b"[" + b",".join(self._kept) + b"]"
+        if len(self._kept) == self._total:
+            return kept
+        rest = encode(tag("truncated", {"of": "items", "kept": len(self._kept), "total": self._total, "value": None}))
+        return rest[: -len(b"null}}")] + kept + b"}}"
+
+
+class Flow:
+    """One running stream: its span, its items, and the context its body runs in between the consumer's steps."""
+
+    __slots__ = ("__weakref__", "_context", "items", "span")
+
+    def __init__(self, span: Span, items: Collected) -> None:
+        self.span = span
+        self.items = items
+        self._context: Context | None = None
+
+    def enter(self) -> Any:
+        """Make the body's context current; the answer goes to `leave`."""
+        return attach(self._context or with_span(get_current(), self.span))
+
+    def leave(self, token: Any) -> None:
+        """Back to the consumer's context; the body's (with spans it left open over the yield) is kept."""
+        self._context = get_current()
+        detach(token)
+
+    def until_dropped(self, stream: T) -> T:
+        """The stream; where nobody keeps it, the span ends."""
+        weakref.finalize(stream, self.finish)
+        return stream
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the span; only the first call counts."""
+        if not self.span.is_recording():
+            return
+        try:
+            self.span.output_json = self.items.output()
+        except Exception as failure:
+            self.items.rt.faults.note("record a stream's items", failure)
+        self.span.end(error=error)
+
+
+def drive(flow: Flow | None, source: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """The generator again, recorded: send, throw, close and the returned value pass through."""
+    if flow is None:
+        return (yield from source)
+    sent: Any = None
+    thrown: BaseException | None = None
+    while True:
+        token = flow.enter()
+        try:
+            if thrown is not None:
+                error, thrown = thrown, None
+                item = source.throw(error)
+            else:
+                item = source.send(sent)
+        except StopIteration as stop:
+            flow.leave(token)
+            flow.finish()
+            return stop.value
+        except BaseException as error:
+            flow.leave(token)
+            flow.finish(error)
+            raise
+        flow.leave(token)
+        flow.items.add(item)
+        try:
+            sent = yield item
+        except GeneratorExit:
+            _close(flow, source)
+            raise
+        except BaseException as error:
+            sent, thrown = None, error
+
+
+def _close(flow: Flow, source: Generator[Any, Any, Any]) -> None:
+    token = flow.enter()
+    try:
+        source.close()
+    except BaseException as error:
+        flow.leave(token)
+        flow.finish(error)
+        raise
+    flow.leave(token)
+    flow.finish()
+
+
+class AsyncDrive:
+    """The steps of an async generator, recorded; the generated wrapper holds the loop, since it must yield itself."""
+
+    __slots__ = ("_begin", "_flow", "_source", "thrown")
+
+    def __init__(self, flow: Flow | None, source: AsyncGenerator[Any, Any]) -> None:
+        self._flow = flow
+        self._source = source
+        self.thrown: BaseException | None = None
+        """What the consumer threw in: the next step throws it on."""
+
+    async def step(self, sent: Any) -> Any:
+        """The next item.
+
+        Raises:
+            StopAsyncIteration: there is none; the span has ended.
+        """
+        error, self.thrown = self.thrown, None
+        flow = self._flow
+        if flow is None:
+            return await (self._source.asend(sent) if error is None else self._source.athrow(error))
+        token = flow.enter()
+        try:
+            item = await (self._source.asend(sent) if error is None else self._source.athrow(error))
+        except StopAsyncIteration:
+            flow.leave(token)
+            flow.finish()
+            raise
+        except BaseException as failure:
+            flow.leave(token)
+            flow.finish(failure)
+            raise
+        flow.leave(token)
+        flow.items.add(item)
+        return item
+
+    async def close(self) -> None:
+        """The consumer is done: close the body inside its span, then end that."""
+        flow = self._flow
+        if flow is None:
+            await self._source.aclose()
+            return
+        token = flow.enter()
+        try:
+            await self._source.aclose()
+        except BaseException as failure:
+            flow.leave(token)
+            flow.finish(failure)
+            raise
+        flow.leave(token)
+        flow.finish()
+
+
+async def drive_async(begin: Callable[[], Flow | None], source: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
+    """The async generator again, recorded; its flow begins at the first step."""
+    steps = AsyncDrive(begin(), source)
+    sent: Any = None
+    while True:
+        try:
+            item = await steps.step(sent)
+        except StopAsyncIteration:
+            return
+        try:
+            sent = yield item
+        except GeneratorExit:
+            await steps.close()
+            raise
+        except BaseException as error:
+            sent, steps.thrown = None, error
+
+
+class _Proxy:
+    """A stream that looks like the one inside and ends its span when that ends, closes, or is dropped."""
+
+    def __init__(self, source: Any, flow: Flow) -> None:
+        self._weft_source = source
+        self._weft_flow = flow
+        flow.until_dropped(self)
+
+    # isinstance() sees the stream inside.
+    __class__ = property(lambda self: type(self._weft_source))  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._weft_source, name)
+
+    def __repr__(self) -> str:
+        return repr(self._weft_source)
+
+
+class Stream(_Proxy):
+    """A recorded iterator."""
+
+    def __init__(self, source: Any, flow: Flow) -> None:
+        super().__init__(source, flow)
+        self._weft_steps = source if hasattr(source, "__next__") else iter(source)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        flow = self._weft_flow
+        token = flow.enter()
+        try:
+            item = next(self._weft_steps)
+        except StopIteration:
+            flow.leave(token)
+            flow.finish()
+            raise
+        except BaseException as error:
+            flow.leave(token)
+            flow.finish(error)
+            raise
+        flow.leave(token)
+        flow.items.add(item)
+        return item
+
+    def close(self) -> None:
+        """Close what is inside, then end the span."""
+        try:
+            close = getattr(self._weft_source, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._weft_flow.finish()
+
+    def __enter__(self) -> Self:
+        if hasattr(self._weft_source, "__enter__"):
+            self._weft_source.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        try:
+            if hasattr(self._weft_source, "__exit__"):
+                return self._weft_source.__exit__(kind, error, trace)  # type: ignore[no-any-return]
+            return None
+        finally:
+            self._weft_flow.finish(error)
+
+
+class AsyncStream(_Proxy):
+    """A recorded async iterator."""
+
+    def __init__(self, source: Any, flow: Flow) -> None:
+        super().__init__(source, flow)
+        self._weft_steps = source if hasattr(source, "__anext__") else aiter(source)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        flow = self._weft_flow
+        token = flow.enter()
+        try:
+            item = await anext(self._weft_steps)
+        except StopAsyncIteration:
+            flow.leave(token)
+            flow.finish()
+            raise
+        except BaseException as error:
+            flow.leave(token)
+            flow.finish(error)
+            raise
+        flow.leave(token)
+        flow.items.add(item)
+        return item
+
+    async def aclose(self) -> None:
+        """Close what is inside, then end the span."""
+        try:
+            close = getattr(self._weft_source, "aclose", None) or getattr(self._weft_source, "close", None)
+            if close is not None:
+                await close()
+        finally:
+            self._weft_flow.finish()
+
+    close = aclose
+
+    async def __aenter__(self) -> Self:
+        if hasattr(self._weft_source, "__aenter__"):
+            await self._weft_source.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        try:
+            if hasattr(self._weft_source, "__aexit__"):
+                return await self._weft_source.__aexit__(kind, error, trace)  # type: ignore[no-any-return]
+            return None
+        finally:
+            self._weft_flow.finish(error)
