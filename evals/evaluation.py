@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -42,6 +43,7 @@ class Evaluation:
         trials: int = 1,
         concurrency: int = CONCURRENCY,
         timeout_s: float | None = None,
+        limit: int | None = None,
         project: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         description: str | None = None,
@@ -56,6 +58,7 @@ class Evaluation:
             trials: how often each row is run.
             concurrency: most cases at once.
             timeout_s: seconds that a model's call may take, and each scorer's; None: as long as they like.
+            limit: only the first rows.
             project: of the run; the process's project where none is given.
             metadata: kept in the run's config.
 
@@ -68,6 +71,7 @@ class Evaluation:
         self.trials = _count("trials", trials)
         self.concurrency = _count("concurrency", concurrency)
         self.timeout_s = _timeout(timeout_s)
+        self.limit = None if limit is None else _count("limit", limit)
         self.project = project
         self.metadata = dict(metadata or {})
         self.description = description
@@ -99,11 +103,31 @@ class Evaluation:
             return asyncio.run(self.runner(model, on_case=on_case).run())
         raise UsageError("run() was called inside a running event loop; there, write: await evaluation.evaluate(model)")
 
-    def runner(self, model: object = None, *, limit: int | None = None, on_case: OnCase | None = None) -> Runner:
-        """One run of this evaluation, checked and not yet started.
+    def with_options(
+        self,
+        *,
+        trials: int | None = None,
+        concurrency: int | None = None,
+        timeout_s: float | None = None,
+        limit: int | None = None,
+        project: str | None = None,
+    ) -> Evaluation:
+        """The same evaluation, run otherwise; what is None stays as it is."""
+        changed = copy.copy(self)
+        if trials is not None:
+            changed.trials = _count("trials", trials)
+        if concurrency is not None:
+            changed.concurrency = _count("concurrency", concurrency)
+        if timeout_s is not None:
+            changed.timeout_s = _timeout(timeout_s)
+        if limit is not None:
+            changed.limit = _count("limit", limit)
+        if project is not None:
+            changed.project = project
+        return changed
 
-        Args:
-            limit: only the first rows.
+    def runner(self, model: object = None, *, on_case: OnCase | None = None) -> Runner:
+        """One run of this evaluation, checked and not yet started.
 
         Raises:
             UsageError: as `evaluate`.
@@ -115,7 +139,7 @@ class Evaluation:
             raise UsageError(f"evaluation {self.name!r} has no model: give it one with model=, or run(model)")
         plan = ModelPlan.of(chosen)
         plan.parameters.check(f"model {plan.name!r}", self.dataset.rows)
-        return Runner(self, plan, limit=None if limit is None else _count("limit", limit), on_case=on_case)
+        return Runner(self, plan, on_case=on_case)
 
     def _check_scorers(self) -> None:
         if not self.scorers:

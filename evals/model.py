@@ -71,10 +71,23 @@ class ModelPlan:
             raise UsageError(f"{given!r} is no model; a model is a function, or an object with a method `predict`")
         return cls._made(getattr(given, "__name__", None) or type(given).__name__, given, {})
 
+    def pick(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """The model's arguments out of a row. One that takes `**kwargs` does not get what is expected of it."""
+        picked = self.parameters.pick(columns)
+        if self.parameters.rest and "expected" not in (*self.parameters.required, *self.parameters.optional):
+            picked.pop("expected", None)
+        return picked
+
     @classmethod
     def _made(cls, name: str, function: Callable[..., Any], params: Mapping[str, Any]) -> ModelPlan:
         parameters = Parameters.of(function, f"model {name!r}")
         return cls(name, function, parameters, is_async(function), params, code_digest(function))
+
+
+def is_op(function: object) -> bool:
+    """Whether it was decorated with `@op`, so that it opens a span of its own."""
+    target = getattr(function, "__func__", function)
+    return all(hasattr(target, name) for name in ("__wrapped__", "kind", "call"))
 
 
 def _settings(given: object) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from weft.evals.scorer import Score
 from weft.evals.scorers.making import as_text, made, maker, part, shown
+from weft.tracking.encoding import decode, encode
 from weft.tracking.errors import UsageError
 
 
@@ -24,7 +25,9 @@ def exact_match(
     """
 
     def score(output: Any, expected: Any) -> Score:
-        found, wanted = _folded(part(output, field), ignore_case), _folded(expected, ignore_case)
+        # The output comes in its stored form, where a tuple has become a list: so must what is expected.
+        wanted = _folded(decode(encode(expected)), ignore_case)
+        found = _folded(part(output, field), ignore_case)
         # To Python True == 1; to somebody who expects 1, an answer of True is wrong.
         equal = isinstance(found, bool) == isinstance(wanted, bool) and bool(found == wanted)
         return Score(equal, reason=None if equal else f"{shown(found)} is not {shown(wanted)}")

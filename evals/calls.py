@@ -1,0 +1,105 @@
+"""Calling what users wrote: sync or async, in time or not; what it raises is a value. `CaseRunner` calls it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from weft.evals.arguments import Parameters
+from weft.evals.results import CaseError
+from weft.evals.workers import Workers
+
+
+class Outcome(NamedTuple):
+    """How a call ended."""
+
+    value: Any
+    error: BaseException | None
+    seconds: float
+    """By a clock that never runs backwards."""
+
+
+class TimedOut(Exception):  # noqa: N818 - the name that results show
+    """The call took longer than `timeout_s`."""
+
+
+async def call(
+    function: Callable[..., Any],
+    parameters: Parameters,
+    picked: Mapping[str, Any],
+    *,
+    is_async: bool,
+    timeout_s: float | None,
+    workers: Workers | None,
+) -> Outcome:
+    """Call a model or scorer; what it raises is in the outcome.
+
+    Args:
+        workers: where it is run if it is not async; None: right here, since it is quick.
+    """
+    if not is_async and workers is None:
+        return _timed(functools.partial(parameters.call, function, picked))
+    limit = asyncio.timeout(timeout_s)
+    started = time.perf_counter()
+    try:
+        async with limit:
+            if is_async:
+                value = await parameters.call(function, picked)
+            else:
+                assert workers is not None
+                blocking = functools.partial(_timed, functools.partial(_in_thread, parameters, function, picked))
+                outcome = await workers.run(blocking)
+                if outcome.error is not None or not hasattr(outcome.value, "__await__"):
+                    _pass_on(outcome.error)
+                    return outcome
+                value = await outcome.value  # a plain function that returned a coroutine
+            if isinstance(value, AsyncIterator):
+                value = [item async for item in value]
+            elif is_async and isinstance(value, Iterator):
+                value = list(value)
+    except TimeoutError as error:
+        seconds = time.perf_counter() - started
+        if not limit.expired():
+            return Outcome(None, error, seconds)
+        still = "" if is_async else "; its thread goes on until it returns"
+        return Outcome(None, TimedOut(f"no answer within {timeout_s:g} s{still}"), seconds)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise  # we are being stopped; anything else is the model's own doing
+        return Outcome(None, error, time.perf_counter() - started)
+    except (Exception, SystemExit) as error:
+        return Outcome(None, error, time.perf_counter() - started)
+    return Outcome(value, None, time.perf_counter() - started)
+
+
+def _in_thread(parameters: Parameters, function: Callable[..., Any], picked: Mapping[str, Any]) -> Any:
+    value = parameters.call(function, picked)
+    return list(value) if isinstance(value, Iterator) else value
+
+
+def _timed(function: Callable[[], Any]) -> Outcome:
+    started = time.perf_counter()
+    try:
+        value = function()
+    except BaseException as error:
+        return Outcome(None, error, time.perf_counter() - started)
+    return Outcome(value, None, time.perf_counter() - started)
+
+
+def _pass_on(error: BaseException | None) -> None:
+    """Ctrl-C is for the program, not for the row."""
+    if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+        raise error
+
+
+def case_error(error: BaseException) -> CaseError:
+    """An exception as a value; its own `__str__` may fail too."""
+    try:
+        message = str(error)
+    except Exception as broken:
+        message = f"its message raises {type(broken).__name__}"
+    return CaseError(type(error).__qualname__, message)

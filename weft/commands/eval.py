@@ -1,0 +1,216 @@
+"""`weft eval`: run suites of evaluations, list what was run, look at one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from weft.commands import evalreport, terminal
+from weft.tracking import runtime, units
+from weft.tracking.access import open_store
+from weft.tracking.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from weft.evals.evaluation import Evaluation
+    from weft.evals.results import EvaluationResult
+    from weft.tracking.readmodels import RunRecord
+
+app = typer.Typer(
+    help="Evaluations: run a suite, list what was run, look at one.", no_args_is_help=True, add_completion=False
+)
+JOB_TYPE = "evaluation"
+
+
+@app.command()
+def run(
+    target: Annotated[str, typer.Argument(metavar="FILE[::NAME]", help="Python file with Evaluation(model=...).")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first rows of each dataset.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="How often each row is run.")] = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Most cases at once.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds that a model's call may take.")] = None,
+    project: Annotated[str | None, typer.Option(help="Project of the runs.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the summaries as JSON.")] = False,
+) -> None:
+    """Run the evaluations of a suite file.
+
+    Exit code 0: every case was run and scored. 1: it broke, or every case failed. 2: some failed, or it was
+    interrupted. 64: the suite or the options are wrong. A low score is no failure.
+    """
+    from weft.evals.loading import load_suite  # `ls` and `show` need neither suites nor models
+    from weft.tracer.instrument import instrument
+
+    instrument()
+    suite = load_suite(target)
+    options = {"limit": limit, "trials": trials, "concurrency": concurrency, "timeout_s": timeout, "project": project}
+    chosen = {name: value for name, value in options.items() if value is not None}
+    results: list[EvaluationResult] = []
+    interrupted = False
+    for evaluation in suite.evaluations:
+        result, interrupted = _run(evaluation.with_options(**chosen))
+        if result is not None:
+            results.append(result)
+            if not json:
+                _print_result(result)
+        if interrupted:
+            break
+    if json:
+        terminal.print_json([_as_json(result) for result in results])
+    raise SystemExit(terminal.INCOMPLETE if interrupted else exit_code(results))
+
+
+def _run(evaluation: Evaluation) -> tuple[EvaluationResult | None, bool]:
+    """The result, and whether Ctrl-C ended it; what had ended by then is in it."""
+    console = terminal.console(stderr=True)
+    runner = evaluation.runner()
+    with evalreport.progress(evaluation.name, runner.planned, console) as on_case:
+        runner.on_case = on_case
+        try:
+            return asyncio.run(runner.run()), False
+        except KeyboardInterrupt:
+            return runner.result, True
+
+
+def exit_code(results: Sequence[EvaluationResult]) -> int:
+    """0: all done. 1: some evaluation got no answer at all. 2: some case or scorer failed."""
+    if any(result.errors == len(result.rows) for result in results):
+        return terminal.FAILURE
+    return terminal.OK if all(result.complete for result in results) else terminal.INCOMPLETE
+
+
+def _print_result(result: EvaluationResult) -> None:
+    console = terminal.console()
+    model = result.run.config["model"]["name"]
+    console.print(evalreport.summary_view(f"{result.name} · {model}", result.to_dict()))
+    failed = next((row for row in result.rows if row.error is not None), None)
+    if failed is not None:
+        which = "every case failed" if result.errors == len(result.rows) else f"{result.errors} cases failed"
+        look = f" (weft traces show {failed.trace_id})" if failed.trace_id else ""
+        console.print(terminal.text(f"{which}; the first: {terminal.escape(failed.error, 200)}{look}", "red"))
+    broken = next(
+        ((name, score.error) for row in result.rows for name, score in row.scores.items() if score.error), None
+    )
+    if broken is not None:
+        text = f"{result.scorer_errors} scorings failed; the first: {broken[0]}: {terminal.escape(broken[1], 200)}"
+        console.print(terminal.text(text, "red"))
+    line = terminal.status(result.run.state)
+    line.append(f"  run {result.run.id} in project {terminal.escape(result.run.project)}", style="default")
+    console.print(line)
+    console.print(f"look at it: weft eval show {result.run.id}, or weft ui", style="dim", markup=False)
+
+
+def _as_json(result: EvaluationResult) -> dict[str, Any]:
+    return {
+        "evaluation": result.name,
+        "run_id": result.run.id,
+        "project": result.run.project,
+        "state": result.run.state,
+        "complete": result.complete,
+        "config": result.run.config.as_dict(),
+        "summary": result.to_dict(),
+    }
+
+
+@app.command()
+def ls(
+    project: Annotated[str | None, typer.Option(help="Only this project.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only runs of this evaluation.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List evaluations that were run, newest first."""
+    where: dict[str, Any] = {"job_type": JOB_TYPE}
+    if project is not None:
+        where["project"] = project
+    if name is not None:
+        where["name"] = name
+    with open_store() as store:
+        page = store.reader().runs(where, limit=limit)
+    if json:
+        terminal.print_json(page.rows)
+        return
+    console = terminal.console()
+    if not page.rows:
+        hint = " match" if len(where) > 1 else " yet: run one with weft eval run suite.py"
+        console.print(f"no evaluations{hint}", markup=False)
+        return
+    now = time.time_ns()
+    table = terminal.table(
+        "status", "run", "evaluation", "model", "cases", "scores", "cost", "when", right=("cases", "cost")
+    )
+    for found in page.rows:
+        table.add_row(*_cells(found, now))
+    console.print(table)
+    if page.total > len(page.rows):
+        console.print(f"{len(page.rows)} of {page.total:,} evaluations; --limit shows more", style="dim")
+
+
+def _cells(found: RunRecord, now: int) -> list[Any]:
+    model = found.config.get("model")
+    scorers = evalreport.scorers_of(found.summary)
+    scores = ", ".join(f"{name} {evalreport.score_text(summary)}" for name, summary in scorers.items())
+    return [
+        terminal.status(found.state),
+        terminal.text(found.id),
+        terminal.text(found.name, limit=32),
+        terminal.text(model.get("name", units.UNKNOWN) if isinstance(model, dict) else units.UNKNOWN, limit=24),
+        units.count(found.summary.get("rows", found.trace_count)),
+        terminal.text(scores or units.UNKNOWN, limit=60),
+        units.usd(found.summary.get("cost_usd")),
+        units.age(found.started_ns, now),
+    ]
+
+
+@app.command()
+def show(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run id, as `weft eval ls` shows it.")],
+    project: Annotated[str | None, typer.Option(help="Its project, where the id is used in several.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="How many cases.")] = 20,
+    failed: Annotated[bool, typer.Option("--failed", help="Only cases that failed, or whose scorer did.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, all cases included.")] = False,
+) -> None:
+    """Show one evaluation: its summary and its cases."""
+    from weft.evals.stored import cases_of
+
+    with open_store() as store:
+        reader = store.reader()
+        found = _one(reader, run_id, project)
+        cases = cases_of(reader, found, runtime.active().home)
+    if failed:
+        cases = [case for case in cases if case.error or any(score.error for score in case.scores.values())]
+    if json:
+        terminal.print_json({"run": found, "cases": cases})
+        return
+    console = terminal.console()
+    model = found.config.get("model")
+    dataset = found.config.get("dataset")
+    title = " · ".join(
+        [found.name, *(str(part["name"]) for part in (model, dataset) if isinstance(part, dict) and "name" in part)]
+    )
+    summary = {"rows": len(cases), **found.summary}
+    console.print(evalreport.summary_view(title, summary))
+    if limit and cases:
+        names = list(evalreport.scorers_of(summary) or dict.fromkeys(key for case in cases for key in case.scores))
+        console.print(evalreport.cases_table(cases[:limit], names))
+        if len(cases) > limit:
+            console.print(f"{limit} of {len(cases):,} cases; --limit shows more", style="dim")
+    line = terminal.status(found.state)
+    line.append(f"  run {found.id} in project {terminal.escape(found.project)}", style="default")
+    console.print(line)
+
+
+def _one(reader: Any, run_id: str, project: str | None) -> RunRecord:
+    where: dict[str, Any] = {"id": run_id, "job_type": JOB_TYPE}
+    if project is not None:
+        where["project"] = project
+    rows = reader.runs(where, limit=2).rows
+    if not rows:
+        raise NotFoundError(f"no evaluation has the run id {run_id!r}. `weft eval ls` shows the newest")
+    if len(rows) > 1:
+        projects = ", ".join(row.project for row in rows)
+        raise UsageError(f"the run id {run_id!r} is used in several projects ({projects}, ...). Add --project")
+    found: RunRecord = rows[0]
+    return found
