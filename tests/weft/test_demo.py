@@ -12,7 +12,7 @@ from weft.demo.retriever import BM25, terms
 from weft.demo.suite import plain, questions
 from weft.testing import ChatRequest
 
-ROWS = list(questions().rows)
+ROWS = [row.columns for row in questions().rows]
 LOOKUP = {
     "type": "function",
     "function": {"name": "lookup", "parameters": {"properties": {"topic": {"enum": list(topic_names())}}}},

@@ -84,7 +84,7 @@ def _work(console: Console, *, live: bool) -> EvaluationResult:
             result = evaluation.run(on_case=lambda case: advance())
     console.print(_scores(result))
     console.print(_totals(result), "")
-    tuned = tune(evaluation.dataset.rows)
+    tuned = tune([row.columns for row in evaluation.dataset.rows])
     console.print(_walk(tuned), "")
     open_store(foreign_s=None).close()  # so that the app, and whoever looks next, finds it ingested
     return result

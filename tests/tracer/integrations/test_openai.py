@@ -1,0 +1,354 @@
+"""The OpenAI integration, judged by the real client and a real server: what is recorded, and that nothing changes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import json
+
+import openai
+import pytest
+from pydantic import BaseModel
+
+from weft.testing import ChatReply, LoopbackProvider, ToolCall, captured_spans, scripted
+from weft.tracer.integrations import openai as integration
+from weft.tracer.span import span as weft_span
+
+ASK = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is a generator?"}]
+TOOL = {
+    "type": "function",
+    "function": {"name": "lookup", "parameters": {"type": "object", "properties": {"topic": {"type": "string"}}}},
+}
+MODEL = "gpt-4o-mini"
+
+
+@pytest.fixture(autouse=True)
+def _installed():
+    integration.install()
+    yield
+    integration.uninstall()
+
+
+@pytest.fixture
+def spans():
+    with captured_spans() as found:
+        yield found
+
+
+@pytest.fixture
+def provider():
+    with LoopbackProvider() as running:
+        yield running
+
+
+@pytest.fixture
+def client(provider):
+    with openai.OpenAI(base_url=provider.base_url, api_key="sk-test", max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture
+async def aclient(provider):
+    async with openai.AsyncOpenAI(base_url=provider.base_url, api_key="sk-test", max_retries=0) as made:
+        yield made
+
+
+def create(client, **more):
+    return client.chat.completions.create(**{"model": MODEL, "messages": ASK} | more)
+
+
+def content(found):
+    return found.output["choices"][0]["message"]["content"]
+
+
+def test_a_chat_call_is_an_llm_span_with_request_response_and_tokens(client, provider, spans) -> None:
+    answer = create(client, temperature=0.5, max_tokens=50, stop="END", user=openai.omit)
+    (found,) = spans
+    assert (found.name, found.kind, found.status) == ("chat gpt-4o-mini", "llm", "ok")
+    assert found.inputs == {"model": MODEL, "messages": ASK, "temperature": 0.5, "max_tokens": 50, "stop": "END"}
+    assert found.output == json.loads(answer.to_json())
+    assert (found.model, found.provider) == (MODEL, "127.0.0.1")
+    assert found.usage == {"input_tokens": answer.usage.prompt_tokens, "output_tokens": answer.usage.completion_tokens}
+    assert found.attributes == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "127.0.0.1",
+        "gen_ai.request.model": MODEL,
+        "gen_ai.request.max_tokens": 50,
+        "gen_ai.request.temperature": 0.5,
+        "gen_ai.request.stop_sequences": ["END"],
+        "gen_ai.response.id": answer.id,
+        "gen_ai.response.model": MODEL,
+        "gen_ai.response.finish_reasons": ["stop"],
+        "openai.response.service_tier": "default",
+        "openai.response.system_fingerprint": "fp_loopback",
+        "server.address": "127.0.0.1",
+        "server.port": provider.port,
+    }
+    assert "sk-test" not in str(found)
+
+
+def test_calls_nest_under_what_is_open(client, spans) -> None:
+    with weft_span("agent"):
+        create(client)
+        create(client, stream=True).close()
+    assert spans.tree() == [["agent", ["chat gpt-4o-mini"], ["chat gpt-4o-mini"]]]
+
+
+def test_details_of_usage_and_the_model_that_served_are_kept(client, provider, spans) -> None:
+    provider.responder = lambda request: ChatReply(
+        "x", prompt_tokens=17903, completion_tokens=850, cached_tokens=17817, reasoning_tokens=700, model="gpt-x-2026"
+    )
+    create(client)
+    (found,) = spans
+    assert found.model == "gpt-x-2026"
+    assert found.usage == {
+        "input_tokens": 17903,
+        "output_tokens": 850,
+        "cache_read_tokens": 17817,
+        "reasoning_tokens": 700,
+    }
+
+
+def test_tools_are_recorded_in_request_and_response(client, provider, spans) -> None:
+    provider.responder = scripted(ChatReply(tool_calls=[ToolCall("lookup", '{"topic": "yield"}')]), "It yields.")
+    first = create(client, tools=[TOOL]).choices[0].message
+    result = {"role": "tool", "tool_call_id": first.tool_calls[0].id, "content": "..."}
+    create(client, tools=[TOOL], messages=[*ASK, first, result])
+    asked, told = spans
+    (call,) = asked.output["choices"][0]["message"]["tool_calls"]
+    assert call["function"] == {"name": "lookup", "arguments": '{"topic": "yield"}'}
+    assert asked.inputs["tools"] == [TOOL]
+    assert told.inputs["messages"][2]["tool_calls"][0]["function"]["name"] == "lookup"
+    assert content(told) == "It yields."
+
+
+def test_one_shot_iterators_reach_the_server_and_the_record(client, provider, spans) -> None:
+    create(client, messages=iter(ASK), tools=(tool for tool in [TOOL]))
+    assert provider.requests[0].body["messages"] == ASK
+    assert provider.requests[0].body["tools"] == [TOOL]
+    assert spans[0].inputs["messages"] == ASK
+
+
+def test_a_stream_is_the_same_to_the_user_and_whole_in_the_record(client, spans) -> None:
+    integration.uninstall()
+    bare = [chunk.to_dict() for chunk in create(client, stream=True)]
+    integration.install()
+    stream = create(client, stream=True)
+    assert isinstance(stream, openai.Stream)
+    assert stream.response.status_code == 200
+    seen = [chunk.to_dict() for chunk in stream]
+    assert [chunk["choices"] for chunk in seen] == [chunk["choices"] for chunk in bare]
+    (found,) = spans
+    assert (found.status, content(found)) == ("ok", "What is a generator?")
+    assert found.output["object"] == "chat.completion"
+    assert found.usage is not None
+    assert found.usage["output_tokens"] > 3
+    assert "stream_options" not in found.inputs
+    assert 0 < found.attributes["gen_ai.response.time_to_first_chunk"] < 60
+
+
+def test_the_usage_chunk_is_shown_to_who_asked_for_it(client, spans) -> None:
+    asked = list(create(client, stream=True, stream_options={"include_usage": True}))
+    assert asked[-1].usage is not None
+    declined = list(create(client, stream=True, stream_options={"include_usage": False}))
+    assert all(chunk.choices for chunk in declined)
+    first, second = spans
+    assert first.usage is not None
+    assert not second.usage
+
+
+def test_a_stream_is_a_context_manager_and_an_iterator(client, spans) -> None:
+    with create(client, stream=True) as stream:
+        first = next(stream)
+        rest = list(stream)
+    assert first.choices[0].delta.role == "assistant"
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in rest) == "What is a generator?"
+    assert content(spans[0]) == "What is a generator?"
+
+
+def test_breaking_off_ends_the_span_with_what_was_read(client, spans) -> None:
+    stream = create(client, stream=True)
+    for number, _ in enumerate(stream):
+        if number == 2:
+            break
+    assert (spans[0].status, content(spans[0])) == ("ok", "What is")
+    stream.close()
+
+
+def test_closing_and_dropping_a_stream_end_the_span(client, spans) -> None:
+    closed = create(client, stream=True)
+    next(closed)
+    assert spans[0].status == "running"
+    closed.close()
+    dropped = create(client, stream=True)
+    next(dropped)
+    gc.disable()
+    try:
+        del dropped
+        assert [found.status for found in spans] == ["ok", "ok"]
+    finally:
+        gc.enable()
+
+
+def test_a_stream_that_breaks_is_an_error_with_what_had_come(client, provider, spans) -> None:
+    provider.cut_next_stream(after_chunks=3)
+    with pytest.raises(openai.APIConnectionError):
+        list(create(client, stream=True))
+    (found,) = spans
+    assert found.status == "error"
+    assert found.error["type"] == "openai.APIConnectionError"
+    assert content(found) == "What is"
+
+
+def test_the_stream_helper_and_parse_are_traced(client, provider, spans) -> None:
+    class Answer(BaseModel):
+        text: str
+
+    provider.responder = lambda request: '{"text": "hi"}'
+    with client.chat.completions.stream(model=MODEL, messages=ASK, response_format=Answer) as stream:
+        assert stream.get_final_completion().choices[0].message.parsed == Answer(text="hi")
+    with client.chat.completions.stream(model=MODEL, messages=ASK) as stream:
+        next(iter(stream))
+    parsed = client.chat.completions.parse(model=MODEL, messages=ASK, response_format=Answer)
+    assert parsed.choices[0].message.parsed == Answer(text="hi")
+    assert [found.status for found in spans] == ["ok", "ok", "ok"]
+    assert [content(found) for found in (spans[0], spans[2])] == ['{"text": "hi"}'] * 2
+    assert spans[2].inputs["response_format"] == "Answer"
+
+
+def test_embeddings_are_recorded_without_their_numbers(client, spans) -> None:
+    vectors = client.embeddings.create(model="text-embedding-3-small", input=["a b", "c"], dimensions=16)
+    assert len(vectors.data[0].embedding) == 16
+    (found,) = spans
+    assert (found.name, found.kind) == ("embeddings text-embedding-3-small", "embedding")
+    assert found.inputs["input"] == ["a b", "c"]
+    assert [item["embedding"] for item in found.output["data"]] == [{"dimensions": 16}] * 2
+    assert found.usage == {"input_tokens": vectors.usage.prompt_tokens}
+    assert found.attributes["gen_ai.embeddings.dimension.count"] == 16
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
+def test_an_error_reaches_the_user_unchanged_and_the_record_with_its_status(client, spans, status: int) -> None:
+    with pytest.raises(openai.APIStatusError) as raised:
+        create(client, model=f"status-{status}")
+    (found,) = spans
+    assert found.status == "error"
+    assert found.error["message"] == str(raised.value)
+    assert found.attributes["http.response.status_code"] == status
+    assert found.attributes["error.type"] == type(raised.value).__name__
+    assert found.model == f"status-{status}"
+    assert not found.usage
+
+
+def test_retries_of_the_client_are_one_span(provider, spans) -> None:
+    provider.fail_next(429, times=2, retry_after_s=0.01)
+    with openai.OpenAI(base_url=provider.base_url, api_key="k", max_retries=2) as client:
+        create(client)
+    assert len(provider.requests) == 3
+    assert [found.status for found in spans] == ["ok"]
+
+
+def test_a_server_that_is_down_is_an_error(provider, spans) -> None:
+    url = provider.base_url
+    provider.close()
+    with openai.OpenAI(base_url=url, api_key="k", max_retries=0) as client, pytest.raises(openai.APIConnectionError):
+        create(client)
+    assert spans[0].status == "error"
+
+
+def test_raw_and_streaming_responses_pass_untouched(client, spans) -> None:
+    raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=ASK)
+    assert raw.headers["x-request-id"]
+    assert raw.parse().choices[0].message.content == "What is a generator?"
+    streamed = client.chat.completions.with_raw_response.create(model=MODEL, messages=ASK, stream=True)
+    assert len(list(streamed.parse())) > 3
+    with client.chat.completions.with_streaming_response.create(model=MODEL, messages=ASK) as response:
+        assert json.loads(response.read())["choices"]
+    assert [found.status for found in spans] == ["ok", "ok", "ok"]
+    assert content(spans[0]) == "What is a generator?"
+    assert spans[1].output is None
+
+
+async def test_async_calls_and_streams_are_recorded_alike(aclient, spans) -> None:
+    whole = await create(aclient)
+    assert whole.choices[0].message.content == "What is a generator?"
+    stream = await create(aclient, stream=True)
+    assert isinstance(stream, openai.AsyncStream)
+    assert [chunk async for chunk in stream][-1].choices[0].finish_reason == "stop"
+    async with await create(aclient, stream=True) as stream:
+        async for _ in stream:
+            pass
+    await aclient.embeddings.create(model="text-embedding-3-small", input="a")
+    assert [found.status for found in spans] == ["ok"] * 4
+    assert [content(found) for found in spans[:3]] == ["What is a generator?"] * 3
+    assert all(found.usage for found in spans)
+
+
+async def test_an_async_stream_that_is_closed_or_breaks_ends_its_span(aclient, provider, spans) -> None:
+    stream = await create(aclient, stream=True)
+    async for chunk in stream:
+        if chunk.choices[0].delta.content:
+            break
+    await stream.close()
+    provider.cut_next_stream(after_chunks=2)
+    with pytest.raises(openai.APIConnectionError):
+        [chunk async for chunk in await create(aclient, stream=True)]
+    assert [found.status for found in spans] == ["ok", "error"]
+    assert [content(found) for found in spans] == ["What", "What"]
+
+
+async def test_concurrent_calls_keep_to_their_parents(aclient, spans) -> None:
+    async def ask(number: int) -> None:
+        with weft_span(f"task {number}"):
+            await create(aclient, messages=[{"role": "user", "content": str(number)}])
+
+    await asyncio.gather(*(ask(number) for number in range(8)))
+    for parent in (found for found in spans if found.parent_id is None):
+        (child,) = spans.children(parent)
+        assert f"task {content(child)}" == parent.name
+
+
+async def test_a_cancelled_call_is_cancelled(aclient, provider, spans) -> None:
+    arrived, release = asyncio.Event(), __import__("threading").Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(request):
+        loop.call_soon_threadsafe(arrived.set)
+        release.wait(10)
+        return "late"
+
+    provider.responder = slow
+    task = asyncio.create_task(create(aclient))
+    await arrived.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    release.set()
+    assert spans[0].status == "cancelled"
+
+
+def test_install_is_undone_and_the_signature_stays_true() -> None:
+    method = openai.resources.chat.completions.Completions.create
+    assert "messages" in inspect.signature(method).parameters
+    integration.install()
+    assert openai.resources.chat.completions.Completions.create is method
+    integration.uninstall()
+    assert openai.resources.chat.completions.Completions.create is method.__wrapped__
+    integration.uninstall()
+
+
+def test_a_wrong_call_raises_the_clients_own_error(client, spans) -> None:
+    with pytest.raises(TypeError, match="Missing required arguments"):
+        client.chat.completions.create(model=MODEL)
+    assert spans[0].status == "error"
+
+
+def test_where_nothing_is_recorded_nothing_is_changed(client, monkeypatch) -> None:
+    from weft.tracking import runtime
+    from weft.tracking.settings import Settings
+
+    runtime.configure(Settings.resolve(mode="disabled"))
+    stream = create(client, stream=True)
+    assert type(stream) is openai.Stream
+    assert len(list(stream)) > 3

@@ -1,0 +1,171 @@
+"""Streams of the openai client, followed while the user reads them: the same chunks, and the span ends with them.
+
+The stream that the user gets is a twin of the client's own, of a subclass of its class: everything it can do is the
+original's. The span ends when the stream is read to its end, breaks, is closed, left (`break`) or dropped.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from openai import AsyncStream, Stream
+
+from weft.tracer.integrations.openai_calls import plain
+from weft.tracer.integrations.openai_chunks import ChatAssembly
+from weft.tracking import runtime
+
+
+class Ended(NamedTuple):
+    """How a stream came to its end."""
+
+    response: dict[str, Any] | None
+    """As far as it was read; None: not one chunk."""
+    error: BaseException | None
+    first_chunk_s: float | None
+    """Seconds from the request to the first chunk with content."""
+
+
+class Follower:
+    """Takes the chunks of one stream and says once how it ended. Never raises into the stream."""
+
+    def __init__(self, finish: Callable[[Ended], None], *, hide_usage: bool) -> None:
+        """
+        Args:
+            finish: called once.
+            hide_usage: the chunk that only holds the usage was asked for by us; the user shall not see it.
+        """
+        self.pulling = False
+        """The next chunk is being fetched: closing the response then is the client's own tidying."""
+        self._finish = finish
+        self._hide_usage = hide_usage
+        self._assembly = ChatAssembly()
+        self._began = perf_counter()
+        self._first_chunk_s: float | None = None
+        self._ended = False
+
+    def take(self, chunk: Any) -> bool:
+        """Record a chunk; whether the user shall see it."""
+        try:
+            found = plain(chunk) or {}
+            self._assembly.add(found)
+            if self._first_chunk_s is None and self._assembly.content_seen:
+                self._first_chunk_s = perf_counter() - self._began
+            return not (self._hide_usage and found.get("usage") and not found.get("choices"))
+        except Exception as error:
+            runtime.active().faults.note("record a chunk of an OpenAI stream", error)
+            return True
+
+    def end(self, error: BaseException | None = None) -> None:
+        """The stream is over; a second call does nothing."""
+        if self._ended:
+            return
+        self._ended = True
+        self._finish(Ended(self._assembly.result(), error, self._first_chunk_s))
+
+    def watch(self, response: Any, name: str) -> None:
+        """End when the response is closed from outside, by whichever object holds it (`client...stream()` does)."""
+        close = getattr(response, name)
+        if name == "aclose":
+
+            @functools.wraps(close)
+            async def closing() -> None:
+                try:
+                    await close()
+                finally:
+                    self._closed()
+
+        else:
+
+            @functools.wraps(close)
+            def closing() -> None:
+                try:
+                    close()
+                finally:
+                    self._closed()
+
+        setattr(response, name, closing)
+
+    def _closed(self) -> None:
+        if not self.pulling:
+            self.end()
+
+
+class TracedStream(Stream[Any]):
+    """A client's stream that is followed."""
+
+    _follower: Follower
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            yield from self._iterator
+        finally:
+            self._follower.end()  # after a `break`; otherwise it has ended already
+
+
+class TracedAsyncStream(AsyncStream[Any]):
+    """An async client's stream that is followed."""
+
+    _follower: Follower
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        try:
+            async for chunk in self._iterator:
+                yield chunk
+        finally:
+            self._follower.end()
+
+
+def follow(stream: Any, follower: Follower) -> Any:
+    """The twin of a stream of the client, followed."""
+    twin: Any
+    if isinstance(stream, AsyncStream):
+        twin = TracedAsyncStream.__new__(TracedAsyncStream)
+        reader: Any = _read_async(stream._iterator, follower)
+        follower.watch(stream.response, "aclose")
+    else:
+        twin = TracedStream.__new__(TracedStream)
+        reader = _read(stream._iterator, follower)
+        follower.watch(stream.response, "close")
+    # The client's own stream refers to itself and would wait for the garbage collector; its twin does not, so that a
+    # stream that the user drops ends its span at once.
+    twin.__dict__.update(stream.__dict__, _iterator=reader, _follower=follower)
+    return twin
+
+
+def _read(chunks: Iterator[Any], follower: Follower) -> Iterator[Any]:
+    try:
+        while True:
+            follower.pulling = True
+            try:
+                chunk = next(chunks)
+            except StopIteration:
+                break
+            finally:
+                follower.pulling = False
+            if follower.take(chunk):
+                yield chunk
+    except BaseException as error:
+        follower.end(error)
+        raise
+    follower.end()
+
+
+async def _read_async(chunks: AsyncIterator[Any], follower: Follower) -> AsyncIterator[Any]:
+    try:
+        while True:
+            follower.pulling = True
+            try:
+                chunk = await anext(chunks)
+            except StopAsyncIteration:
+                break
+            finally:
+                follower.pulling = False
+            if follower.take(chunk):
+                yield chunk
+    except BaseException as error:
+        follower.end(error)
+        raise
+    follower.end()

@@ -1,0 +1,61 @@
+"""Attribute names of OpenTelemetry's GenAI conventions (semantic-conventions-genai, state of 2026-09), in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+OPERATION = "gen_ai.operation.name"
+PROVIDER = "gen_ai.provider.name"
+REQUEST_MODEL = "gen_ai.request.model"
+RESPONSE_ID = "gen_ai.response.id"
+RESPONSE_MODEL = "gen_ai.response.model"
+FINISH_REASONS = "gen_ai.response.finish_reasons"
+TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
+"""Seconds."""
+EMBEDDING_DIMENSIONS = "gen_ai.embeddings.dimension.count"
+ERROR_TYPE = "error.type"
+HTTP_STATUS = "http.response.status_code"
+SERVER_ADDRESS = "server.address"
+SERVER_PORT = "server.port"
+
+OPENAI_REQUEST: Mapping[str, str] = {
+    "model": REQUEST_MODEL,
+    "max_tokens": "gen_ai.request.max_tokens",
+    "max_completion_tokens": "gen_ai.request.max_tokens",
+    "temperature": "gen_ai.request.temperature",
+    "top_p": "gen_ai.request.top_p",
+    "seed": "gen_ai.request.seed",
+    "stop": "gen_ai.request.stop_sequences",
+    "frequency_penalty": "gen_ai.request.frequency_penalty",
+    "presence_penalty": "gen_ai.request.presence_penalty",
+    "n": "gen_ai.request.choice.count",
+    "stream": "gen_ai.request.stream",
+    "dimensions": EMBEDDING_DIMENSIONS,
+    "service_tier": "openai.request.service_tier",
+}
+"""Request parameters of OpenAI's API."""
+
+OPENAI_RESPONSE: Mapping[str, str] = {
+    "id": RESPONSE_ID,
+    "model": RESPONSE_MODEL,
+    "service_tier": "openai.response.service_tier",
+    "system_fingerprint": "openai.response.system_fingerprint",
+}
+
+PROVIDER_OF_HOST: Mapping[str, str] = {
+    "api.openai.com": "openai",
+    "openai.azure.com": "azure.ai.openai",
+    "api.deepseek.com": "deepseek",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral_ai",
+    "api.moonshot.ai": "moonshot_ai",
+    "api.perplexity.ai": "perplexity",
+    "api.x.ai": "x_ai",
+}
+"""Whose OpenAI-compatible API a host, or a subdomain of it, is."""
+
+
+def provider_of(host: str) -> str:
+    """The provider's name by its API's host; the host itself where it is nobody's we know."""
+    known = (name for known, name in PROVIDER_OF_HOST.items() if host == known or host.endswith(f".{known}"))
+    return next(known, host)
