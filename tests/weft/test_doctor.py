@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -204,7 +203,3 @@ def test_missing_extras_are_those_that_lack_something() -> None:
 
 def test_disabled_is_said(tmp_path: Path) -> None:
     assert "WEFT_MODE is disabled" in _notes(examine(Settings.resolve(home=tmp_path / "home", mode="disabled")))
-
-
-def test_resource_limits_are_there() -> None:
-    assert resource.RLIMIT_FSIZE is not None
