@@ -3,8 +3,8 @@ backlog being ingested beside it by `weft ingest --low-priority`.
 
     python benchmarks/lateness.py [--seconds 10] [--rounds 3]
 
-Rounds alternate, in one run, on one machine. A third column has the same niced CPU load from a process that has nothing to do with weft:
-what is left between the two is weft's own doing.
+Rounds alternate, in one run. A third row has the same niced load from a process that has nothing to do with weft: what
+is left between the two is weft's own doing.
 """
 
 from __future__ import annotations

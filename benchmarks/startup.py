@@ -2,7 +2,8 @@
 
     python benchmarks/startup.py [--home HOME]
 
-Medians of alternating fresh processes. With --home, `weft traces ls` reads that home (benchmarks/ingest.py --keep makes one).
+Medians of alternating fresh processes. With --home, `weft traces ls` reads that home (`benchmarks/ingest.py --keep`
+makes one).
 """
 
 from __future__ import annotations
