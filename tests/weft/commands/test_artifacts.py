@@ -1,0 +1,77 @@
+"""`weft artifacts` lists versions and fetches them, checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from weft.tracking import runs, runtime
+from weft.tracking.artifacts import Artifact
+from weft.tracking.blobs import Blobs
+
+
+Weft = Callable[..., Any]
+
+
+def _log(content: bytes, project: str = "p", **aliases: list[str]) -> Artifact:
+    artifact = Artifact("questions", type="dataset")
+    artifact.add_bytes(content, "deep/a.txt")
+    with runs.start_run(project=project) as run:
+        run.log_artifact(artifact, **aliases)  # type: ignore[arg-type]
+    return artifact
+
+
+def test_versions_are_listed(weft: Weft) -> None:
+    assert "run.log_artifact() logs one" in weft("artifacts", "ls")[1]
+    _log(b"one", aliases=["good"])
+    _log(b"two!")
+    code, out, _ = weft("artifacts", "ls")
+    assert code == 0
+    assert out.index("v1") < out.index("v0")
+    for part in ("questions", "good", "latest", "dataset", "3 B", "4 B"):
+        assert part in out
+    rows = json.loads(weft("artifacts", "ls", "questions", "--json")[1])
+    assert [row["version"] for row in rows] == [1, 0]
+    assert "deep/a.txt" in rows[0]["manifest"]
+    assert "1 of 2 versions" in weft("artifacts", "ls", "--limit", "1")[1]
+    assert "no artifacts match" in weft("artifacts", "ls", "--type", "model")[1]
+
+
+def test_a_version_is_fetched(weft: Weft, tmp_path: Path) -> None:
+    _log(b"one", aliases=["good"])
+    _log(b"two!")
+    for name, content in (("questions", b"two!"), ("questions:v0", b"one"), ("p/questions:good", b"one")):
+        code, out, _ = weft("artifacts", "get", name, "--to", str(tmp_path / "out"))
+        assert code == 0
+        assert "questions:v" in out
+        assert (tmp_path / "out" / "deep" / "a.txt").read_bytes() == content
+    got = json.loads(weft("artifacts", "get", "questions", "--to", str(tmp_path / "out"), "--json")[1])
+    assert got["folder"] == str(tmp_path / "out")
+
+
+def test_what_is_not_there_is_said(weft: Weft, tmp_path: Path) -> None:
+    _log(b"one")
+    _log(b"other", project="q")
+    for arguments, code, says in (
+        (["nothing"], 1, "no artifact is called 'nothing'"),
+        (["p/questions:v7"], 1, "no artifact questions:v7 in project 'p'; there is v0 (latest)"),
+        (["questions"], 64, "is in several projects: p, q"),
+        (["r/questions"], 1, "project r has no artifact questions"),
+        (["a b"], 64, "an artifact's name is"),
+        (["p/questions", "--to", "/dev/null/x"], 1, "Give another folder with --to"),
+    ):
+        found, out, err = weft("artifacts", "get", *arguments)
+        assert (found, out) == (code, "")
+        assert says in err
+
+
+def test_a_damaged_blob_is_not_handed_out(weft: Weft, tmp_path: Path) -> None:
+    artifact = _log(b"good")
+    blobs = Blobs(runtime.active().home)
+    blobs.path(artifact.manifest["deep/a.txt"]["digest"]).write_bytes(b"evil")
+    code, _, err = weft("artifacts", "get", "questions", "--to", str(tmp_path / "out"))
+    assert code == 1
+    assert "is damaged" in err
+    assert not (tmp_path / "out" / "deep" / "a.txt").exists()

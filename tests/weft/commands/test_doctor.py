@@ -1,0 +1,37 @@
+"""`weft doctor` prints one page, or JSON, and its exit code says whether something is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from weft.tracking import runs
+from weft.tracking.home import Home
+
+Weft = Callable[..., Any]
+
+
+def test_all_is_well(home: Path, weft: Weft) -> None:
+    with runs.init() as run:
+        run.log({"a": 1})
+        said = weft("doctor")
+    assert said.code == 0
+    for part in ("all is well", "writing now", str(home), "wait to be ingested", "python", "sqlite"):
+        assert part in said.out
+
+
+def test_a_problem_is_shown_with_its_cure(home: Path, weft: Weft) -> None:
+    Home(home).ensure()
+    (home / "journal" / "20260101T000000.0-aa.wj").write_bytes(b"not a journal, and long enough to tell")
+    said = weft("doctor")
+    assert said.code == 1
+    assert "▲ segment 20260101T000000.0-aa.wj is damaged" in said.out
+    assert "→ `weft ingest` saves its sound records" in said.out
+    assert "1 problem" in said.out
+    told = weft("doctor", "--json")
+    assert told.code == 1
+    report = json.loads(told.out)
+    assert report["healthy"] is False
+    assert [finding["level"] for finding in report["findings"]].count("problem") == 1
