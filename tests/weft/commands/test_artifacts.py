@@ -11,7 +11,6 @@ from weft.tracking import runs, runtime
 from weft.tracking.artifacts import Artifact
 from weft.tracking.blobs import Blobs
 
-
 Weft = Callable[..., Any]
 
 

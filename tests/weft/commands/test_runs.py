@@ -15,7 +15,6 @@ from weft.tracking import runs, runtime
 from weft.tracking.artifacts import Artifact
 from weft.tracking.settings import Settings
 
-
 Weft = Callable[..., Any]
 
 
