@@ -163,18 +163,14 @@ span_payload = Table(
     Column("output", Text),
     Column("error", Text),
     Column("attributes", Text),
-    Column("links", Text),
     Column("closed_attributes", Text),
-    Column("closed_events", Text),
-    Column("closed_name", Text),
-    Column("closed_kind", Text),
-    Column("updates", Text),
-    Column("opened", Text),
+    Column("more", Text),
 )
 """What the records of one span said, JSON as it came; keyed like `span`. Folded when read (`spanfold`).
 
-`updates`: list of [at_ns, segment, offset, {fields}]. `opened`: the opened name, kind, thread, turn and user, where
-something later replaced one of them.
+`more` is a JSON object of what few spans have: `links`, `events` (texts of JSON), `name`, `kind` (as the close had
+them), `updates` (list of [at_ns, segment, offset, {fields}]), `opened` (name, kind, thread, turn and user of the
+opening, where something later replaced one of them).
 """
 
 score = Table(

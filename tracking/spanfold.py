@@ -24,6 +24,7 @@ MAX_TOKENS = 1 << 40
 MAX_INT = (1 << 63) - 1
 OVERRIDABLE = ("name", "kind", "thread_id", "turn_id", "user_id")
 
+Row = tuple[Any, ...]
 Stamp = tuple[int, str, int]
 """(at_ns, segment, offset): of two writers of one thing, the greater wins."""
 
@@ -74,14 +75,14 @@ class Price(NamedTuple):
 
 
 class Facts:
-    """What is known of one span. `merge` is commutative, associative and idempotent; so are the four verbs before it."""
+    """What is known of one span. Every verb down to `merge` may be called in any order, and again."""
 
     __slots__ = ("closed", "opened", "price", "updates", "writer")
 
     def __init__(self) -> None:
         self.opened: SpanOpened | None = None
         self.writer: bytes | None = None
-        """Who wrote `opened`."""
+        """Who wrote `opened`; forgotten once the span is closed."""
         self.closed: SpanClosed | None = None
         self.updates: list[Update] | None = None
         self.price: Price | None = None
@@ -89,11 +90,7 @@ class Facts:
     def open(self, record: SpanOpened, writer: bytes) -> None:
         """Of several, the one that started last stands; the content decides between equals."""
         mine = self.opened
-        if mine is None or (record.start_ns, _canonical(record), writer) > (
-            mine.start_ns,
-            _canonical(mine),
-            self.writer or b"",
-        ):
+        if mine is None or (record.start_ns, _canonical(record)) > (mine.start_ns, _canonical(mine)):
             self.opened = record
             self.writer = writer
 
@@ -167,107 +164,116 @@ class Facts:
         project_key: int | None,
         run_key: int | None,
         ended: bool,
-    ) -> tuple[Any, ...]:
+        null: Any = None,
+    ) -> Row:
         """The `span` row, in column order.
 
         Args:
             ended: the writer that opened it is dead.
+            null: what stands for null (`Transaction.null`).
         """
         opened, closed, price = self.opened, self.closed, self.price
-        if self.updates is not None or (closed is not None and (closed.name is not None or closed.kind is not None)):
-            return self._changed_row(key, trace_key, span_id, project_key, run_key, ended)
-        input_tokens = output_tokens = usage = None
-        if closed is not None and closed.usage is not None:
-            input_tokens = tokens(closed.usage, "input_tokens")
-            output_tokens = tokens(closed.usage, "output_tokens")
+        if opened is None or closed is None or self.updates is not None or not (closed.name is closed.kind is None):
+            return self._rare_row(key, trace_key, span_id, project_key, run_key, ended, null)
+        input_tokens = output_tokens = usage = cost = source = priced_ns = null
+        if closed.usage is not None:
+            input_tokens = tokens(closed.usage, "input_tokens", null)
+            output_tokens = tokens(closed.usage, "output_tokens", null)
             usage = orjson.dumps(closed.usage).decode()
-        if opened is not None:
-            parent_id, name, kind, start_ns = opened.parent_id, opened.name, opened.kind, opened.start_ns
-            thread_id, turn_id, user_id, version = opened.thread_id, opened.turn_id, opened.user_id, opened.version
-        else:
-            parent_id, name, kind, start_ns = None, "", "op", self.start_ns
-            thread_id = turn_id = user_id = version = None
-        if closed is not None:
-            return (
-                key,
-                trace_key,
-                span_id,
-                parent_id,
-                project_key,
-                run_key,
-                name,
-                kind,
-                closed.status,
-                start_ns,
-                closed.end_ns,
-                closed.duration_ns,
-                closed.model,
-                closed.provider,
-                input_tokens,
-                output_tokens,
-                usage,
-                price.cost if price is not None else None,
-                price.source if price is not None else None,
-                price.at_ns if price is not None else None,
-                thread_id,
-                turn_id,
-                user_id,
-                version,
-                self.writer,
-            )
-        status = "interrupted" if ended or opened is None else "running"
-        head = (key, trace_key, span_id, parent_id, project_key, run_key, name, kind, status, start_ns)
-        cost = (price.cost, price.source, price.at_ns) if price is not None else (None, None, None)
-        return (*head, *(None,) * 7, *cost, thread_id, turn_id, user_id, version, self.writer)
-
-    def _changed_row(self, key: int, trace_key: int, span_id: bytes, *rest: Any) -> tuple[Any, ...]:
-        plain = Facts()
-        found = self.overridden()
-        opened = self.opened
-        fields = {name: found[name] for name in OVERRIDABLE if name in found}
-        if opened is None:
-            opened = SpanOpened(SCHEMA, b"", span_id, None, "", "op", self.start_ns, "")
-        plain.opened, plain.writer = msgspec.structs.replace(opened, **fields), self.writer
-        if self.closed is not None:
-            plain.closed = msgspec.structs.replace(self.closed, name=None, kind=None)
-        plain.price = self.price
-        ended = rest[-1] or self.opened is None
-        return plain.row(key, trace_key, span_id, rest[0], rest[1], ended)
-
-    def payload(self, key: int) -> tuple[Any, ...] | None:
-        """The `span_payload` row, in column order; None where there is nothing to keep."""
-        opened, closed, updates = self.opened, self.closed, self.updates
-        inputs = attributes = links = None
-        if opened is not None:
-            inputs, attributes, links = opened.inputs, opened.attributes, opened.links
-        if closed is None:
-            if inputs is None and attributes is None and links is None and updates is None:
-                return None
-            head = (key, text(inputs), None, None, text(attributes), text(links), None, None, None, None)
-            return (*head, _kept_updates(updates), self._kept())
+        if price is not None:
+            priced_ns, source, cost = price
+            cost = null if cost is None else cost
         return (
             key,
-            text(inputs),
-            text(closed.output),
-            text(closed.error),
-            text(attributes),
-            text(links),
-            text(closed.attributes),
-            text(closed.events),
-            closed.name,
-            closed.kind,
-            _kept_updates(updates),
-            self._kept(),
+            trace_key,
+            span_id,
+            null if opened.parent_id is None else opened.parent_id,
+            project_key,
+            null if run_key is None else run_key,
+            opened.name,
+            opened.kind,
+            closed.status,
+            opened.start_ns,
+            closed.end_ns,
+            closed.duration_ns,
+            null if closed.model is None else closed.model,
+            null if closed.provider is None else closed.provider,
+            input_tokens,
+            output_tokens,
+            usage,
+            cost,
+            source,
+            priced_ns,
+            null if opened.thread_id is None else opened.thread_id,
+            null if opened.turn_id is None else opened.turn_id,
+            null if opened.user_id is None else opened.user_id,
+            null if opened.version is None else opened.version,
+            null,
         )
 
-    def _kept(self) -> str | None:
-        """What the opening said where something later replaced it."""
+    def _rare_row(
+        self,
+        key: int,
+        trace_key: int,
+        span_id: bytes,
+        project_key: int | None,
+        run_key: int | None,
+        ended: bool,
+        null: Any,
+    ) -> Row:
+        """The row of a span that is open, was changed on its way, or whose opening has not arrived."""
         opened, closed = self.opened, self.closed
-        if opened is None or (
-            self.updates is None and (closed is None or (closed.name is None and closed.kind is None))
-        ):
+        found = self.overridden()
+        fields = {name: found[name] for name in OVERRIDABLE if name in found}
+        unknown = SpanOpened(SCHEMA, b"", span_id, None, "", "op", self.start_ns, "")
+        plain = Facts()
+        plain.opened = msgspec.structs.replace(opened or unknown, **fields)
+        ending = closed or SpanClosed(SCHEMA, b"", span_id, 0, 0, "")
+        plain.closed = msgspec.structs.replace(ending, name=None, kind=None)
+        plain.price = self.price
+        row = plain.row(key, trace_key, span_id, project_key, run_key, ended, null)
+        if closed is not None:
+            return row
+        status = "interrupted" if ended or opened is None else "running"
+        return (*row[:8], status, row[9], null, null, *row[12:-1], null if self.writer is None else self.writer)
+
+    def payload(self, key: int, null: Any = None) -> Row | None:
+        """The `span_payload` row, in column order; None where there is nothing to keep."""
+        opened, closed = self.opened, self.closed
+        inputs = output = error = attributes = closed_attributes = more = null
+        if opened is not None:
+            if opened.inputs is not None:
+                inputs = str(opened.inputs, "utf-8", "replace")
+            if opened.attributes is not None:
+                attributes = str(opened.attributes, "utf-8", "replace")
+        if closed is not None:
+            if closed.output is not None:
+                output = str(closed.output, "utf-8", "replace")
+            if closed.error is not None:
+                error = str(closed.error, "utf-8", "replace")
+            if closed.attributes is not None:
+                closed_attributes = str(closed.attributes, "utf-8", "replace")
+            if closed.events is not None or closed.name is not None or closed.kind is not None:
+                more = self._more()
+        if self.updates is not None or (opened is not None and opened.links is not None):
+            more = self._more()
+        if inputs is output is error is attributes is closed_attributes is more:
             return None
-        return orjson.dumps({name: getattr(opened, name) for name in OVERRIDABLE}).decode()
+        return (key, inputs, output, error, attributes, closed_attributes, more)
+
+    def _more(self) -> str:
+        found: dict[str, Any] = {}
+        opened, closed = self.opened, self.closed
+        if opened is not None and opened.links is not None:
+            found["links"] = text(opened.links)
+        if closed is not None:
+            found |= {"events": text(closed.events), "name": closed.name, "kind": closed.kind}
+            found = {name: value for name, value in found.items() if value is not None}
+        if self.updates is not None:
+            found["updates"] = [tuple(update) for update in self.updates]
+        if opened is not None and not found.keys().isdisjoint(("updates", "name", "kind")):
+            found["opened"] = {name: getattr(opened, name) for name in OVERRIDABLE}
+        return orjson.dumps(found).decode()
 
     @classmethod
     def load(cls, trace_id: bytes, span: Any, payload: Any, project: str | None, run_uid: bytes | None) -> Facts:
@@ -275,10 +281,10 @@ class Facts:
         facts = cls()
         name, kind = span.name, span.kind
         who = {"thread_id": span.thread_id, "turn_id": span.turn_id, "user_id": span.user_id}
-        if payload.opened is not None:
-            kept = orjson.loads(payload.opened)
-            name, kind = kept.pop("name"), kept.pop("kind")
-            who = kept
+        more: dict[str, Any] = loads(payload.more) or {}
+        if "opened" in more:
+            who = more["opened"]
+            name, kind = who.pop("name"), who.pop("kind")
         span_id = bytes(span.span_id)
         if project is not None:
             facts.opened = SpanOpened(
@@ -294,7 +300,7 @@ class Facts:
                 inputs=data(payload.inputs),
                 attributes=data(payload.attributes),
                 version=span.version,
-                links=data(payload.links),
+                links=data(more.get("links")),
                 **who,
             )
             facts.writer = bytes(span.writer) if span.writer is not None else None
@@ -312,23 +318,24 @@ class Facts:
                 provider=span.provider,
                 usage=orjson.loads(span.usage) if span.usage is not None else None,
                 attributes=data(payload.closed_attributes),
-                events=data(payload.closed_events),
-                kind=payload.closed_kind,
-                name=payload.closed_name,
+                events=data(more.get("events")),
+                kind=more.get("kind"),
+                name=more.get("name"),
             )
-        if payload.updates is not None:
-            facts.updates = updates(payload.updates)
+        if "updates" in more:
+            facts.updates = updates(more)
         if span.priced_ns is not None:
             facts.price = Price(span.priced_ns, span.price_source, span.cost_pico_usd)
         return facts
 
 
 class Told(NamedTuple):
-    """A payload folded for reading, its tags values again."""
+    """A payload folded for reading, its tagged values restored."""
 
     inputs: Any
     attributes: dict[str, Any]
     events: list[Mapping[str, Any]]
+    links: list[Mapping[str, Any]]
 
 
 def told(payload: Any, end_ns: int | None) -> Told:
@@ -337,7 +344,8 @@ def told(payload: Any, end_ns: int | None) -> Told:
     closed = _mapping(decoded(payload.closed_attributes))
     inputs = decoded(payload.inputs)
     events: list[Any] = []
-    for update in updates(payload.updates):
+    more: dict[str, Any] = loads(payload.more) or {}
+    for update in updates(more):
         if end_ns is not None and update.at_ns > end_ns:
             attributes, closed = attributes | closed, {}
         fields = update.fields
@@ -347,15 +355,28 @@ def told(payload: Any, end_ns: int | None) -> Told:
             events += _sequence(decoded(orjson.dumps(fields["events"])))
         if "inputs" in fields:
             inputs = decoded(orjson.dumps(fields["inputs"]))
-    return Told(inputs, attributes | closed, events + _sequence(decoded(payload.closed_events)))
+    events += _sequence(decoded(more.get("events")))
+    return Told(inputs, attributes | closed, events, _sequence(decoded(more.get("links"))))
 
 
-def tags(payload: Any) -> Sequence[str]:
-    """The tags that the last update set."""
-    found: Sequence[str] = ()
-    for update in updates(payload.updates):
-        found = update.fields.get("tags", found)
-    return found
+class Seen(NamedTuple):
+    """What lists show of a payload."""
+
+    input_preview: str
+    output_preview: str
+    tags: Sequence[str]
+
+
+def seen(payload: Any) -> Seen:
+    """The previews and tags of a stored payload row."""
+    inputs: str | bytes | None = payload.inputs
+    tags: Sequence[str] = ()
+    if payload.more is not None:
+        for update in updates(loads(payload.more)):
+            tags = update.fields.get("tags", tags)
+            if "inputs" in update.fields:
+                inputs = orjson.dumps(update.fields["inputs"])
+    return Seen(shown(inputs), shown(payload.output) if payload.error is None else shown_error(payload.error), tags)
 
 
 def decoded(value: bytes | str | None) -> Any:
@@ -368,15 +389,15 @@ def decoded(value: bytes | str | None) -> Any:
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def updates(kept: str | None) -> list[Update]:
-    """The stored list of updates, in order."""
-    return [Update(*update) for update in orjson.loads(kept)] if kept is not None else []
+def updates(more: Mapping[str, Any]) -> list[Update]:
+    """The stored updates, in order."""
+    return [Update(*update) for update in more.get("updates", ())]
 
 
-def tokens(usage: Mapping[str, int], name: str) -> int | None:
-    """A count for its column, None where there is none or it is none."""
+def tokens(usage: Mapping[str, int], name: str, null: Any = None) -> Any:
+    """A count for its column; null where there is none, or where it is none."""
     found = usage.get(name)
-    return found if found is not None and 0 <= found <= MAX_TOKENS else None
+    return found if found is not None and 0 <= found <= MAX_TOKENS else null
 
 
 def text(value: bytes | None) -> str | None:
@@ -396,10 +417,6 @@ def loads(value: bytes | str | None) -> Any:
         return orjson.loads(value)
     except orjson.JSONDecodeError:
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def _kept_updates(updates: list[Update] | None) -> str | None:
-    return None if updates is None else orjson.dumps([tuple(update) for update in updates]).decode()
 
 
 def shown(data: bytes | str | None) -> str:

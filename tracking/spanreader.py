@@ -33,7 +33,7 @@ from weft.tracking.lookups import (
     usd,
 )
 from weft.tracking.readmodels import Page, ScoreRecord, SpanRecord
-from weft.tracking.spanfold import decoded, loads, shown, shown_error
+from weft.tracking.spanfold import decoded, loads
 
 _s = schema.span.c
 _p = schema.span_payload.c
@@ -130,9 +130,10 @@ def _record(
             "output": decoded(row.output),
             "attributes": told.attributes,
             "events": told.events,
-            "links": decoded(row.links) or (),
+            "links": told.links,
         }
     error = decoded(row.error)
+    seen = spanfold.seen(row)
     return SpanRecord(
         trace_id=trace_id,
         span_id=span_id,
@@ -154,21 +155,13 @@ def _record(
         turn_id=row.turn_id,
         user_id=row.user_id,
         version=row.version,
-        input_preview=shown(_last_inputs(row)),
-        output_preview=shown(row.output) if row.error is None else shown_error(row.error),
+        input_preview=seen.input_preview,
+        output_preview=seen.output_preview,
         error=error if error is None or isinstance(error, Mapping) else {"message": str(error)},
-        tags=spanfold.tags(row),
+        tags=seen.tags,
         scores=said.get((trace_id, span_id), ()),
         **found,
     )
-
-
-def _last_inputs(row: Any) -> str | bytes | None:
-    found: str | bytes | None = row.inputs
-    for update in spanfold.updates(row.updates):
-        if "inputs" in update.fields:
-            found = orjson.dumps(update.fields["inputs"])
-    return found
 
 
 def _scores(connection: Connection, trace_ids: list[bytes]) -> dict[tuple[str, str], list[ScoreRecord]]:

@@ -24,8 +24,8 @@ _TRACE = [column.name for column in schema.trace.columns]
 _SPAN = [column.name for column in schema.span.columns]
 _PAYLOAD = [column.name for column in schema.span_payload.columns if column.name != "id"]
 _trace_row = attrgetter(*_TRACE)
-_STATUS, _INPUT, _OUTPUT, _COST = (
-    _SPAN.index(name) for name in ("status", "input_tokens", "output_tokens", "cost_pico_usd")
+_STATUS, _INPUT, _OUTPUT, _COST, _THREAD, _USER = (
+    _SPAN.index(name) for name in ("status", "input_tokens", "output_tokens", "cost_pico_usd", "thread_id", "user_id")
 )
 
 _STORED = (
@@ -62,27 +62,32 @@ class TraceState:
             self.span_count = self.error_count = 0
             self.input_tokens = self.output_tokens = self.cost_pico_usd = None
 
-    def count(self, row: Row, before: Row | None) -> None:
-        """Take a span's row into the sums; `before` is what was counted for it already."""
-        if before is None:
-            self.span_count += 1
-        elif before[_STATUS] == "error" or any(before[at] is not None for at in (_INPUT, _OUTPUT, _COST)):
-            if any(before[at] != row[at] for at in (_STATUS, _INPUT, _OUTPUT, _COST)):
-                self.recount = True
-            return
+    def count(self, row: Row, null: Any) -> None:
+        """Take a new span's row into the sums."""
+        self.span_count += 1
         if row[_STATUS] == "error":
             self.error_count += 1
-        if (found := row[_INPUT]) is not None:
+        if (found := row[_INPUT]) is not null:
             self.input_tokens = (self.input_tokens or 0) + found
-        if (found := row[_OUTPUT]) is not None:
+        if (found := row[_OUTPUT]) is not null:
             self.output_tokens = (self.output_tokens or 0) + found
-        if (found := row[_COST]) is not None:
+        if (found := row[_COST]) is not null:
             # None is "nothing priced", or a sum that fits no 64 bits: adding to a stored None means asking again.
-            unsure = self.cost_pico_usd is None and not self.fresh
+            self.recount |= self.cost_pico_usd is None and not self.fresh
             self.cost_pico_usd = (self.cost_pico_usd or 0) + found
-            self.recount = self.recount or unsure or self.cost_pico_usd > MAX_INT
+            self.recount |= self.cost_pico_usd > MAX_INT
 
-    def consider(self, facts: Facts, row: Row) -> None:
+    def count_again(self, row: Row, before: Row) -> None:
+        """Take a stored span's new row into the sums."""
+        if all(before[at] == row[at] for at in (_STATUS, _INPUT, _OUTPUT, _COST)):
+            return
+        if before[_STATUS] == "error" or any(before[at] is not None for at in (_INPUT, _OUTPUT, _COST)):
+            self.recount = True  # what was counted has changed
+            return
+        self.span_count -= 1
+        self.count(row, None)
+
+    def consider(self, facts: Facts, row: Row, null: Any) -> None:
         """The span with the least (rank, start, id) stands for the trace."""
         key, span_id = row[0], row[2]
         order = (facts.rank, facts.start_ns, span_id)
@@ -93,18 +98,19 @@ class TraceState:
         elif order > self.root_order:
             self.reroot = True
         self.root_order, self.root, self.root_key = order, facts, key
-        self.show(facts, row)
+        self.show(facts, row, null)
 
-    def show(self, facts: Facts, row: Row) -> None:
+    def show(self, facts: Facts, row: Row, null: Any = None) -> None:
         """Take over what the root says."""
         self.root_rank, self.root_span_id = facts.rank, row[2]
+        row = tuple(None if value is null else value for value in row)
         self.project_key, self.run_key, self.name, self.kind, self.status = row[4:9]
         self.start_ns, self.end_ns, self.duration_ns = row[9:12]
-        self.thread_id, self.user_id = row[20], row[22]
+        self.thread_id, self.user_id = row[_THREAD], row[_USER]
+        opened, closed = facts.opened, facts.closed
         found = facts.overridden() if facts.updates is not None else {}
         tags = found.get("tags")
         self.tags = orjson.dumps(tags).decode() if tags is not None else None
-        opened, closed = facts.opened, facts.closed
         inputs: Any = opened.inputs if opened is not None else None
         if "inputs" in found:
             inputs = orjson.dumps(found["inputs"])
@@ -124,6 +130,7 @@ class SpanSink:
         self._tx = transaction
         self._segment = segment
         self._writer = writer
+        self._null = transaction.null
         self._new_spans: list[Row] = []
         self._old_spans: list[Row] = []
         self._new_payloads: list[Row] = []
@@ -144,31 +151,50 @@ class SpanSink:
         states = self._states(traces)
         stored = self._stored(traces, states)
         fresh = sum(len(spans) for spans in traces.values()) - len(stored)
-        keys = iter(self._tx.keys(schema.span, fresh)) if fresh else iter(())
-        project, run_key = self._tx.project, self._tx.run_key
+        keys = iter(self._tx.keys(schema.span, fresh))
         for trace_id, spans in traces.items():
             state = states[trace_id]
             for span_id, facts in spans.items():
                 found = stored.get((state.id, span_id)) if not state.fresh else None
-                before: Row | None = None
-                if found is not None:
-                    facts, before = self._met(trace_id, found, facts)
-                    key = before[0]
+                if found is None:
+                    self._new(state, next(keys), span_id, facts, ended)
                 else:
-                    key = next(keys)
-                opened = facts.opened
-                row = facts.row(
-                    key,
-                    state.id,
-                    span_id,
-                    project(opened.project) if opened is not None else None,
-                    run_key(opened.run_uid) if opened is not None and opened.run_uid is not None else None,
-                    facts.writer in ended,
-                )
-                state.count(row, before)
-                state.consider(facts, row)
-                self._keep(facts, row, found, before)
+                    self._changed(state, found, span_id, facts, ended)
         self._write(states)
+
+    def _new(self, state: TraceState, key: int, span_id: bytes, facts: Facts, ended: set[bytes]) -> None:
+        null = self._null
+        opened = facts.opened
+        if opened is None:
+            row = facts.row(key, state.id, span_id, None, None, False, null)
+        else:
+            run_key = None if opened.run_uid is None else self._tx.run_key(opened.run_uid)
+            project_key = self._tx.project(opened.project)
+            row = facts.row(key, state.id, span_id, project_key, run_key, facts.writer in ended, null)
+        state.count(row, null)
+        # Once a root is found, none of its children needs to be looked at.
+        if state.root_order is None or state.root_order[0] or opened is None or opened.parent_id is None:
+            state.consider(facts, row, null)
+        self._new_spans.append(row)
+        payload = facts.payload(key, null)
+        if payload is not None:
+            self._new_payloads.append(payload)
+
+    def _changed(self, state: TraceState, stored: Any, span_id: bytes, more: Facts, ended: set[bytes]) -> None:
+        before = tuple(stored[: len(_SPAN)])
+        facts = self._load(state.trace_id, stored)
+        facts.merge(more)
+        opened = facts.opened
+        project_key = None if opened is None else self._tx.project(opened.project)
+        run_key = None if opened is None or opened.run_uid is None else self._tx.run_key(opened.run_uid)
+        row = facts.row(before[0], state.id, span_id, project_key, run_key, facts.writer in ended)
+        state.count_again(row, before)
+        state.consider(facts, row, None)
+        if row != before:
+            self._old_spans.append(row)
+        payload = facts.payload(row[0])
+        if payload is not None and payload[1:] != tuple(stored[len(_SPAN) :]):
+            self._old_payloads.append(payload)
 
     def _gather(self, frames: Sequence[Frame]) -> dict[bytes, dict[bytes, Facts]]:
         """What the batch says, by trace and span."""
@@ -185,9 +211,15 @@ class SpanSink:
                 facts = spans[span_id] = Facts()  # type: ignore[index]
             kind = type(record)
             if kind is SpanOpened:
-                facts.open(record, writer)  # type: ignore[arg-type]
+                if facts.opened is None:
+                    facts.opened, facts.writer = record, writer
+                else:
+                    facts.open(record, writer)
             elif kind is SpanClosed:
-                facts.close(record)  # type: ignore[arg-type]
+                if facts.closed is None:
+                    facts.closed = record
+                else:
+                    facts.close(record)
             elif kind is SpanUpdated:
                 facts.update(Update.of(record, segment, offset))  # type: ignore[arg-type]
             else:
@@ -218,28 +250,10 @@ class SpanSink:
                     found[state.id, bytes(row.span_id)] = row  # type: ignore[attr-defined]
         return found
 
-    def _met(self, trace_id: bytes, stored: Any, facts: Facts) -> tuple[Facts, Row]:
-        """Stored facts and the batch's, as one; and the row that is stored."""
-        merged = self._load(trace_id, stored)
-        merged.merge(facts)
-        return merged, tuple(stored[: len(_SPAN)])
-
     def _load(self, trace_id: bytes, stored: Any) -> Facts:
         project = None if stored.project_key is None else self._tx.project_name(stored.project_key)
         run_uid = None if stored.run_key is None else self._tx.run_uid(stored.run_key)
         return Facts.load(trace_id, stored, stored, project, run_uid)
-
-    def _keep(self, facts: Facts, row: Row, stored: Any, before: Row | None) -> None:
-        payload = facts.payload(row[0])
-        if before is None:
-            self._new_spans.append(row)
-            if payload is not None:
-                self._new_payloads.append(payload)
-            return
-        if row != before:
-            self._old_spans.append(row)
-        if payload is not None and payload[1:] != tuple(stored[len(_SPAN) :]):
-            self._old_payloads.append(payload)
 
     def _write(self, states: dict[bytes, TraceState]) -> None:
         tx = self._tx
@@ -267,10 +281,9 @@ class SpanSink:
     def _recount(self, state: TraceState) -> None:
         # Money in two parts: a sum of 64-bit numbers may fit none.
         found = self._tx.rows(
-            "SELECT count(*), sum(CASE WHEN status = 'error' THEN 1 ELSE 0 END), sum(input_tokens), sum(output_tokens), "
-            "sum(cost_pico_usd / 1000000), sum(cost_pico_usd % 1000000) FROM span WHERE trace_key = ?".replace(
-                "%", "%%" if self._tx.postgresql else "%"
-            ),
+            "SELECT count(*), sum(CASE WHEN status = 'error' THEN 1 ELSE 0 END), sum(input_tokens), "
+            "sum(output_tokens), sum(cost_pico_usd / 1000000), "
+            "sum(cost_pico_usd - cost_pico_usd / 1000000 * 1000000) FROM span WHERE trace_key = ?",
             (state.id,),
         )[0]
         count, errors, inputs, outputs, high, low = (None if value is None else int(value) for value in found)

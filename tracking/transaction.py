@@ -6,6 +6,7 @@ one plus one, and what has been read stays true until the commit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
@@ -18,6 +19,9 @@ from weft.tracking import schema
 Row = tuple[Any, ...]
 IN_LIMIT = 900
 """Most values in one IN list; SQLite builds exist that take 999 parameters."""
+NULL = math.nan
+"""SQLite stores NaN as null, and Python's sqlite3 binds it four times as fast as None (0.05 us, not 0.2: for None it
+looks for an adapter first). Of the 30 values of a span, half are null."""
 WRITE_LOCK = 0x77656674
 """PostgreSQL's advisory lock that every writer of a store takes."""
 
@@ -30,6 +34,8 @@ class Transaction:
         self._dialect = connection.dialect
         self.postgresql = self._dialect.name == "postgresql"
         self._mark = "%s" if self.postgresql else "?"
+        self.null: Any = None if self.postgresql else NULL
+        """What inserts bind for null."""
         self._next: dict[str, int] = {}
         self._projects: dict[str, int] = {}
         self._project_names: dict[int, str] = {}

@@ -234,13 +234,8 @@ def upgrade() -> None:
         sa.Column("output", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("attributes", sa.Text(), nullable=True),
-        sa.Column("links", sa.Text(), nullable=True),
         sa.Column("closed_attributes", sa.Text(), nullable=True),
-        sa.Column("closed_events", sa.Text(), nullable=True),
-        sa.Column("closed_name", sa.Text(), nullable=True),
-        sa.Column("closed_kind", sa.Text(), nullable=True),
-        sa.Column("updates", sa.Text(), nullable=True),
-        sa.Column("opened", sa.Text(), nullable=True),
+        sa.Column("more", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_span_payload")),
     )
     op.create_table(
