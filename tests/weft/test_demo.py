@@ -6,17 +6,29 @@ import json
 
 import pytest
 
+from weft.demo.agent import AskPython
 from weft.demo.answerer import answer
+from weft.demo.connection import ProviderError, connect
 from weft.demo.corpus import passages, topic_names, topic_text
 from weft.demo.retriever import BM25, terms
 from weft.demo.suite import plain, questions
-from weft.testing import ChatRequest
+from weft.testing import ChatRequest, LoopbackProvider, captured_spans
+from weft.tracer.instrument import instrument, uninstrument
+from weft.tracking.errors import UsageError
 
 ROWS = [row.columns for row in questions().rows]
 LOOKUP = {
     "type": "function",
     "function": {"name": "lookup", "parameters": {"properties": {"topic": {"enum": list(topic_names())}}}},
 }
+
+
+@pytest.fixture
+def agent():
+    instrument()
+    with connect(live=False) as connection:
+        yield AskPython(connection.client, connection.model)
+    uninstrument()
 
 
 def request(*messages: dict, **body) -> ChatRequest:
@@ -90,3 +102,72 @@ def test_asked_for_terms_the_answerer_takes_them_from_the_question() -> None:
 def test_the_answerer_has_a_word_for_any_request(text: str) -> None:
     reply = answer(request({"role": "user", "content": text}))
     assert reply.content is not None
+
+
+def test_the_agent_answers_and_its_trace_is_nested_and_counted(agent) -> None:
+    with captured_spans() as spans:
+        found = agent.ask("Can functions created with lambda expressions contain annotations?")
+    assert "cannot contain statements or annotations" in found["answer"]
+    assert found["topics"][0] == "lambda"
+    chat = ["chat gpt-4o-mini"]
+    assert spans.tree() == [["ask_python", ["plan", chat], ["retrieve", ["bm25"]], ["read", chat], ["answer", chat]]]
+    assert [found.kind for found in spans if found.name in ("ask_python", "retrieve")] == ["agent", "retriever"]
+    llm = [found for found in spans if found.kind == "llm"]
+    assert all(found.usage and found.model == "gpt-4o-mini" for found in llm)
+    assert [found.inputs.get("stream", False) for found in llm] == [False, False, True]
+
+
+def test_the_agent_really_calls_the_tool_that_the_model_asks_for(agent) -> None:
+    with captured_spans() as spans:
+        for row in ROWS:
+            agent.ask(row["question"])
+    looked = [found for found in spans if found.name == "lookup"]
+    assert looked
+    assert all(
+        found.kind == "tool" and found.output.startswith(topic_text(found.inputs["topic"])[:50]) for found in looked
+    )
+
+
+def test_a_tool_call_that_is_wrong_is_told_to_the_model(agent) -> None:
+    assert agent._call("lookup", '{"topic": "nosuch"}') == "error: no topic is called 'nosuch'"
+    assert agent._call("lookup", "{").startswith("error: ")
+    assert agent._call("lookup", '{"x": 1}').startswith("error: ")
+    assert agent._call("delete", "{}") == "error: no tool is called delete"
+
+
+def test_live_names_the_provider_of_the_environment_and_asks_it() -> None:
+    with LoopbackProvider(lambda request: "pong") as provider:
+        env = {"OPENAI_API_KEY": "sk-mine", "OPENAI_BASE_URL": provider.base_url, "OPENAI_MODEL": "my-model"}
+        with connect(live=True, env=env) as connection:
+            assert connection.description.startswith(f"127.0.0.1:{provider.port}, model my-model")
+            assert "sk-mine" not in connection.description
+            AskPython(connection.client, connection.model).plan("Is it up?")
+        assert provider.requests[0].body["model"] == "my-model"
+
+
+def test_live_without_a_key_says_which_variable() -> None:
+    with pytest.raises(UsageError, match="OPENAI_API_KEY is not set"), connect(live=True, env={}):
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "words"),
+    [
+        ("status-429", "k", "too many requests.*Wait a minute"),
+        ("status-404", "k", "answered 404.*OPENAI_MODEL"),
+        ("m", "bad", "refused the key.*Set OPENAI_API_KEY"),
+    ],
+)
+def test_a_provider_that_refuses_is_one_line_with_a_way_out(model: str, key: str, words: str) -> None:
+    with LoopbackProvider() as provider:
+        env = {"OPENAI_API_KEY": key, "OPENAI_BASE_URL": provider.base_url, "OPENAI_MODEL": model}
+        with pytest.raises(ProviderError, match=words) as raised, connect(live=True, env=env) as connection:
+            AskPython(connection.client.with_options(max_retries=0), model).ask("Is it up?")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_provider_that_is_down_is_one_line_with_a_way_out() -> None:
+    with LoopbackProvider() as provider:
+        env = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": provider.base_url}
+    with pytest.raises(ProviderError, match=r"cannot be reached.*OPENAI_BASE_URL"), connect(live=True, env=env) as gone:
+        AskPython(gone.client.with_options(max_retries=0), "m").ask("Is it up?")

@@ -9,7 +9,10 @@ import threading
 import openai
 import pytest
 
-from weft.testing import ChatReply, LoopbackProvider, ToolCall, scripted
+from weft.testing import ChatReply, FixedIds, LoopbackProvider, ToolCall, captured_spans, scripted
+from weft.tracer.op import op
+from weft.tracer.span import span
+from weft.tracking import runtime
 
 ASK = [{"role": "user", "content": "What is a generator?"}]
 TOOL = {"type": "function", "function": {"name": "lookup", "parameters": {"type": "object", "properties": {}}}}
@@ -226,3 +229,51 @@ def raw(provider, method, path, body=None, *, headers=None, connection=None):
     finally:
         if connection is None:
             mine.close()
+
+
+@op
+def double(x):
+    with span("inner", kind="tool", inputs={"x": x}, attributes={"a": 1}) as inner:
+        inner.add_event("half way")
+        inner.set_output(None)
+        inner.set_usage({"input_tokens": 3}, model="m", provider="p")
+    return 2 * x
+
+
+def test_captured_spans_are_there_within_the_block_and_after_it(home) -> None:
+    former = runtime.active().home
+    with captured_spans(project="mine") as spans:
+        assert len(spans) == 0
+        assert double(2) == 4
+        assert spans.tree() == [["double", ["inner"]]]
+    assert runtime.active().home == former
+    double(3)
+    assert [found.name for found in spans] == ["double", "inner"]
+    outer, inner = spans.named("double"), spans.named("inner")
+    assert (outer.inputs, outer.output, outer.status, outer.project) == ({"x": 2}, 4, "ok", "mine")
+    assert spans.children(outer) == [inner]
+    assert (inner.kind, inner.attributes["a"], inner.usage, inner.model) == ("tool", 1, {"input_tokens": 3}, "m")
+    assert inner.events[0]["name"] == "half way"
+    with pytest.raises(LookupError, match="0 spans are named 'other'"):
+        spans.named("other")
+
+
+def test_captured_spans_survive_an_error_and_show_what_is_still_open() -> None:
+    def fail(spans):
+        assert spans[0].status == "running"
+        return 1 / 0
+
+    with pytest.raises(ZeroDivisionError), captured_spans() as spans, span("outer"):
+        fail(spans)
+    assert spans[0].status == "error"
+    assert spans[0].error["type"] == "ZeroDivisionError"
+
+
+def test_fixed_ids_make_two_runs_alike() -> None:
+    seen = []
+    for _ in range(2):
+        with captured_spans(ids=FixedIds()) as spans:
+            double(2)
+        seen.append([(found.trace_id, found.span_id, found.start_ns, found.end_ns) for found in spans])
+    assert seen[0] == seen[1]
+    assert [found[1] for found in seen[0]] == ["0000000000000001", "0000000000000002"]

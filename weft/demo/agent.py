@@ -42,7 +42,7 @@ class AskPython:
     def __repr__(self) -> str:
         return f"AskPython(model={self.model!r}, k1={self.index.k1}, b={self.index.b})"
 
-    @op(kind="agent")
+    @op(name="ask_python", kind="agent")
     def ask(self, question: str) -> dict[str, Any]:
         """Answer a question; `topics` says which topics were read, best first."""
         query = self.plan(question)
@@ -53,13 +53,13 @@ class AskPython:
             "topics": list(dict.fromkeys(item["topic"] for item in found)),
         }
 
-    @op
+    @op(name="plan")
     def plan(self, question: str) -> list[str]:
         """The terms to search for: the model's, and the question's own."""
         proposed = self._chat([_system(_PLAN), _user(f"Question: {question}")]).content
         return list(dict.fromkeys(terms(question) + terms(proposed or "")))
 
-    @op(kind="retriever")
+    @op(name="retrieve", kind="retriever")
     def retrieve(self, query: Sequence[str]) -> list[dict[str, Any]]:
         """The passages to read, best first."""
         return [
@@ -67,12 +67,12 @@ class AskPython:
             for hit in self.bm25(query)
         ]
 
-    @op
+    @op(name="bm25")
     def bm25(self, query: Sequence[str], limit: int = PASSAGES) -> list[Hit]:
         """The index's answer."""
         return self.index.search(query, limit)
 
-    @op
+    @op(name="read")
     def read(self, question: str, found: Sequence[dict[str, Any]]) -> str:
         """What the passages say, after as many look-ups as the model asks for."""
         given = "\n\n".join(f"[{item['label']}]\n{item['text']}" for item in found)
@@ -94,12 +94,12 @@ class AskPython:
         except (LookupError, TypeError, ValueError) as error:
             return f"error: {error}"
 
-    @op(kind="tool")
+    @op(name="lookup", kind="tool")
     def lookup(self, topic: str) -> str:
         """The text of a topic."""
         return topic_text(topic)[:LOOKUP_CHARS]
 
-    @op
+    @op(name="answer")
     def answer(self, question: str, notes: str) -> str:
         """The final words, as they stream in."""
         messages: list[Any] = [_system(_ANSWER), _user(f"Question: {question}\n\n[notes]\n{notes}")]
