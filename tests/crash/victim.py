@@ -6,11 +6,16 @@ import os
 import random
 import signal
 import sys
+import time
 from pathlib import Path
 
 import weft
-from weft.tracking import runtime
+from weft.tracking import runtime, segments
+from weft.tracking.access import drain_into, open_store
+from weft.tracking.home import Home
+from weft.tracking.segments import Segments
 from weft.tracking.settings import Settings
+from weft.tracking.store import Store
 
 
 @weft.op
@@ -101,6 +106,29 @@ def write_spans_and_metrics(home: str, project: str, count: str) -> None:
     run.finish()
 
 
+def ingest_killed(home: str, trials: str, seed: str) -> None:
+    """Forks one ingester a trial and kills it at random; small chunks, so that it dies between and inside transactions.
+
+    Prints whether each was killed, until nothing waits or the trials are used up.
+    """
+    segments.CHUNK_BYTES = 4_000
+    chance = random.Random(int(seed))
+    settings = runtime.active().settings
+    with Store.open(settings.url):
+        pass  # made once: creating it is not what is tested here
+    for trial in range(int(trials)):
+        child = os.fork()
+        if child == 0:
+            with open_store(settings, drain=False) as store:
+                drain_into(store, settings)
+            os._exit(0)
+        time.sleep(chance.uniform(0.005, 0.12))
+        os.kill(child, signal.SIGKILL)
+        print(trial, int(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL))
+        if not Segments(Home(Path(home))).pending():
+            break
+
+
 def _trials(trials: int, seed: int) -> list[tuple[int, int]]:
     chance = random.Random(seed)
     # One segment is opened by the parent's first record only in a child: the parent itself records nothing.
@@ -115,6 +143,7 @@ if __name__ == "__main__":
         "ops": kill_after_ops,
         "logs": kill_after_logs,
         "inside": kill_inside,
+        "ingest": ingest_killed,
         "endless": write_until_killed,
         "worker": write_spans_and_metrics,
     }[mode](where, *rest)
