@@ -18,7 +18,7 @@ class _Record(msgspec.Struct, array_like=True, frozen=True, gc=False, tag_field=
     pass
 
 
-class SegmentOpened(_Record, tag=1):
+class SegmentOpened(_Record, frozen=True, tag=1):
     """First frame of a segment: who writes it."""
 
     schema: int
@@ -31,7 +31,7 @@ class SegmentOpened(_Record, tag=1):
     python_version: str
 
 
-class SegmentClosed(_Record, tag=2):
+class SegmentClosed(_Record, frozen=True, tag=2):
     """Last frame of a segment that its writer ended: by rotation (it lives on) or at exit."""
 
     schema: int
@@ -41,7 +41,7 @@ class SegmentClosed(_Record, tag=2):
     """Records that this writer could not write (a full disk), over its life."""
 
 
-class SpanOpened(_Record, tag=10):
+class SpanOpened(_Record, frozen=True, tag=10):
     """A call began. Its payloads are JSON in the tagged form of `docs/format.md`."""
 
     schema: int
@@ -67,7 +67,7 @@ class SpanOpened(_Record, tag=10):
     """JSON list of {trace_id, span_id, attributes}."""
 
 
-class SpanUpdated(_Record, tag=11):
+class SpanUpdated(_Record, frozen=True, tag=11):
     """Something was added to an open or closed span. Later ones (by time, segment, offset) win by key."""
 
     schema: int
@@ -87,7 +87,7 @@ class SpanUpdated(_Record, tag=11):
     """JSON list of text, replacing."""
 
 
-class SpanClosed(_Record, tag=12):
+class SpanClosed(_Record, frozen=True, tag=12):
     """A call ended."""
 
     schema: int
@@ -113,7 +113,7 @@ class SpanClosed(_Record, tag=12):
     name: str | None = None
 
 
-class ScoreLogged(_Record, tag=13):
+class ScoreLogged(_Record, frozen=True, tag=13):
     """A judgement of a span, a trace, a run or a table row."""
 
     schema: int
@@ -136,7 +136,7 @@ class ScoreLogged(_Record, tag=13):
     """Why there is no value, when the scorer failed."""
 
 
-class SpanPriced(_Record, tag=14):
+class SpanPriced(_Record, frozen=True, tag=14):
     """What a span cost, stated once by the ingester, so that a rebuild repeats it."""
 
     schema: int
@@ -148,7 +148,7 @@ class SpanPriced(_Record, tag=14):
     """Price table and version."""
 
 
-class RunStarted(_Record, tag=20):
+class RunStarted(_Record, frozen=True, tag=20):
     """A run began. `id` is unique in its project, `uid` everywhere."""
 
     schema: int
@@ -168,7 +168,7 @@ class RunStarted(_Record, tag=20):
     """JSON object: host, argv, git, python."""
 
 
-class RunUpdated(_Record, tag=21):
+class RunUpdated(_Record, frozen=True, tag=21):
     """Changed fields of a run. Each key of config and summary is won by its last writer."""
 
     schema: int
@@ -182,7 +182,7 @@ class RunUpdated(_Record, tag=21):
     group: str | None = None
 
 
-class RunFinished(_Record, tag=22):
+class RunFinished(_Record, frozen=True, tag=22):
     """A run ended by its own word; one that never does and whose writer is dead shows as crashed."""
 
     schema: int
@@ -195,7 +195,7 @@ class RunFinished(_Record, tag=22):
     """JSON {type, message, stacktrace}."""
 
 
-class MetricsLogged(_Record, tag=23):
+class MetricsLogged(_Record, frozen=True, tag=23):
     """One `run.log()`. Points are never overwritten: (run, key, segment, offset) is a point's identity."""
 
     schema: int
@@ -210,7 +210,7 @@ class MetricsLogged(_Record, tag=23):
     """The step is below this writer's highest."""
 
 
-class ArtifactLogged(_Record, tag=30):
+class ArtifactLogged(_Record, frozen=True, tag=30):
     """A version of an artifact: content addressed by the digest of its manifest. The store numbers it."""
 
     schema: int
@@ -230,7 +230,7 @@ class ArtifactLogged(_Record, tag=30):
     """The run that made it."""
 
 
-class ArtifactUsed(_Record, tag=31):
+class ArtifactUsed(_Record, frozen=True, tag=31):
     """A run read a version."""
 
     schema: int
@@ -241,7 +241,7 @@ class ArtifactUsed(_Record, tag=31):
     at_ns: int
 
 
-class Removed(_Record, tag=40):
+class Removed(_Record, frozen=True, tag=40):
     """A tombstone: what it names is deleted and stays so through a rebuild."""
 
     schema: int
