@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 REVISIONS = ("0001",)
 """Every schema revision there has been, oldest first; the last is this version's (`migrations/versions`)."""
 BUSY_SECONDS = 30
+_SQLITE = "sqlite:///"
 MIGRATE_LOCK = 0x77656675
 
 
@@ -209,7 +210,9 @@ class Store:
 
 def _parse(url: str) -> URL:
     try:
-        parsed = make_url(url)
+        # SQLite's path as it stands: a folder may be called a?b or 100%.
+        local = url.startswith(_SQLITE)
+        parsed = URL.create("sqlite", database=url[len(_SQLITE) :] or None) if local else make_url(url)
     except ArgumentError as error:
         raise StoreError(
             f"{url!r} is no store URL. Set WEFT_STORE to sqlite:////absolute/path.db or postgresql://user@host/database"
