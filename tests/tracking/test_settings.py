@@ -1,0 +1,96 @@
+"""Settings come from arguments, then `WEFT_*`, then defaults; once, frozen, and never from a mistyped mode."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weft.tracking.errors import UsageError
+from weft.tracking.settings import Settings
+from weft.tracking.store import Store
+
+
+def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/people/ada")
+    settings = Settings.resolve(env={})
+    assert settings.home == Path("/people/ada/.weft")
+    assert settings.url == "sqlite:////people/ada/.weft/weft.db"
+    assert (settings.project, settings.mode, settings.strict, settings.redact) == ("default", "online", False, True)
+    assert settings.auto_ingest
+
+
+def test_the_environment_is_read_and_arguments_win(tmp_path: Path) -> None:
+    env = {
+        "WEFT_HOME": str(tmp_path / "env"),
+        "WEFT_PROJECT": "from-env",
+        "WEFT_MODE": "offline",
+        "WEFT_STORE": "postgresql://db/weft",
+        "WEFT_STRICT": "1",
+        "WEFT_REDACT": "0",
+        "WEFT_AUTO_INGEST": "no",
+    }
+    settings = Settings.resolve(env=env)
+    assert settings == Settings(
+        home=tmp_path / "env", project="from-env", mode="offline", store_url="postgresql://db/weft", strict=True,
+        redact=False, auto_ingest=False,
+    )  # fmt: skip
+    assert settings.url == "postgresql://db/weft"
+    given_ = Settings.resolve(
+        home=tmp_path / "arg", project="arg", mode="disabled", store_url="sqlite:////x.db", strict=False, redact=True,
+        env=env,
+    )  # fmt: skip
+    assert (given_.home, given_.project, given_.mode) == (tmp_path / "arg", "arg", "disabled")
+    assert (given_.url, given_.strict, given_.redact) == ("sqlite:////x.db", False, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0", False),
+        ("false", False),
+        ("No", False),
+        ("off", False),
+        (" 0 ", False),
+        ("1", True),
+        ("yes", True),
+        ("", True),
+    ],
+)
+def test_flags(text: str, value: bool) -> None:
+    """An empty variable is one that is not set."""
+    assert Settings.resolve(env={"WEFT_REDACT": text}).redact is value
+
+
+def test_empty_variables_count_as_absent() -> None:
+    empty = dict.fromkeys(["WEFT_HOME", "WEFT_PROJECT", "WEFT_MODE", "WEFT_STORE", "WEFT_STRICT"], "")
+    assert Settings.resolve(env=empty) == Settings.resolve(env={})
+
+
+@pytest.mark.parametrize("mode", ["on", "ONLINE", "none"])
+def test_an_unknown_mode_raises(mode: str) -> None:
+    with pytest.raises(UsageError, match="one of online, offline, disabled"):
+        Settings.resolve(mode=mode, env={})
+    with pytest.raises(UsageError, match="one of online, offline, disabled"):
+        Settings.resolve(env={"WEFT_MODE": mode})
+
+
+def test_a_relative_home_stays_where_it_was_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later chdir must not move it."""
+    monkeypatch.chdir(tmp_path)
+    assert Settings.resolve(home="here", env={}).home == tmp_path / "here"
+
+
+def test_settings_do_not_change() -> None:
+    settings: Any = Settings.resolve(env={})
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.project = "other"
+
+
+def test_a_store_is_made_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "a?b=c #%41 ü")
+    settings.home.mkdir()
+    Store.open(settings.url).close()
+    assert (settings.home / "weft.db").exists()
