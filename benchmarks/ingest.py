@@ -1,8 +1,8 @@
 """How fast the store takes spans, and how fast it then answers. Anyone can run it: `python benchmarks/ingest.py`.
 
 Writes real journal segments (ten spans a trace, one span in twenty with an 8 KB payload, opening and closing frames),
-decodes them with `weft.tracking.frames` and applies them with the sink, roll-ups included. The rows that come of it then
-go into an equal schema by raw `sqlite3` executemany, in the same run: the yardstick for slower machines.
+decodes them with `weft.tracking.frames` and applies them with the sink, roll-ups included. The rows that come of it
+then go into an equal schema by raw `sqlite3` executemany, in the same run: the yardstick for slower machines.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import orjson
 
 from weft.tracking import frames
@@ -56,7 +57,7 @@ class Rate(NamedTuple):
 def records(traces: int, seed: int = 7) -> Iterator[tuple[bytes, int]]:
     """Frames of that many traces, in the order in which a program writes them, with the spans that each one ends."""
     random_ = random.Random(seed)
-    words = "the quick brown fox jumps over a lazy dog while reading language reference topics".split()
+    words = ("the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "while", "reading", "topics")
     big = {"model": "large-1", "messages": [{"role": "system", "content": " ".join(random_.choices(words, k=500))}]}
     for number in range(traces):
         start = START_NS + number * 50_000_000
@@ -70,9 +71,17 @@ def records(traces: int, seed: int = 7) -> Iterator[tuple[bytes, int]]:
                 inputs = {**big, "messages": [*big["messages"], {"role": "user", "content": question * 110}]}
             parent_id = None if parent is None else ids[parent]
             opened = SpanOpened(
-                SCHEMA, trace_id, ids[at], parent_id, name, kind, start + at * 1_000_000, f"project-{number % 4}"
+                SCHEMA,
+                trace_id,
+                ids[at],
+                parent_id,
+                name,
+                kind,
+                start + at * 1_000_000,
+                f"project-{number % 4}",
+                attributes=b'{"weft.op":"benchmark"}',
             )
-            yield frames.encode(structs_replace(opened, inputs)), 0
+            yield frames.encode(msgspec.structs.replace(opened, inputs=orjson.dumps(inputs))), 0
             took = int(random_.lognormvariate(0, 1) * 1e9 / (at + 1))
             failed = random_.random() < 0.01
             usage = {"input_tokens": 900 + at, "output_tokens": 120} if kind == "llm" else None
@@ -95,12 +104,6 @@ def records(traces: int, seed: int = 7) -> Iterator[tuple[bytes, int]]:
             closing.append(frame)
         for frame in reversed(closing):
             yield frame, 1
-
-
-def structs_replace(opened: SpanOpened, inputs: object) -> SpanOpened:
-    import msgspec
-
-    return msgspec.structs.replace(opened, inputs=orjson.dumps(inputs), attributes=b'{"weft.op":"benchmark"}')
 
 
 def segments(folder: Path, spans: int) -> list[tuple[Path, int]]:
@@ -222,14 +225,16 @@ def main() -> None:
                 print(f"  segment {len(rates)}: {rate.per_second:,.0f} spans/s", flush=True)
 
             mine = ingest(store, files, report)
-            head, tail = statistics.mean(rates[: len(rates) // 3 or 1]), statistics.mean(rates[-(len(rates) // 3 or 1) :])
-            print(f"weft: {mine.per_second:,.0f} spans/s; last third of the segments at {tail / head:.2f}x of the first")
+            third = len(rates) // 3 or 1
+            flat = statistics.mean(rates[-third:]) / statistics.mean(rates[:third])
+            print(f"weft: {mine.per_second:,.0f} spans/s; last third of the segments at {flat:.2f}x of the first")
             for question, took in answers(store).items():
                 print(f"  {question}: {took:.1f} ms")
             path = store.path
         if path is not None:
             yardstick = raw(path, folder, batch=4000)
-            print(f"raw executemany: {yardstick.per_second:,.0f} spans/s; weft is at {mine.per_second / yardstick.per_second:.2f}x")
+            share = mine.per_second / yardstick.per_second
+            print(f"raw executemany: {yardstick.per_second:,.0f} spans/s; weft is at {share:.2f}x")
             if options.keep:
                 options.keep.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, options.keep)

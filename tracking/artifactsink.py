@@ -1,4 +1,4 @@
-"""Applies the records of artifacts: versions numbered as they come, aliases by last writer, lineage. For `Sink.apply`."""
+"""Applies the records of artifacts: versions numbered as they come, aliases, lineage. For `Sink.apply`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from weft.tracking.records import ArtifactLogged, ArtifactUsed
 from weft.tracking.spanfold import Stamp, text
 from weft.tracking.transaction import Transaction
 
-ARTIFACT_RECORDS = (ArtifactLogged, ArtifactUsed)
 LATEST = "latest"
 """The alias that is not kept: it is whatever was logged last."""
 

@@ -1,4 +1,4 @@
-"""What the readers share: names behind keys, one page of a query, money. Each question is one statement, never one a row."""
+"""What the readers share: names behind keys, one page of a query, money. One statement a question, never one a row."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def paged(query: Select[Any], limit: int | None, offset: int) -> Select[Any]:
 
 def projects(connection: Connection) -> dict[int, str]:
     """Every project's name by key: there are few."""
-    return {key: name for key, name in connection.execute(select(schema.project.c.id, schema.project.c.name))}
+    found = connection.execute(select(schema.project.c.id, schema.project.c.name)).all()
+    return {row[0]: row[1] for row in found}
 
 
 class RunName(NamedTuple):

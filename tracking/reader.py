@@ -1,7 +1,7 @@
 """The questions a store answers, as frozen read models. Called by the app, the CLI and `Api()`; never writes.
 
-Filters are Mongo-style dicts over the read models' field names (`filters`); an order is a field's name, `-` in front for
-descending. Every verb reads one state of the store, and never waits for whoever is writing.
+Filters are Mongo-style dicts over the read models' field names (`filters`); an order is a field's name, with `-` in
+front for descending. Every verb reads one state of the store, and never waits for whoever is writing.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def _trace_counts(connection: Connection, run_keys: Sequence[int]) -> dict[int, 
     t = schema.trace.c
     for part in parts(run_keys):
         query = select(t.run_key, func.count()).where(t.run_key.in_(part)).group_by(t.run_key)
-        found |= {key: count for key, count in connection.execute(query)}
+        found.update((row[0], row[1]) for row in connection.execute(query))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Applies the records of runs: their fields by last writer, their metric points, their rich values. For `Sink.apply`."""
+"""Applies the records of runs: fields by last writer, metric points, rich values. For `Sink.apply`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from weft.tracking.frames import Frame
 from weft.tracking.records import MetricsLogged, RunFinished, RunStarted, RunUpdated
 from weft.tracking.spanfold import Stamp, loads, text
 from weft.tracking.transaction import Row, Transaction
-
-RUN_RECORDS = (RunStarted, RunUpdated, RunFinished, MetricsLogged)
 
 _RUN = [column.name for column in schema.run.columns]
 _METRIC = [column.name for column in schema.metric_key.columns]
@@ -37,7 +35,7 @@ class RunState:
         self._stamps[field] = stamp
         return True
 
-    def set(self, stamp: Stamp, **fields: Any) -> None:
+    def change(self, stamp: Stamp, **fields: Any) -> None:
         """Changeable columns, where they are given and the writer is the last."""
         for name, value in fields.items():
             if value is not None and self.won(name, stamp):
@@ -138,14 +136,14 @@ class RunSink:
             columns["resumed_ns"] = record.started_ns
         state.merge("config", record.config, stamp)
         tags = orjson.dumps(record.tags).decode() if record.tags else None
-        state.set(stamp, name=record.name, tags=tags, notes=record.notes, run_group=record.group)
+        state.change(stamp, name=record.name, tags=tags, notes=record.notes, run_group=record.group)
 
     def _updated(self, state: RunState, record: RunUpdated, stamp: Stamp) -> None:
         state.heard(record.at_ns)
         state.merge("config", record.config, stamp)
         state.merge("summary", record.summary, stamp)
         tags = orjson.dumps(record.tags).decode() if record.tags is not None else None
-        state.set(stamp, name=record.name, tags=tags, notes=record.notes, run_group=record.group)
+        state.change(stamp, name=record.name, tags=tags, notes=record.notes, run_group=record.group)
 
     def _finished(self, state: RunState, record: RunFinished, stamp: Stamp) -> None:
         state.heard(record.ended_ns)

@@ -7,7 +7,7 @@ The one exception is an artifact version's number, which is given in order of ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from msgspec import structs
@@ -89,7 +89,7 @@ class Sink:
                 .with_only_columns(schema.segment.c.name, schema.segment.c.position)
                 .where(schema.segment.c.home == home)
             )
-            return {name: offset for name, offset in found}
+            return {row[0]: row[1] for row in found}
 
     def apply(self, frames: Sequence[Frame], position: Position) -> None:
         """Apply a batch and move the position, in one transaction.
@@ -107,13 +107,13 @@ class Sink:
             self._apply([frame._replace(record=fitted(frame.record)) for frame in frames], position)
 
     def _apply(self, frames: Sequence[Frame], position: Position) -> None:
-        kinds: tuple[list[Frame], ...] = ([], [], [], [], [], [])
+        kinds: tuple[list[Any], ...] = ([], [], [], [], [], [])
         for frame in frames:
             kinds[_KIND[type(frame.record)]].append(frame)
         with self._store.writing() as tx:
             segment_key, applied = _advance(tx, position, kinds[_SEGMENT])
             for frame in kinds[_REMOVED]:
-                _remove(tx, frame.record)  # type: ignore[arg-type]
+                _remove(tx, frame.record)
             ended = {bytes(row[0]) for row in tx.rows("SELECT writer FROM writer")}
             if kinds[_RUNS]:
                 again = kinds[_RUNS][0].offset < applied
@@ -121,10 +121,10 @@ class Sink:
             if kinds[_SPANS]:
                 SpanSink(tx, position.segment, position.writer).apply(kinds[_SPANS], ended)
             if kinds[_SCORES]:
-                apply_scores(tx, [frame.record for frame in kinds[_SCORES]])  # type: ignore[misc]
+                apply_scores(tx, [frame.record for frame in kinds[_SCORES]])
             artifacts = ArtifactSink(tx, position.segment)
             for frame in kinds[_ARTIFACTS]:
-                artifacts.apply(frame.record, frame.offset)  # type: ignore[arg-type]
+                artifacts.apply(frame.record, frame.offset)
             _changed(tx)
 
     def end_writer(self, writer: bytes) -> None:

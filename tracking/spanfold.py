@@ -25,6 +25,7 @@ MAX_INT = (1 << 63) - 1
 OVERRIDABLE = ("name", "kind", "thread_id", "turn_id", "user_id")
 
 Row = tuple[Any, ...]
+SpanFact = SpanOpened | SpanUpdated | SpanClosed | SpanPriced
 Stamp = tuple[int, str, int]
 """(at_ns, segment, offset): of two writers of one thing, the greater wins."""
 

@@ -7,27 +7,16 @@ exist are read again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
 from typing import Any
 
-import orjson
-
 from weft.tracking import schema
-from weft.tracking.frames import Frame
 from weft.tracking.records import SpanClosed, SpanOpened, SpanPriced, SpanUpdated
-from weft.tracking.spanfold import MAX_INT, UNOPENED, Facts, Price, Update, shown, shown_error
+from weft.tracking.spanfold import MAX_INT, UNOPENED, Facts, Price, SpanFact, Update
+from weft.tracking.tracestate import TRACE, TraceState
 from weft.tracking.transaction import Row, Transaction
 
-SPAN_RECORDS = (SpanOpened, SpanClosed, SpanUpdated, SpanPriced)
-
-_TRACE = [column.name for column in schema.trace.columns]
 _SPAN = [column.name for column in schema.span.columns]
 _PAYLOAD = [column.name for column in schema.span_payload.columns if column.name != "id"]
-_trace_row = attrgetter(*_TRACE)
-_STATUS, _INPUT, _OUTPUT, _COST, _THREAD, _USER = (
-    _SPAN.index(name) for name in ("status", "input_tokens", "output_tokens", "cost_pico_usd", "thread_id", "user_id")
-)
-
 _STORED = (
     f"SELECT {', '.join(f's.{name}' for name in _SPAN)}, {', '.join(f'p.{name}' for name in _PAYLOAD)} "
     "FROM span s LEFT JOIN span_payload p ON p.id = s.id WHERE "
@@ -35,92 +24,8 @@ _STORED = (
 _RANK = f"CASE WHEN project_key IS NULL THEN {UNOPENED} WHEN parent_id IS NULL THEN 0 ELSE 1 END"
 
 
-class TraceState:
-    """A `trace` row on its way in."""
-
-    __slots__ = (*_TRACE, "fresh", "recount", "reroot", "root", "root_order")
-
-    def __init__(self, key: int, trace_id: bytes, stored: Any = None) -> None:
-        self.fresh = stored is None
-        self.recount = False
-        """The sums must be asked for again: something counted before now counts differently."""
-        self.reroot = False
-        """The root may be another stored span now."""
-        self.root: Facts | None = None
-        """The span that stands for the trace, where this batch knows it."""
-        if stored is not None:
-            for name in _TRACE:
-                setattr(self, name, getattr(stored, name))
-            self.trace_id = trace_id
-            self.root_span_id = bytes(self.root_span_id)
-            self.root_order: tuple[int, int, bytes] | None = (self.root_rank, self.start_ns, self.root_span_id)
-        else:
-            self.id = key
-            self.trace_id = trace_id
-            self.root_key = 0
-            self.root_order = None
-            self.span_count = self.error_count = 0
-            self.input_tokens = self.output_tokens = self.cost_pico_usd = None
-
-    def count(self, row: Row, null: Any) -> None:
-        """Take a new span's row into the sums."""
-        self.span_count += 1
-        if row[_STATUS] == "error":
-            self.error_count += 1
-        if (found := row[_INPUT]) is not null:
-            self.input_tokens = (self.input_tokens or 0) + found
-        if (found := row[_OUTPUT]) is not null:
-            self.output_tokens = (self.output_tokens or 0) + found
-        if (found := row[_COST]) is not null:
-            # None is "nothing priced", or a sum that fits no 64 bits: adding to a stored None means asking again.
-            self.recount |= self.cost_pico_usd is None and not self.fresh
-            self.cost_pico_usd = (self.cost_pico_usd or 0) + found
-            self.recount |= self.cost_pico_usd > MAX_INT
-
-    def count_again(self, row: Row, before: Row) -> None:
-        """Take a stored span's new row into the sums."""
-        if all(before[at] == row[at] for at in (_STATUS, _INPUT, _OUTPUT, _COST)):
-            return
-        if before[_STATUS] == "error" or any(before[at] is not None for at in (_INPUT, _OUTPUT, _COST)):
-            self.recount = True  # what was counted has changed
-            return
-        self.span_count -= 1
-        self.count(row, None)
-
-    def consider(self, facts: Facts, row: Row, null: Any) -> None:
-        """The span with the least (rank, start, id) stands for the trace."""
-        key, span_id = row[0], row[2]
-        order = (facts.rank, facts.start_ns, span_id)
-        if self.root_order is None or order < self.root_order:
-            self.reroot = self.reroot and key == self.root_key
-        elif key != self.root_key:
-            return
-        elif order > self.root_order:
-            self.reroot = True
-        self.root_order, self.root, self.root_key = order, facts, key
-        self.show(facts, row, null)
-
-    def show(self, facts: Facts, row: Row, null: Any = None) -> None:
-        """Take over what the root says."""
-        self.root_rank, self.root_span_id = facts.rank, row[2]
-        row = tuple(None if value is null else value for value in row)
-        self.project_key, self.run_key, self.name, self.kind, self.status = row[4:9]
-        self.start_ns, self.end_ns, self.duration_ns = row[9:12]
-        self.thread_id, self.user_id = row[_THREAD], row[_USER]
-        opened, closed = facts.opened, facts.closed
-        found = facts.overridden() if facts.updates is not None else {}
-        tags = found.get("tags")
-        self.tags = orjson.dumps(tags).decode() if tags is not None else None
-        inputs: Any = opened.inputs if opened is not None else None
-        if "inputs" in found:
-            inputs = orjson.dumps(found["inputs"])
-        self.input_preview = shown(inputs)
-        self.output_preview = ""
-        if closed is not None:
-            self.output_preview = shown(closed.output) if closed.error is None else shown_error(closed.error)
-
-    def row(self) -> Row:
-        return _trace_row(self)  # type: ignore[no-any-return]
+SpanFrame = tuple[int, int, SpanFact]
+"""A `Frame` of a span's record."""
 
 
 class SpanSink:
@@ -136,7 +41,7 @@ class SpanSink:
         self._new_payloads: list[Row] = []
         self._old_payloads: list[Row] = []
 
-    def apply(self, frames: Sequence[Frame], ended: set[bytes]) -> None:
+    def apply(self, frames: Sequence[SpanFrame], ended: set[bytes]) -> None:
         """Apply the batch.
 
         Args:
@@ -196,39 +101,37 @@ class SpanSink:
         if payload is not None and payload[1:] != tuple(stored[len(_SPAN) :]):
             self._old_payloads.append(payload)
 
-    def _gather(self, frames: Sequence[Frame]) -> dict[bytes, dict[bytes, Facts]]:
+    def _gather(self, frames: Sequence[SpanFrame]) -> dict[bytes, dict[bytes, Facts]]:
         """What the batch says, by trace and span."""
         traces: dict[bytes, dict[bytes, Facts]] = {}
         segment, writer = self._segment, self._writer
         for offset, _, record in frames:
-            trace_id = record.trace_id  # type: ignore[union-attr]
-            span_id = record.span_id  # type: ignore[union-attr]
-            spans = traces.get(trace_id)  # type: ignore[arg-type]
+            trace_id, span_id = record.trace_id, record.span_id
+            spans = traces.get(trace_id)
             if spans is None:
-                spans = traces[trace_id] = {}  # type: ignore[index]
-            facts = spans.get(span_id)  # type: ignore[arg-type]
+                spans = traces[trace_id] = {}
+            facts = spans.get(span_id)
             if facts is None:
-                facts = spans[span_id] = Facts()  # type: ignore[index]
-            kind = type(record)
-            if kind is SpanOpened:
+                facts = spans[span_id] = Facts()
+            if type(record) is SpanOpened:
                 if facts.opened is None:
                     facts.opened, facts.writer = record, writer
                 else:
                     facts.open(record, writer)
-            elif kind is SpanClosed:
+            elif type(record) is SpanClosed:
                 if facts.closed is None:
                     facts.closed = record
                 else:
                     facts.close(record)
-            elif kind is SpanUpdated:
-                facts.update(Update.of(record, segment, offset))  # type: ignore[arg-type]
-            else:
-                facts.price_at(Price.of(record))  # type: ignore[arg-type]
+            elif type(record) is SpanUpdated:
+                facts.update(Update.of(record, segment, offset))
+            elif type(record) is SpanPriced:
+                facts.price_at(Price.of(record))
         return traces
 
     def _states(self, traces: Iterable[bytes]) -> dict[bytes, TraceState]:
         states: dict[bytes, TraceState] = {}
-        columns = ", ".join(_TRACE)
+        columns = ", ".join(TRACE)
         for row in self._tx.rows_in(f"SELECT {columns} FROM trace WHERE trace_id IN ({{marks}})", traces):
             trace_id = bytes(row.trace_id)  # type: ignore[attr-defined]
             states[trace_id] = TraceState(0, trace_id, row)
@@ -287,7 +190,7 @@ class SpanSink:
             (state.id,),
         )[0]
         count, errors, inputs, outputs, high, low = (None if value is None else int(value) for value in found)
-        state.span_count, state.error_count = count, errors
+        state.span_count, state.error_count = count or 0, errors or 0
         state.input_tokens, state.output_tokens = inputs, outputs
         cost = None if high is None else high * 1_000_000 + (low or 0)
         state.cost_pico_usd = cost if cost is not None and cost <= MAX_INT else None

@@ -161,7 +161,7 @@ def _slices(connection: Connection, condition: Any, first: int, width: int) -> d
     collect = func.json_group_array if connection.dialect.name == "sqlite" else func.array_agg
     at = (_t.start_ns - first).op("/", precedence=8)(literal_column(str(width)))  # binds as `*`: (a - b) / c
     tokens = func.coalesce(_t.input_tokens, 0) + func.coalesce(_t.output_tokens, 0)
-    million = literal_column("1000000")
+    million: Any = literal_column("1000000")
     query = (
         select(
             at,
