@@ -31,5 +31,12 @@ class Faults:
         if self.strict and error is not None:
             raise error
         if first:
-            reason = f"{type(error).__name__}: {error}" if error is not None else "no further detail"
+            reason = "no further detail" if error is None else f"{type(error).__name__}: {_words(error)}"
             log.warning("weft could not %s (%s). %sThis is logged once.", cause, reason, f"{hint} " if hint else "")
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # somebody else's exception, whose own text fails
+        return f"its message raised {type(broken).__name__}"

@@ -58,13 +58,18 @@ class Home:
             if not ident.exists():
                 # Linked into place whole, so that of two processes that race the first wins and no one reads half.
                 draft = ident.with_name(f"home.id.{secrets.token_hex(8)}")
-                draft.write_text(secrets.token_hex(16))
+                with draft.open("x") as file:
+                    file.write(secrets.token_hex(16))
+                    file.flush()
+                    os.fsync(file.fileno())  # an id that a power cut emptied could never be told again
                 try:
                     os.link(draft, ident)
                 except FileExistsError:
                     pass
+                except OSError:  # no hard links on this file system: the last of two that race wins
+                    draft.replace(ident)
                 finally:
-                    draft.unlink()
+                    draft.unlink(missing_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise HomeError(
                 f"weft's home {self.path} cannot be a folder: {error.filename} is a file. "
