@@ -7,9 +7,8 @@ from asyncio import CancelledError
 from types import TracebackType
 
 from weft.tracking.blobs import Blobs
-from weft.tracking.encoding import MAX_FIELD_BYTES, encode, spill
-from weft.tracking.objects import tag, type_name
-from weft.tracking.redaction import redact
+from weft.tracking.objects import type_name
+from weft.tracking.payload import payload
 from weft.tracking.runtime import Runtime, active
 
 OWN_CODE = "<weft op "
@@ -25,23 +24,7 @@ def store_blob(data: bytes) -> str:
 
 def capture(rt: Runtime, value: object) -> bytes:
     """What a record holds of a value: JSON, secrets out, at most 1 MiB."""
-    data = encode(value, store_blob=store_blob)
-    if rt.settings.redact:
-        data = redact(data, rt.faults)
-    return data if len(data) <= MAX_FIELD_BYTES else _lighter(rt, data)
-
-
-def _lighter(rt: Runtime, data: bytes) -> bytes:
-    try:
-        return spill(data, store_blob)
-    except Exception as error:
-        rt.faults.note("keep a large value as a blob", error, hint="The value was left out and its size recorded.")
-        return unrecorded(f"{len(data)} bytes could not be kept: {type(error).__name__}")
-
-
-def unrecorded(cause: str) -> bytes:
-    """The marker in place of a value that could not be recorded."""
-    return encode(tag("redacted", {"cause": cause}))
+    return payload(value, redacted=rt.settings.redact, faults=rt.faults, store_blob=store_blob)
 
 
 def capture_error(rt: Runtime, error: BaseException) -> bytes:

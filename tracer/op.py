@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
 from weft.tracer import signature
-from weft.tracer.capture import capture, unrecorded
+from weft.tracer.capture import capture
 from weft.tracer.context import Attributes, attach, detach, get_current, with_span
 from weft.tracer.span import Span, start
 from weft.tracer.streams import AsyncDrive, AsyncStream, Collected, Flow, Stream, drive, drive_async
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
+from weft.tracking.payload import unrecorded
 from weft.tracking.runtime import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -39,7 +39,7 @@ MAX_DEPTH = 200
 MAX_ITEMS = 1_000_000
 """Values that the exact walk writes; what is beyond is marked with its number."""
 
-_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
+OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
 _TAG_KEY = b'"$weft":'
 _dumps = orjson.dumps
 
@@ -52,7 +52,7 @@ def encode(value: object, *, store_blob: StoreBlob | None = None) -> bytes:
             structures stay inline whatever their size: call `spill` once they are redacted.
     """
     try:
-        data = _dumps(value, None, _OPTIONS)
+        data = _dumps(value, None, OPTIONS)
     except Exception:
         return _handled(value, store_blob)
     # orjson writes NaN as null, and a user's dict may look like one of our tags.
@@ -115,7 +115,7 @@ def _handled(value: object, store_blob: StoreBlob | None) -> bytes:
         return plain
 
     try:
-        data = _dumps(value, default, _OPTIONS)
+        data = _dumps(value, default, OPTIONS)
         tags = sum(type(plain) is Tag for plain in made)
         if (b"null" not in data or not (_lossy(value) or _lossy(made))) and data.count(_TAG_KEY) == tags:
             return data if len(data) <= MAX_INLINE_BYTES else _bounded(data, store_blob)

@@ -15,7 +15,7 @@ import orjson
 from weft.tracking.faults import Faults
 from weft.tracking.objects import TAG, tag
 
-_SHORTEST = 11
+SHORTEST = 11
 """`{"pwd":"a"}`: nothing shorter can hold a named secret."""
 
 _KEYS = frozenset(
@@ -97,7 +97,7 @@ def _any_case(word: str) -> str:
 
 
 # How the names above end, in two steps: two letters that most keys fail at, then six bytes. So one look back from a
-# `":` or a `=` tells, and a payload is scanned once.
+# `":` or a `=` tells, and keys cost one scan. In JSON inside a text the quote is escaped.
 _TWO = "[eE][yYnNtT]|[rRwW][dD]|[oO][nN]|[iIsS][eE]|[eElL][sS]|[aA][lL]|[wW][tT]"
 _SIX = "|".join(
     [
@@ -107,38 +107,28 @@ _SIX = "|".join(
         *map(_any_case, ("zation", "sation")),
     ]
 )
-_SHORT = "[^A-Za-z0-9](?:[pP][wW][dD]|[jJ][wW][tT])"
+_THREE = "[^A-Za-z0-9](?:[pP][wW][dD]|[jJ][wW][tT])"
 
 
 def _ends_name(closing: str) -> str:
-    return f"(?<=(?:{_TWO}){closing})(?:(?<=(?:{_SIX}){closing})|(?<={_SHORT}{closing}))"
+    return f"(?<=(?:{_TWO}){closing})(?:(?<=(?:{_SIX}){closing})|(?<={_THREE}{closing}))"
 
 
-# In JSON inside a string the quote is escaped.
-_find_key = re.compile(f'":(?:{_ends_name(chr(34) + ":")}|{_ends_name(chr(92) * 2 + chr(34) + ":")})'.encode()).search
-# Each pattern below begins with one literal byte that is rare in prose; `in` for one byte costs next to nothing.
-_RARE = tuple(
-    (byte, re.compile(pattern).search)
-    for byte, pattern in (
-        (
-            b"-",
-            rb"-(?:(?<=[^A-Za-z0-9][sr]k-)[A-Za-z0-9_-]{8}|(?<=xox[abeoprs]-)|(?<=glpat-)|----BEGIN [A-Z0-9 ]*PRIV)",
-        ),
-        (
-            b"_",
-            rb"_(?:(?<=gh[pousr]_)[A-Za-z0-9]{16}|(?<=github_pat_)|(?<=[^A-Za-z0-9]hf_)[A-Za-z0-9]{16}"
-            rb"|(?<=[sr]k_live_)|(?<=[sr]k_test_))",
-        ),
-        (b"K", rb"KIA(?<=AKIA)[0-9A-Z]{16}"),
-        (b"S", rb"SIA(?<=ASIA)[0-9A-Z]{16}"),
-        (b"z", rb"za(?<=AIza)[\w-]{20}"),
-        (b"J", rb"J(?<=eyJ)[\w-]{8}"),
-        (b"B", rb"B(?:earer\s+[A-Za-z0-9._~+/=-]{8}|asic (?<=ion: Basic ))"),
-        (b"@", rb"://[^/\s:@\"']*:[^/\s@\"']+@"),
-        (b"=", f"={_ends_name('=')}".encode()),
-        (b"$", rb'\$weft":"map"'),
-    )
-)
+_find_key = re.compile(f'":{_ends_name(chr(34) + ":")}'.encode()).search
+_find_dash = re.compile(
+    rb"-(?:(?<=[^A-Za-z0-9][sr]k-)[A-Za-z0-9_-]{8}|(?<=xox[abeoprs]-)|(?<=glpat-)|----BEGIN [A-Z0-9 ]*PRIV)"
+).search
+_find_underscore = re.compile(
+    rb"_(?:(?<=gh[pousr]_)[A-Za-z0-9]{16}|(?<=github_pat_)|(?<=[^A-Za-z0-9]hf_)[A-Za-z0-9]{16}"
+    rb"|(?<=[sr]k_live_)|(?<=[sr]k_test_))"
+).search
+_find_a = re.compile(rb"A(?:KIA[0-9A-Z]{16}|SIA[0-9A-Z]{16}|Iza[\w-]{20})").search
+_find_jwt = re.compile(rb"J(?<=eyJ)[\w-]{8}").search
+_find_bearer = re.compile(rb"B(?:earer\s+[A-Za-z0-9._~+/=-]{8}|asic (?<=ion: Basic ))").search
+_find_url = re.compile(rb"://[^/\s:@\"']*:[^/\s@\"']+@").search
+_find_assignment = re.compile(f"={_ends_name('=')}".encode()).search
+_find_inner_key = re.compile(f'\\\\":{_ends_name(chr(92) * 2 + chr(34) + ":")}'.encode()).search
+_find_map = re.compile(rb'\$weft":"map"').search
 
 
 def redact(data: bytes, faults: Faults | None = None) -> bytes:
@@ -147,11 +137,14 @@ def redact(data: bytes, faults: Faults | None = None) -> bytes:
     A secret becomes `[redacted:<rule>]`. Where redaction itself fails, all of it becomes a marker that names the cause,
     which is counted in `faults` too.
     """
-    if len(data) < _SHORTEST:
+    if len(data) < SHORTEST or (_find_key(data) is None and not suspicious(data)):
         return data
+    return purge(data, faults)
+
+
+def purge(data: bytes, faults: Faults | None = None) -> bytes:
+    """As `redact`, for what is suspected already: it is parsed and every key and text looked at."""
     try:
-        if _find_key(data) is None and not _suspicious(data):
-            return data
         value = orjson.loads(data)
         clean = _clean(value)
         return data if clean is value else orjson.dumps(clean)
@@ -190,11 +183,23 @@ def is_secret_name(name: str) -> bool:
     return folded in _KEYS or folded.endswith(_KEY_ENDS)
 
 
-def _suspicious(data: bytes) -> bool:
-    for byte, search in _RARE:  # noqa: SIM110  (a generator would cost more than the scans)
-        if byte in data and search(data) is not None:
-            return True
-    return False
+def suspicious(data: bytes) -> bool:
+    """Whether a secret may be in the texts of encoded JSON, as opposed to its keys.
+
+    Every pattern holds one byte that is rare in prose, and begins with it where it can: looking for one byte costs next
+    to nothing, and most payloads have few of them.
+    """
+    return (
+        (b"-" in data and _find_dash(data) is not None)
+        or (b"_" in data and _find_underscore(data) is not None)
+        or (b"A" in data and _find_a(data) is not None)
+        or (b"J" in data and _find_jwt(data) is not None)
+        or (b"B" in data and _find_bearer(data) is not None)
+        or (b"@" in data and _find_url(data) is not None)
+        or (b"=" in data and _find_assignment(data) is not None)
+        or (b"\\" in data and _find_inner_key(data) is not None)
+        or (b"$" in data and _find_map(data) is not None)
+    )
 
 
 def _clean(value: Any) -> Any:
