@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from weft.demo import suite
 from weft.demo.agent import AskPython
 from weft.demo.answerer import answer
 from weft.demo.connection import ProviderError, connect
@@ -14,6 +20,8 @@ from weft.demo.retriever import BM25, terms
 from weft.demo.suite import plain, questions
 from weft.testing import ChatRequest, LoopbackProvider, captured_spans
 from weft.tracer.instrument import instrument, uninstrument
+from weft.tracking import runtime
+from weft.tracking.access import open_store
 from weft.tracking.errors import UsageError
 
 ROWS = [row.columns for row in questions().rows]
@@ -171,3 +179,66 @@ def test_a_provider_that_is_down_is_one_line_with_a_way_out() -> None:
         env = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": provider.base_url}
     with pytest.raises(ProviderError, match=r"cannot be reached.*OPENAI_BASE_URL"), connect(live=True, env=env) as gone:
         AskPython(gone.client.with_options(max_retries=0), "m").ask("Is it up?")
+
+
+def weft(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "weft.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "120", "NO_COLOR": "1", **env},
+    )
+
+
+def test_the_command_prints_provider_answers_trees_and_scores_and_records_all_of_it(home) -> None:
+    done = weft("demo", "--no-serve", WEFT_HOME=str(home))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.startswith("provider: an extractive answerer on http://127.0.0.1:")
+    for words in ("cannot contain statements or annotations", "retriever retrieve", "lookup", "phrase_contained", "$"):
+        assert words in " ".join(done.stdout.split())
+    with open_store(runtime.active().settings) as store:
+        reader = store.reader()
+        runs = {run.name: run for run in reader.runs({"project": "ask-python"}).rows}
+        assert {run.state for run in runs.values()} == {"finished"}
+        evaluation, tuning = runs["ask-python"], runs["bm25-tuning"]
+        assert evaluation.summary["rows"] == len(ROWS)
+        assert evaluation.summary["errors"] == 0
+        assert evaluation.summary["topic_retrieved"]["mean"] > 0.9
+        assert evaluation.summary["phrase_contained"]["mean"] > 0.5
+        assert evaluation.summary["cost_usd"] > 0
+        best = reader.history(tuning.uid)["best_mrr"]
+        assert len(best.values) == tuning.config["steps"]
+        assert best.values[-1] > best.values[0]
+        traces = reader.traces({"run_id": evaluation.id})
+        assert traces.total == len(ROWS)
+        assert all(trace.cost and trace.input_tokens for trace in traces.rows)
+
+
+def test_a_taken_port_is_said_before_any_work(home) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = weft("demo", "--port", port)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert port in line
+    assert "--port" in line
+
+
+def test_live_trouble_is_one_line_and_an_exit_code(home) -> None:
+    missing = weft("demo", "--live", "--no-serve", OPENAI_API_KEY="")
+    assert (missing.returncode, len(missing.stderr.splitlines())) == (64, 1)
+    with LoopbackProvider() as provider:
+        refused = weft("demo", "--live", "--no-serve", OPENAI_API_KEY="bad", OPENAI_BASE_URL=provider.base_url)
+    assert refused.stdout.startswith(f"provider: 127.0.0.1:{provider.port}")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
+    assert "refused the key" in refused.stderr
+
+
+def test_the_suite_is_one_that_weft_eval_run_takes(home) -> None:
+    done = weft("eval", "run", str(Path(suite.__file__)), WEFT_HOME=str(home))
+    assert done.returncode == 0, done.stderr
+    assert "topic_retrieved" in done.stdout

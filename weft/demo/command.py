@@ -5,23 +5,19 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from weft.commands import terminal
 from weft.lifecycle import configure
 from weft.tracer.instrument import instrument
-from weft.tracking import runtime, units
-from weft.tracking.errors import Error, MissingExtraError
+from weft.tracking import runtime
+from weft.tracking.errors import Error
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from weft.demo.agent import AskPython
     from weft.demo.tuning import Tuned
@@ -55,37 +51,39 @@ def demo(
     configure(project=os.environ.get("WEFT_PROJECT") or PROJECT)
     console = terminal.console()
     result = _work(console, live=live)
-    console.print(f"[dim]everything is in {terminal.escape(runtime.active().home.path)}; ", end="", soft_wrap=True)
-    console.print(f"[dim]{time.monotonic() - started:.1f} s to here")
+    said = f"{time.monotonic() - started:.1f} s; all of it is kept in {runtime.active().home.path}"
+    console.print(terminal.text(said, "dim"), soft_wrap=True)
     if serve:
-        raise SystemExit(_serve(port))
+        from weft.ui.serve import serve as serve_app
+
+        raise SystemExit(serve_app(port, runtime.active().home.path))
     if not result.complete:
         raise SystemExit(terminal.INCOMPLETE)
 
 
 def _work(console: Console, *, live: bool) -> EvaluationResult:
     """Everything that is run and printed."""
-    try:
-        from weft.demo.agent import AskPython  # late: these bring the client, the evaluations and the store
-        from weft.demo.connection import connect
-        from weft.demo.suite import evaluation_of
-        from weft.demo.tuning import tune
-        from weft.tracking.access import open_store
-    except ImportError as error:
-        raise MissingExtraError("weft demo", "all") from error
+    # Late, as below: the client, the evaluations and the store take a second that `weft --help` must not pay.
+    from weft.commands import evalreport
+    from weft.demo.agent import AskPython
+    from weft.demo.connection import connect
+    from weft.demo.suite import evaluation_of
+    from weft.demo.tuning import tune
+    from weft.tracking.access import open_store
+
     instrument()
     with connect(live=live) as connection:
         console.print(Text.assemble(("provider: ", "bold"), terminal.escape(connection.description)), soft_wrap=True)
         agent = AskPython(connection.client, connection.model)
         for question in QUESTIONS:
             _ask(console, agent, question)
-        evaluation = evaluation_of(agent.ask)
-        with _progress(console, f"evaluating {len(evaluation.dataset)} questions", len(evaluation.dataset)) as advance:
-            result = evaluation.run(on_case=lambda case: advance())
-    console.print(_scores(result))
-    console.print(_totals(result), "")
-    tuned = tune([row.columns for row in evaluation.dataset.rows])
-    console.print(_walk(tuned), "")
+        evaluation = evaluation_of(agent)
+        console.print()
+        with evalreport.progress(evaluation.name, len(evaluation.dataset), console) as on_case:
+            result = evaluation.run(on_case=on_case)
+    title = f"evaluation {evaluation.name}: {len(evaluation.dataset)} questions"
+    console.print(evalreport.summary_view(title, result.to_dict()), "")
+    console.print(_walk(tune([row.columns for row in evaluation.dataset.rows])))
     open_store(foreign_s=None).close()  # so that the app, and whoever looks next, finds it ingested
     return result
 
@@ -108,46 +106,12 @@ def _ask(console: Console, agent: AskPython, question: str) -> None:
             console.print(tree(trace, reader.spans({"trace_id": trace.trace_id}).rows))
 
 
-@contextmanager
-def _progress(console: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console.print()
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)
-
-
-def _scores(result: EvaluationResult) -> Table:
-    """The summary, one scorer a line; `±` is half of the 95% interval."""
-    table = terminal.table("scorer", "mean", "±95%", "n", "failed", "unscored", right=("mean", "±95%", "n", "failed"))
-    for name, found in result.summary.items():
-        half = None if found.ci is None else (found.ci.high - found.ci.low) / 2
-        table.add_row(
-            terminal.text(name),
-            _number(found.mean, share=found.binary),
-            _number(half, share=found.binary),
-            str(found.n),
-            str(found.n_errors),
-            str(found.n_unscored),
-        )
-    return table
-
-
-def _number(value: float | None, *, share: bool) -> str:
-    return "–" if value is None else f"{value:.1%}" if share else f"{value:.3g}"
-
-
-def _totals(result: EvaluationResult) -> Text:
-    counted = f"{len(result.rows)} of {result.planned} questions, {result.errors} failed"
-    used = sum(result.tokens.get(name, 0) for name in ("input_tokens", "output_tokens"))
-    return Text(f"{counted} · {units.tokens(used)} tokens · {units.usd(result.cost)} at list price", style="dim")
-
-
 def _walk(tuned: Tuned) -> Text:
     found = tuned.quality
     return Text(
-        f"bm25-tuning: k1 {tuned.k1:.2f}, b {tuned.b:.2f} after {tuned.steps} steps: "
-        f"mean reciprocal rank {found.mrr:.3f}, right topic first {found.top_1:.1%}"
+        f"run bm25-tuning: best after {tuned.steps} steps with k1 {tuned.k1:.2f}, b {tuned.b:.2f}; "
+        f"mean reciprocal rank {found.mrr:.3f}, right topic first {found.top_1:.1%}",
+        style="dim",
     )
 
 
@@ -166,11 +130,3 @@ def _check_port(port: int) -> None:
                 f"the app cannot be served on 127.0.0.1:{port} ({error.strerror}). "
                 "Choose another with --port (make demo PORT=...), or --no-serve"
             ) from error
-
-
-def _serve(port: int) -> int:
-    try:
-        from weft.ui.serve import serve  # Streamlit is an extra
-    except ImportError as error:
-        raise MissingExtraError("serving the app", "ui") from error
-    return serve(port, runtime.active().home.path)
