@@ -119,7 +119,8 @@ def _lack(
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling it gives a coroutine: coroutine functions, partials of them, objects with an async `__call__`."""
-    if inspect.iscoroutinefunction(function):
-        return True
-    return not inspect.isroutine(function) and inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+    """Whether it is to be called on the event loop: coroutine functions, asynchronous generators, objects that are."""
+    for target in (function, getattr(type(function), "__call__", None)):  # noqa: B004
+        if inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target):
+            return True
+    return False

@@ -41,24 +41,26 @@ async def call(
         workers: where it is run if it is not async; None: right here, since it is quick.
     """
     if not is_async and workers is None:
-        return _timed(functools.partial(parameters.call, function, picked))
+        outcome = _timed(parameters, function, picked)
+        _pass_on(outcome.error)
+        return outcome
     limit = asyncio.timeout(timeout_s)
     started = time.perf_counter()
     try:
         async with limit:
-            if is_async:
-                value = await parameters.call(function, picked)
+            if workers is None or is_async:
+                value = parameters.call(function, picked)
             else:
-                assert workers is not None
-                blocking = functools.partial(_timed, functools.partial(_in_thread, parameters, function, picked))
-                outcome = await workers.run(blocking)
-                if outcome.error is not None or not hasattr(outcome.value, "__await__"):
-                    _pass_on(outcome.error)
+                outcome = await workers.run(functools.partial(_timed, parameters, function, picked))
+                _pass_on(outcome.error)
+                if outcome.error is not None or not _waits(outcome.value):
                     return outcome
-                value = await outcome.value  # a plain function that returned a coroutine
+                value = outcome.value  # a plain function that returned a coroutine
+            if hasattr(value, "__await__"):
+                value = await value
             if isinstance(value, AsyncIterator):
                 value = [item async for item in value]
-            elif is_async and isinstance(value, Iterator):
+            elif isinstance(value, Iterator):
                 value = list(value)
     except TimeoutError as error:
         seconds = time.perf_counter() - started
@@ -76,15 +78,17 @@ async def call(
     return Outcome(value, None, time.perf_counter() - started)
 
 
-def _in_thread(parameters: Parameters, function: Callable[..., Any], picked: Mapping[str, Any]) -> Any:
-    value = parameters.call(function, picked)
-    return list(value) if isinstance(value, Iterator) else value
+def _waits(value: object) -> bool:
+    """Whether there is something to wait for: a coroutine, or an asynchronous stream."""
+    return hasattr(value, "__await__") or isinstance(value, AsyncIterator)
 
 
-def _timed(function: Callable[[], Any]) -> Outcome:
+def _timed(parameters: Parameters, function: Callable[..., Any], picked: Mapping[str, Any]) -> Outcome:
     started = time.perf_counter()
     try:
-        value = function()
+        value = parameters.call(function, picked)
+        if isinstance(value, Iterator):
+            value = list(value)
     except BaseException as error:
         return Outcome(None, error, time.perf_counter() - started)
     return Outcome(value, None, time.perf_counter() - started)

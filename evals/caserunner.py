@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from weft.evals.calls import Outcome, call, case_error
@@ -197,7 +196,7 @@ class CaseRunner:
     def _clean_score(self, score: Score) -> Score:
         if score.reason is None and score.label is None and score.error is None:
             return score
-        return replace(score, **{name: self._clean_text(getattr(score, name)) for name in ("label", "reason", "error")})
+        return Score(score.value, *(self._clean_text(text) for text in (score.label, score.reason, score.error)))
 
     def _clean_text(self, text: str | None) -> str | None:
         return None if text is None else str(self._stored(text))

@@ -45,12 +45,13 @@ def run(
 
     instrument()
     suite = load_suite(target)
-    options = {"limit": limit, "trials": trials, "concurrency": concurrency, "timeout_s": timeout, "project": project}
-    chosen = {name: value for name, value in options.items() if value is not None}
     results: list[EvaluationResult] = []
     interrupted = False
     for evaluation in suite.evaluations:
-        result, interrupted = _run(evaluation.with_options(**chosen))
+        chosen = evaluation.with_options(
+            trials=trials, concurrency=concurrency, timeout_s=timeout, limit=limit, project=project
+        )
+        result, interrupted = _run(chosen)
         if result is not None:
             results.append(result)
             if not json:
@@ -87,7 +88,8 @@ def _print_result(result: EvaluationResult) -> None:
     console.print(evalreport.summary_view(f"{result.name} · {model}", result.to_dict()))
     failed = next((row for row in result.rows if row.error is not None), None)
     if failed is not None:
-        which = "every case failed" if result.errors == len(result.rows) else f"{result.errors} cases failed"
+        count = f"{result.errors} of {len(result.rows)} cases" if len(result.rows) > 1 else "the case"
+        which = "every case failed" if result.errors == len(result.rows) else f"{count} failed"
         look = f" (weft traces show {failed.trace_id})" if failed.trace_id else ""
         console.print(terminal.text(f"{which}; the first: {terminal.escape(failed.error, 200)}{look}", "red"))
     broken = next(

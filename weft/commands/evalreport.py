@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -84,7 +84,7 @@ def summary_view(title: str, summary: Mapping[str, Any]) -> Group:
             Text(units.count(errors), style="red" if errors else ""),
             units.count(found.get("n_unscored")),
         )
-    lines = [Text.assemble(terminal.text(title, "bold")), table, _totals(summary)]
+    lines: list[RenderableType] = [Text.assemble(terminal.text(title, "bold")), table, _totals(summary)]
     for name, found in scorers.items():
         if found.get("floor") is not None:
             floor = units.percent(found["floor"])
@@ -130,7 +130,7 @@ def _totals(summary: Mapping[str, Any]) -> Text:
 def cases_table(cases: Iterable[StoredCase], scorers: Iterable[str]) -> Table:
     """Cases as a table: what went in, what came out, every score."""
     names = list(scorers)
-    table = terminal.table("row", "input", "output", *names, "latency", right=(*names, "latency"))
+    table = terminal.table("row", "input", "output", *names, "took", right=(*names, "took"))
     for case in cases:
         outcome = (
             terminal.text(case.error, "red", _CELL)
