@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weft.tracking.errors import UsageError
-from weft.tracking.tables import Table
+from weft.tracking.tables import Table, is_frame
 
 EXACT = 1 << 53
 """Whole numbers up to here survive as a float."""
@@ -60,6 +60,8 @@ def _split(values: Mapping[str, Any], prefix: str, parts: Parts, depth: int) -> 
                 parts.scalars[name] = number
         elif isinstance(value, Table):
             parts.tables[name] = value
+        elif is_frame(value):
+            parts.tables[name] = Table(dataframe=value)
         elif isinstance(value, Mapping) and value and depth and all(isinstance(inner, str) for inner in value):
             _split(value, f"{name}.", parts, depth - 1)
         else:

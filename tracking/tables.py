@@ -55,7 +55,7 @@ class Table:
         if len(given) > 1:
             raise UsageError("a Table takes its rows from one of data=, rows= and dataframe=, not from several")
         source: Any = given[0] if given else ()
-        if _is_frame(source):
+        if is_frame(source):
             found, source = _from_frame(source)
             columns = found if columns is None else columns
         elif hasattr(source, "tolist"):  # a numpy array
@@ -182,7 +182,8 @@ def _check_columns(columns: Iterable[Any]) -> list[str]:
     return names
 
 
-def _is_frame(value: object) -> bool:
+def is_frame(value: object) -> bool:
+    """Whether this is a pandas DataFrame; pandas is not imported to find out."""
     pandas = sys.modules.get("pandas")  # who passes a DataFrame has imported it
     return pandas is not None and isinstance(value, getattr(pandas, "DataFrame", ()))
 

@@ -1,0 +1,52 @@
+"""Names that are given are readable and valid; those that people choose are checked by one rule each."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weft.tracking import names
+from weft.tracking.errors import UsageError
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_generated_names_pass_the_rules_for_chosen_ones(uid: bytes) -> None:
+    assert names.check_run_id(names.run_id(uid)) == names.run_id(uid)
+    assert re.fullmatch(r"[0-9a-z]{8}", names.run_id(uid))
+    assert re.fullmatch(r"[a-z]+-[a-z]+-[1-9][0-9]{0,2}", names.run_name(uid))
+
+
+@given(st.text(max_size=200))
+def test_any_text_gives_an_artifact_name(text: str) -> None:
+    assert names.check_artifact(names.artifact_name(text))
+
+
+@given(st.text(max_size=140), st.sampled_from([names.check_project, names.check_run_id, names.check_artifact]))
+def test_a_name_is_taken_as_it_is_or_refused(text: str, check: object) -> None:
+    try:
+        taken = check(text)  # type: ignore[operator]
+    except UsageError:
+        return
+    assert taken == text
+
+
+@pytest.mark.parametrize(
+    ("tags", "kept"),
+    [(None, []), ((), []), ("one", ["one"]), (["a", "b", "a"], ["a", "b"]), (iter(["x"]), ["x"])],
+)
+def test_tags_become_a_list_without_repeats(tags: object, kept: list[str]) -> None:
+    assert names.check_tags(tags) == kept  # type: ignore[arg-type]
+
+
+def test_every_bad_tag_is_in_one_error() -> None:
+    with pytest.raises(UsageError, match=r"'', 7, 'y{65}'"):
+        names.check_tags(["", "good", 7, "y" * 65])  # type: ignore[list-item]
+
+
+def test_versions_are_numbers_behind_a_v() -> None:
+    assert [names.version_number(text) for text in ("v0", "v12", "latest", "v", "v1x", "1")] == [
+        0, 12, None, None, None, None,
+    ]  # fmt: skip
