@@ -21,6 +21,8 @@ TOOL = {
     "function": {"name": "lookup", "parameters": {"type": "object", "properties": {"topic": {"type": "string"}}}},
 }
 MODEL = "gpt-4o-mini"
+BROKEN = "Connection error|peer closed connection"
+"""What openai 3 says of a stream that broke, and what httpx says, which openai 2 passes on."""
 
 
 @pytest.fixture(autouse=True)
@@ -193,11 +195,11 @@ def test_closing_and_dropping_a_stream_end_the_span(client, spans) -> None:
 
 def test_a_stream_that_breaks_is_an_error_with_what_had_come(client, provider, spans) -> None:
     provider.cut_next_stream(after_chunks=3)
-    with pytest.raises(openai.APIConnectionError):
+    with pytest.raises(Exception, match=BROKEN) as raised:
         list(create(client, stream=True))
     (found,) = spans
     assert found.status == "error"
-    assert found.error["type"] == "openai.APIConnectionError"
+    assert found.error["type"].endswith(type(raised.value).__name__)
     assert content(found) == "What is"
 
 
@@ -292,7 +294,7 @@ async def test_an_async_stream_that_is_closed_or_breaks_ends_its_span(aclient, p
             break
     await stream.close()
     provider.cut_next_stream(after_chunks=2)
-    with pytest.raises(openai.APIConnectionError):
+    with pytest.raises(Exception, match=BROKEN):
         [chunk async for chunk in await create(aclient, stream=True)]
     assert [found.status for found in spans] == ["ok", "error"]
     assert [content(found) for found in spans] == ["What", "What"]
