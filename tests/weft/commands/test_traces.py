@@ -1,0 +1,109 @@
+"""`weft traces`: lists and trees that show what was recorded, harmlessly, and say what to do when there is nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import weft
+
+HOSTILE = "\x1b[2J\x1b[31mred[/] [bold]b[/bold] \u202egnp.exe\u202c"
+
+
+def _weft(*arguments: str, code: int = 0) -> str:
+    run = subprocess.run([sys.executable, "-m", "weft.cli", *arguments], capture_output=True, text=True, check=False)
+    assert run.returncode == code, run.stderr + run.stdout
+    return run.stdout if code == 0 else run.stderr
+
+
+@weft.op(kind="tool")
+def lookup(word: str) -> list[str]:
+    if word == "bad":
+        raise ValueError(HOSTILE)
+    return [word, word]
+
+
+@weft.op(kind="agent")
+def ask(question: str) -> str:
+    return " ".join(lookup(question))
+
+
+@pytest.fixture
+def recorded(home: Path) -> Path:
+    weft.configure(home=home, project="cli")
+    ask("first")
+    ask("second")
+    with pytest.raises(ValueError, match="red"):
+        ask("bad")
+    return home
+
+
+def test_an_empty_home_says_how_to_fill_it(home: Path) -> None:
+    assert "@weft.op" in _weft("traces", "ls")
+
+
+def test_traces_are_listed_newest_first(recorded: Path) -> None:
+    rows = json.loads(_weft("traces", "ls", "--json"))
+
+    assert [row["input_preview"] for row in rows] == ["bad", "second", "first"]
+    assert [row["status"] for row in rows] == ["error", "ok", "ok"]
+    assert [row["span_count"] for row in rows] == [2, 2, 2]
+
+
+def test_filters_narrow_the_list(recorded: Path) -> None:
+    def listed(*options: str) -> list[str]:
+        return [row["input_preview"] for row in json.loads(_weft("traces", "ls", "--json", *options))]
+
+    assert listed("--status", "error") == ["bad"]
+    assert listed("--text", "seco") == ["second"]
+    assert listed("--name", "ask", "--since", "1h", "--limit", "1") == ["bad"]
+    assert listed("--project", "other") == []
+
+
+def test_user_text_reaches_the_terminal_as_text(recorded: Path) -> None:
+    trace = json.loads(_weft("traces", "ls", "--json", "--status", "error"))[0]["trace_id"]
+    for shown in (_weft("traces", "ls"), _weft("traces", "show", trace)):
+        assert "\x1b[2J" not in shown
+        assert "\u202e" not in shown
+    assert "\\x1b[2J" in _weft("traces", "show", trace)
+
+
+def test_one_trace_is_shown_as_a_tree_by_its_id_or_either_end_of_it(recorded: Path) -> None:
+    trace = json.loads(_weft("traces", "ls", "--json", "--text", "first"))[0]["trace_id"]
+
+    for ident in (trace, trace[-8:], trace[:26]):
+        shown = _weft("traces", "show", ident)
+        assert "agent" in shown
+        assert "└── tool" in shown
+
+
+def test_show_json_holds_the_payloads(recorded: Path) -> None:
+    trace = json.loads(_weft("traces", "ls", "--json", "--text", "first"))[0]["trace_id"]
+    spans = json.loads(_weft("traces", "show", trace, "--json"))["spans"]
+
+    assert [(span["name"], span["inputs"], span["output"]) for span in spans] == [
+        ("ask", {"question": "first"}, "first first"),
+        ("lookup", {"word": "first"}, ["first", "first"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("show", "zz"), 64, "hex"),
+        (("show", "f" * 32), 1, "weft traces ls"),
+        (("show", "0"), 64, "several"),
+        (("ls", "--since", "yesterday"), 64, "24h"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_an_exit_code(
+    recorded: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    error = _weft("traces", *arguments, code=code)
+
+    assert said in error
+    assert len(error.strip().splitlines()) == 1

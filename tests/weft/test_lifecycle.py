@@ -1,0 +1,88 @@
+"""configure, init, flush: what they change, and what they refuse."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import weft
+from weft.tracking import runtime
+
+
+def test_configure_takes_arguments_over_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WEFT_PROJECT", "from-env")
+
+    assert weft.configure(home=tmp_path).project == "from-env"
+    assert weft.configure(home=tmp_path, project="given").project == "given"
+
+
+def test_an_unknown_mode_is_refused_at_the_call(tmp_path: Path) -> None:
+    with pytest.raises(weft.Error, match="online, offline, disabled"):
+        weft.configure(home=tmp_path, mode="sometimes")
+
+
+def test_disabled_records_nothing_and_changes_nothing(tmp_path: Path) -> None:
+    weft.configure(home=tmp_path / "home", mode="disabled")
+
+    @weft.op
+    def double(x: int) -> int:
+        return 2 * x
+
+    with weft.init("p") as run:
+        assert double(2) == 4
+        run.log({"a": 1})
+    assert not (tmp_path / "home").exists()
+
+
+def test_run_config_and_summary_follow_the_active_run(home: Path) -> None:
+    assert weft.run is None
+    run = weft.init("p", config={"lr": 0.1})
+    assert weft.run is run
+    assert weft.config["lr"] == 0.1
+    weft.log({"loss": 1.0})
+    weft.finish()
+    assert weft.run is None
+
+
+def test_flush_makes_what_was_handed_over_survive_a_power_cut(home: Path) -> None:
+    run = weft.init("p")
+    run.log({"a": 1})
+    weft.flush()
+
+    assert not any(segment is not None and segment.dirty for segment in runtime.active().journal._segments)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"), [({"WEFT_MODE": "sometimes"}, "WEFT_MODE"), ({"WEFT_STORE": "nonsense://"}, "WEFT_STORE")]
+)
+def test_a_bad_environment_is_one_clear_line(home: Path, environment: dict[str, str], said: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "weft.cli", "traces", "ls"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+    assert run.returncode != 0
+    assert said in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_home_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    run = subprocess.run(
+        [sys.executable, "-m", "weft.cli", "traces", "ls"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "WEFT_HOME": str(tmp_path / "file")},
+    )
+
+    assert run.returncode == 1
+    assert "is a file" in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
