@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from weft.commands import evalreport, terminal
 from weft.tracking import runtime, units
@@ -23,6 +24,8 @@ app = typer.Typer(
     help="Evaluations: run a suite, list what was run, look at one.", no_args_is_help=True, add_completion=False
 )
 JOB_TYPE = "evaluation"
+SCORES_SHOWN = 4
+"""Lines of scores that a list gives one evaluation."""
 
 
 @app.command()
@@ -153,14 +156,16 @@ def ls(
 def _cells(found: RunRecord, now: int) -> list[Any]:
     model = found.config.get("model")
     scorers = evalreport.scorers_of(found.summary)
-    scores = ", ".join(f"{name} {evalreport.score_text(summary)}" for name, summary in scorers.items())
+    scores = [f"{name} {evalreport.score_text(summary)}" for name, summary in scorers.items()]
+    if len(scores) > SCORES_SHOWN:
+        scores[SCORES_SHOWN - 1 :] = [f"… and {len(scores) - SCORES_SHOWN + 1} more"]
     return [
         terminal.status(found.state),
-        terminal.text(found.id),
+        terminal.text(found.id, limit=32),
         terminal.text(found.name, limit=32),
         terminal.text(model.get("name", units.UNKNOWN) if isinstance(model, dict) else units.UNKNOWN, limit=24),
         units.count(found.summary.get("rows", found.trace_count)),
-        terminal.text(scores or units.UNKNOWN, limit=60),
+        Text("\n").join(terminal.text(score, limit=48) for score in scores) if scores else units.UNKNOWN,
         units.usd(found.summary.get("cost_usd")),
         units.age(found.started_ns, now),
     ]
