@@ -179,7 +179,8 @@ class Span(otel.Span):
         for name, count in usage.items():
             if not isinstance(name, str) or isinstance(count, bool) or not isinstance(count, int):
                 raise UsageError(f"usage maps names to whole numbers of tokens; {name!r} is {count!r}")
-        self._usage = {**(self._usage or {}), **usage}
+        if usage:  # without counts they are not known, which is not 0
+            self._usage = {**(self._usage or {}), **usage}
         self._model = model or self._model
         self._provider = provider or self._provider
 

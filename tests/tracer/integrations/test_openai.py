@@ -157,7 +157,7 @@ def test_the_usage_chunk_is_shown_to_who_asked_for_it(client, spans) -> None:
     assert all(chunk.choices for chunk in declined)
     first, second = spans
     assert first.usage is not None
-    assert not second.usage
+    assert second.usage is None
 
 
 def test_a_stream_is_a_context_manager_and_an_iterator(client, spans) -> None:
@@ -240,7 +240,7 @@ def test_an_error_reaches_the_user_unchanged_and_the_record_with_its_status(clie
     assert found.attributes["http.response.status_code"] == status
     assert found.attributes["error.type"] == type(raised.value).__name__
     assert found.model == f"status-{status}"
-    assert not found.usage
+    assert found.usage is None
 
 
 def test_retries_of_the_client_are_one_span(provider, spans) -> None:
