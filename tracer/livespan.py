@@ -227,6 +227,10 @@ class Span(otel.Span):
         except Exception as failure:
             rt.faults.note("end a span", failure)
 
+    def reopen(self) -> None:
+        """Take the end back: what had been left (a stream) goes on. Of several ends the last one stands."""
+        self._ended = False
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

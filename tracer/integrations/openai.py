@@ -151,6 +151,8 @@ def _answered(tracing: _Tracing, response: Any) -> Any:
 
 
 def _streamed(tracing: _Tracing, ended: Ended) -> None:
+    if ended.again:
+        tracing.span.reopen()
     more = {} if ended.first_chunk_s is None else {semconv.TIME_TO_FIRST_CHUNK: round(ended.first_chunk_s, 6)}
     _finish(tracing, lambda: ended.response, more, ended.error)
 

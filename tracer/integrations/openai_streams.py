@@ -26,15 +26,17 @@ class Ended(NamedTuple):
     error: BaseException | None
     first_chunk_s: float | None
     """Seconds from the request to the first chunk with content."""
+    again: bool = False
+    """It had ended before (a `break`), and was read on."""
 
 
 class Follower:
-    """Takes the chunks of one stream and says once how it ended. Never raises into the stream."""
+    """Takes the chunks of one stream and says how it ended. Never raises into the stream."""
 
     def __init__(self, finish: Callable[[Ended], None], *, hide_usage: bool) -> None:
         """
         Args:
-            finish: called once.
+            finish: called at the end; once more where a stream that had been left was read on.
             hide_usage: the chunk that only holds the usage was asked for by us; the user shall not see it.
         """
         self.pulling = False
@@ -44,10 +46,11 @@ class Follower:
         self._assembly = ChatAssembly()
         self._began = perf_counter()
         self._first_chunk_s: float | None = None
-        self._ended = False
+        self._ended = self._resumed = False
 
     def take(self, chunk: Any) -> bool:
         """Record a chunk; whether the user shall see it."""
+        self._resumed = self._ended
         try:
             found = plain(chunk) or {}
             self._assembly.add(found)
@@ -59,11 +62,11 @@ class Follower:
             return True
 
     def end(self, error: BaseException | None = None) -> None:
-        """The stream is over; a second call does nothing."""
-        if self._ended:
+        """The stream is over; a second call does nothing, unless it was read on since."""
+        if self._ended and not self._resumed:
             return
-        self._ended = True
-        self._finish(Ended(self._assembly.result(), error, self._first_chunk_s))
+        again, self._ended, self._resumed = self._ended, True, False
+        self._finish(Ended(self._assembly.result(), error, self._first_chunk_s, again))
 
     def watch(self, response: Any, name: str) -> None:
         """End when the response is closed from outside, by whichever object holds it (`client...stream()` does)."""

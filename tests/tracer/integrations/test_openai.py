@@ -178,6 +178,16 @@ def test_breaking_off_ends_the_span_with_what_was_read(client, spans) -> None:
     stream.close()
 
 
+def test_a_stream_that_is_left_and_read_on_is_recorded_to_its_end(client, spans) -> None:
+    stream = create(client, stream=True)
+    first = next(iter(stream))
+    assert first.choices[0].delta.role == "assistant"
+    assert (spans[0].status, spans[0].usage) == ("ok", None)
+    list(stream)
+    assert content(spans[0]) == "What is a generator?"
+    assert spans[0].usage is not None
+
+
 def test_closing_and_dropping_a_stream_end_the_span(client, spans) -> None:
     closed = create(client, stream=True)
     next(closed)
