@@ -103,7 +103,9 @@ class TracedStream(Stream[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         try:
-            yield from self._iterator
+            # Not `yield from`: it would close the reader after a `break`, and the stream could not be read on.
+            for chunk in self._iterator:  # noqa: UP028
+                yield chunk
         finally:
             self._follower.end()  # after a `break`; otherwise it has ended already
 
