@@ -17,7 +17,7 @@ from weft.tracking.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     import pandas
-    import pyarrow  # type: ignore[import-untyped]
+    import pyarrow
 
 Target: TypeAlias = "str | PathLike[str] | IO[bytes]"
 
@@ -252,7 +252,7 @@ def _native(arrow: Any, values: Sequence[Any]) -> Any:
 def _pyarrow(what: str) -> tuple[Any, Any]:
     try:
         import pyarrow  # optional, and slow to import
-        import pyarrow.parquet  # type: ignore[import-untyped]
+        import pyarrow.parquet
     except ImportError as error:
         raise MissingExtraError(what, "tables") from error
     return pyarrow, pyarrow.parquet

@@ -20,8 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weft.tracking import exits, runs, runtime
+from weft.tracking.access import open_store
 from weft.tracking.encoding import decode
 from weft.tracking.errors import UsageError
+from weft.tracking.readmodels import RunRecord
 from weft.tracking.records import ArtifactLogged, MetricsLogged, Record, RunFinished, RunStarted, RunUpdated
 from weft.tracking.settings import Settings
 from weft.tracking.tables import Table
@@ -540,6 +542,64 @@ def test_a_script_ends_its_run(
     if body.endswith("1 / 0"):
         assert "ZeroDivisionError" in done.stderr
         assert decode(record.error)["type"] == "ZeroDivisionError"
+
+
+def _stored() -> list[RunRecord]:
+    with open_store() as store:
+        return list(store.reader().runs(order="started_ns").rows)
+
+
+def test_what_was_recorded_is_what_is_read(home: Path) -> None:
+    """Journal, ingester and a real store between; by hand wins in the summary until it is logged again."""
+    with runs.init(project="p", config={"lr": 0.1, "deep": {"a": [1, None]}}, tags=["x"], notes="n") as run:
+        run.log({"loss": 1.0, "nan": math.nan, "text": "hello", "best": 1.0})
+        run.summary["best"] = 9
+        run.log({"loss": 0.5, "inf": math.inf}, step=7)
+        run.log({"loss": 0.75}, step=3)
+        run.config.update({"lr": 0.2}, allow_val_change=True)
+        run.name = "renamed"
+    [found] = _stored()
+    assert (found.id, found.project, found.name, found.state, found.step) == (run.id, "p", "renamed", "finished", 7)
+    assert found.config == {"lr": 0.2, "deep": {"a": [1, None]}}
+    assert (found.tags, found.notes) == (["x"], "n")
+    assert found.summary["best"] == 9
+    assert math.isnan(found.summary.pop("nan"))
+    assert found.summary == {"loss": 0.5, "best": 9, "inf": math.inf}
+    with open_store() as store:
+        history = store.reader().history(found.uid)
+        rich = store.reader().rich(found.uid)
+    assert list(history["loss"].steps) == [0, 3, 7]
+    assert list(history["loss"].values) == [1.0, 0.75, 0.5]
+    assert history["loss"].late == 1
+    assert [(item["key"], item["step"], item["value"]) for item in rich] == [("text", 0, "hello")]
+
+
+def test_the_same_id_again_goes_on_with_the_run(home: Path) -> None:
+    with runs.init(project="p", id="mine", config={"lr": 1, "bs": 2}) as run:
+        run.log({"a": 1})
+    with runs.init(project="p", id="mine", config={"lr": 3}) as run:
+        run.log({"a": 2}, step=1)
+        [found] = _stored()
+        assert (found.state, found.config) == ("running", {"lr": 3, "bs": 2})
+    [found] = _stored()
+    assert (found.state, found.step, found.summary) == ("finished", 1, {"a": 2.0})
+
+
+def test_a_killed_script_shows_as_crashed_with_all_that_it_logged(tmp_path: Path) -> None:
+    body = "runs.init()\nfor n in range(100):\n    runs.log({'a': n})\nos.kill(os.getpid(), 9)"
+    done = _script(tmp_path, body)
+    assert done.returncode == -9
+    [found] = _stored()
+    assert (found.state, found.step, found.summary) == ("crashed", 99, {"a": 99.0})
+
+
+def test_a_failed_script_shows_its_error(tmp_path: Path) -> None:
+    _script(tmp_path, "runs.init()\nraise ValueError('token=abcdefgh12345678')")
+    [found] = _stored()
+    assert found.state == "failed"
+    assert found.error is not None
+    assert found.error["type"] == "ValueError"
+    assert "abcdefgh12345678" not in str(found.error)
 
 
 def test_a_users_excepthook_runs_once(tmp_path: Path, journaled: Journaled) -> None:
