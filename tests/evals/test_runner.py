@@ -19,6 +19,8 @@ from weft.evals.results import EvaluationResult
 from weft.evals.scorer import Score, Scorer
 from weft.evals.scorers import cost, exact_match, latency
 from weft.evals.stored import cases_of
+from weft.testing import ChatReply, ChatRequest, LoopbackProvider
+from weft.tracer.instrument import instrument, uninstrument
 from weft.tracer.span import span
 from weft.tracking import runs, runtime
 from weft.tracking.access import open_store
@@ -614,3 +616,32 @@ class TestUsage:
         assert result.rows[0].latency_s is not None
         assert result.rows[0].latency_s < 0.15
         assert result.rows[0].scores["latency"].value == result.rows[0].latency_s
+
+    async def test_an_openai_model_brings_its_tokens_and_its_price(self) -> None:
+        """Through the ordinary client, over HTTP, with the integration installed."""
+        openai = pytest.importorskip("openai")
+
+        def reply(request: ChatRequest) -> ChatReply:
+            return ChatReply(content=answer(request.last_user_text))
+
+        instrument()
+        try:
+            with LoopbackProvider(reply) as provider:
+                async with openai.AsyncOpenAI(base_url=provider.base_url, api_key="not-a-key") as client:
+
+                    async def model(question: str) -> Any:
+                        got = await client.chat.completions.create(
+                            model="gpt-4o-mini", messages=[{"role": "user", "content": question}]
+                        )
+                        return got.choices[0].message.content
+
+                    result = await Evaluation(ROWS, [right, cost()]).evaluate(model)
+        finally:
+            uninstrument()
+        assert result.summary["right"].mean == 1.0
+        assert result.tokens["input_tokens"] > 0
+        assert result.cost is not None
+        assert result.cost > 0
+        with open_store() as store:
+            (trace,) = store.reader().traces({"trace_id": result.rows[0].trace_id}).rows
+        assert trace.cost == result.rows[0].cost
