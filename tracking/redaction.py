@@ -213,8 +213,8 @@ def _clean(value: Any) -> Any:
     if kind is dict:
         if value.get(TAG) == "map" and type(value.get("v")) is list:
             return _clean_pairs(value)
-        cleaned = {key: _clean_entry(key, item, value) for key, item in value.items()}
-        return value if all(cleaned[key] is item for key, item in value.items()) else cleaned
+        cleaned = {_clean(key): _clean_entry(key, item, value) for key, item in value.items()}
+        return value if all(cleaned.get(key, cleaned) is item for key, item in value.items()) else cleaned
     return value
 
 
