@@ -195,6 +195,8 @@ class _Walk:
             del self.open[id(value)]
 
     def _container(self, value: object, depth: int) -> object:
+        if type(value) is Tag:
+            return self._tag(value, depth)
         if isinstance(value, Enum):
             return self.build(value.value, depth)
         if isinstance(value, str):

@@ -107,7 +107,7 @@ _SIX = "|".join(
         *map(_any_case, ("zation", "sation")),
     ]
 )
-_THREE = "[^A-Za-z0-9](?:[pP][wW][dD]|[jJ][wW][tT])"
+_THREE = "(?:[^A-Za-z]|[bfnrt])(?:[pP][wW][dD]|[jJ][wW][tT])"
 
 
 def _ends_name(closing: str) -> str:
@@ -115,11 +115,15 @@ def _ends_name(closing: str) -> str:
 
 
 _find_key = re.compile(f'":{_ends_name(chr(34) + ":")}'.encode()).search
+# What may stand before a secret: no letter or digit, or the escape of a control character.
+_BEFORE = rb"(?:(?<=[^A-Za-z0-9]%b)|(?<=\\[bfnrt]%b)|(?<=\\u00[0-9a-f]{2}%b))"
 _find_dash = re.compile(
-    rb"-(?:(?<=[^A-Za-z0-9][sr]k-)[A-Za-z0-9_-]{8}|(?<=xox[abeoprs]-)|(?<=glpat-)|----BEGIN [A-Z0-9 ]*PRIV)"
+    rb"-(?:"
+    + _BEFORE.replace(b"%b", rb"[sr]k-")
+    + rb"[A-Za-z0-9_-]{8}|(?<=xox[abeoprs]-)|(?<=glpat-)|----BEGIN [A-Z0-9 ]*PRIV)"
 ).search
 _find_underscore = re.compile(
-    rb"_(?:(?<=gh[pousr]_)[A-Za-z0-9]{16}|(?<=github_pat_)|(?<=[^A-Za-z0-9]hf_)[A-Za-z0-9]{16}"
+    rb"_(?:(?<=gh[pousr]_)[A-Za-z0-9]{16}|(?<=github_pat_)|" + _BEFORE.replace(b"%b", b"hf_") + rb"[A-Za-z0-9]{16}"
     rb"|(?<=[sr]k_live_)|(?<=[sr]k_test_))"
 ).search
 _find_a = re.compile(rb"A(?:KIA[0-9A-Z]{16}|SIA[0-9A-Z]{16}|Iza[\w-]{20})").search

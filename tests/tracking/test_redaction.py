@@ -86,6 +86,7 @@ def test_a_secret_is_found_by_its_look(kind: str) -> None:
         {"messages": [{"role": "user", "content": f"My key is {secret}, thanks.\nBye"}]},
         {"arguments": json.dumps({"value": secret})},
         {"a": {"b": [{"c": f"({secret})"}]}},
+        *[{"line": f"a{before}{secret}{before}b"} for before in '\n\t\r\b\f\x1b\x00 "\\é,;'],
     ):
         clean = redact(encode(value))
         assert secret.encode() not in clean
