@@ -240,7 +240,7 @@ def check_path(name: object) -> str:
             f"{name!r:.200} cannot be a path in an artifact: it must be relative, with / between plain names, "
             "without .., backslashes, drive letters or control characters"
         )
-    return name
+    return str.__str__(name)
 
 
 def _files(folder: Path, inside: tuple[Path, ...]) -> Iterator[Path]:

@@ -38,7 +38,12 @@ def ending_of(error: BaseException | None) -> Ending:
 
 def _number(code: object) -> int:
     """As the interpreter does: nothing is 0, a number itself, anything else is printed and 1."""
-    return 0 if code is None else code if isinstance(code, int) else 1
+    return exit_code(code) if code is None or isinstance(code, int) else 1
+
+
+def exit_code(code: int | None) -> int:
+    """A plain number for the record; None is 0, and one that no system knows is 1."""
+    return 0 if code is None else int(code) if -(1 << 31) <= code < 1 << 32 else 1
 
 
 class Watch:

@@ -31,8 +31,8 @@ _NOUNS_TEXT = (
 )
 _NOUNS = _NOUNS_TEXT.split()
 
-_PROJECT_BARRED = re.compile(r"[/\\#?%:\x00-\x1f\x7f]")
-_RUN_ID_BARRED = re.compile(r"[:;,#?/'\x00-\x1f\x7f]")
+_PROJECT_BARRED = re.compile(r"[/\\#?%:\x00-\x1f\x7f\ud800-\udfff]")
+_RUN_ID_BARRED = re.compile(r"[:;,#?/'\x00-\x1f\x7f\ud800-\udfff]")
 _ARTIFACT = re.compile(r"[A-Za-z0-9_.\-]{1,128}")
 _VERSION = re.compile(r"v\d+")
 
@@ -61,7 +61,7 @@ def uid_of(project: str, ident: str) -> bytes:
 
 def check_project(name: str) -> str:
     r"""The name, if a project may have it: 1 to 128 characters, none of / \ # ? % : and no control character."""
-    _need_text("a project's name", name)
+    name = _exact("a project's name", name)
     barred = _PROJECT_BARRED.search(name)
     if barred:
         raise UsageError(f"a project's name must not hold {barred.group()!r}: {name!r}. Use - or _ instead")
@@ -72,7 +72,7 @@ def check_project(name: str) -> str:
 
 def check_run_id(ident: str) -> str:
     """The id, if a run may have it: 1 to 128 characters, none of : ; , # ? / ' and no control character."""
-    _need_text("a run's id", ident)
+    ident = _exact("a run's id", ident)
     barred = _RUN_ID_BARRED.search(ident)
     if barred:
         raise UsageError(f"a run's id must not hold {barred.group()!r}: {ident!r}. Use - or _ instead")
@@ -89,7 +89,7 @@ def check_tags(tags: str | Iterable[str] | None) -> list[str]:
         raise UsageError(
             f"a tag is text of 1 to 64 characters; these are not: {', '.join(f'{tag!r:.80}' for tag in bad)}"
         )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(check_text("a tag", tag) for tag in found))
 
 
 def check_artifact(name: str) -> str:
@@ -99,7 +99,7 @@ def check_artifact(name: str) -> str:
             f"an artifact's name is 1 to 128 of A-Z a-z 0-9 _ . -, this one is {name!r:.150}. "
             "`weft.tracking.names.artifact_name(text)` makes one of any text"
         )
-    return name
+    return str.__str__(name)
 
 
 def artifact_name(text: str) -> str:
@@ -117,7 +117,7 @@ def check_aliases(aliases: str | Iterable[str] | None) -> list[str]:
             raise UsageError(f"an alias must not hold / or :, this one is {alias!r}")
         if _VERSION.fullmatch(alias):
             raise UsageError(f"{alias!r} is how versions are called; the store gives those. Choose another alias")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(check_text("an alias", alias) for alias in found))
 
 
 def version_number(text: str) -> int | None:
@@ -125,6 +125,20 @@ def version_number(text: str) -> int | None:
     return int(text[1:]) if _VERSION.fullmatch(text) else None
 
 
-def _need_text(what: str, value: object) -> None:
+def check_text(what: str, value: object) -> str:
+    """Free text as a record holds it: a plain `str`, bytes that were no UTF-8 (a file name's) as escapes.
+
+    A record takes every field as it is typed; one of another type could not be read back.
+    """
+    return _exact(what, value).encode("utf-8", "backslashreplace").decode()
+
+
+def check_optional_text(what: str, value: object) -> str | None:
+    """As `check_text`; None stays None."""
+    return None if value is None else check_text(what, value)
+
+
+def _exact(what: str, value: object) -> str:
     if not isinstance(value, str):
         raise UsageError(f"{what} must be text, got {type(value).__name__}: {value!r:.80}")
+    return str.__str__(value)

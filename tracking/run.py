@@ -62,15 +62,16 @@ class Run:
         self.project: str = names.check_project(project or active.settings.project)
         """The project's name."""
         # The same id in the same project is the same run, in whichever process: no store need be asked.
-        self.uid: bytes = active.ids.uid() if id is None else names.uid_of(self.project, names.check_run_id(id))
+        chosen = None if id is None else names.check_run_id(id)
+        self.uid: bytes = active.ids.uid() if chosen is None else names.uid_of(self.project, chosen)
         """16 bytes, unique everywhere."""
-        self.id: str = id or names.run_id(self.uid)
+        self.id: str = chosen or names.run_id(self.uid)
         """Unique in its project."""
-        self._name = name or names.run_name(self.uid)
+        self._name = names.check_optional_text("a run's name", name) or names.run_name(self.uid)
         self._tags = names.check_tags(tags)
-        self._notes = notes
-        self.group = group
-        self.job_type = job_type
+        self._notes = names.check_optional_text("a run's notes", notes)
+        self.group: str | None = names.check_optional_text("a run's group", group)
+        self.job_type: str | None = names.check_optional_text("a run's job_type", job_type)
         self.config = Config(config, functools.partial(self._updated, "config"))
         self.summary = Summary(functools.partial(self._updated, "summary"))
         self.state = "running"
@@ -93,9 +94,9 @@ class Run:
                 active.ids.wall_ns(),
                 config=self._json(self.config.as_dict()),
                 tags=self._tags,
-                group=group,
-                job_type=job_type,
-                notes=notes,
+                group=self.group,
+                job_type=self.job_type,
+                notes=self._notes,
                 parent_uid=None if parent is None else parent.uid,
                 metadata=self._json(runmetadata.collect()) if active.recording else None,
             )
@@ -115,8 +116,8 @@ class Run:
     def name(self, name: str) -> None:
         if not isinstance(name, str) or not name.strip():
             raise UsageError(f"a run's name must be text, got {name!r:.80}")
-        self._name = name
-        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), name=name))
+        self._name = names.check_text("a run's name", name)
+        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), name=self._name))
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -135,8 +136,8 @@ class Run:
 
     @notes.setter
     def notes(self, notes: str | None) -> None:
-        self._notes = notes
-        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), notes=notes or ""))
+        self._notes = names.check_optional_text("a run's notes", notes)
+        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), notes=self._notes or ""))
 
     @property
     def owned(self) -> bool:
@@ -259,6 +260,8 @@ class Run:
         return made
 
     def _log_artifact(self, artifact: Artifact, aliases: list[str], maker: bytes | None) -> None:
+        description = names.check_optional_text("an artifact's description", artifact.description)
+        name, kind = names.check_artifact(artifact.name), names.check_text("an artifact's type", artifact.type)
         artifact.mark_logged()
         if not self._runtime.recording:
             return
@@ -271,14 +274,14 @@ class Run:
             ArtifactLogged(
                 SCHEMA,
                 self.project,
-                artifact.name,
-                artifact.type,
+                name,
+                kind,
                 artifact.digest,
                 artifact.manifest_json,
                 artifact.size_bytes,
                 self._wall_ns(),
                 aliases=aliases,
-                description=artifact.description,
+                description=description,
                 metadata=self._json(artifact.metadata),
                 run_uid=maker,
             )
@@ -319,7 +322,9 @@ class Run:
 
     def finish(self, exit_code: int | None = 0) -> None:
         """End the run: `finished` for exit code 0, else `failed`. A second call does nothing."""
-        code = exit_code or 0
+        if exit_code is not None and not isinstance(exit_code, int):
+            raise UsageError(f"finish() takes a whole number as exit code, got {exit_code!r:.80}")
+        code = exits.exit_code(exit_code)
         self.end(exits.Ending("failed" if code else "finished", code, None))
 
     def end(self, ending: exits.Ending) -> None:

@@ -19,6 +19,8 @@ from weft.tracking.exits import Watch, ending_of
         (SystemExit(), "finished", 0, False),
         (SystemExit(0), "finished", 0, False),
         (SystemExit(7), "failed", 7, True),
+        (SystemExit(True), "failed", 1, True),
+        (SystemExit(1 << 70), "failed", 1, True),
         (SystemExit("a message"), "failed", 1, True),
         (GeneratorExit(), "failed", 1, True),
     ],

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from weft.tracking import exits, runs, runtime
 from weft.tracking.access import open_store
+from weft.tracking.artifacts import Artifact
 from weft.tracking.encoding import decode
 from weft.tracking.errors import UsageError
 from weft.tracking.readmodels import RunRecord
@@ -353,6 +354,11 @@ def test_names_tags_and_notes_may_change(home: Path, journaled: Journaled) -> No
         ({"id": "a:b"}, "must not hold ':'"),
         ({"tags": ["", "ok", "x" * 65]}, "these are not: '', 'xxx"),
         ({"config": 7}, "expected a dict or a namespace"),
+        ({"name": 7}, "name must be text"),
+        ({"group": 7}, "group must be text"),
+        ({"job_type": 7}, "job_type must be text"),
+        ({"notes": 7}, "notes must be text"),
+        ({"project": "\ud800"}, "must not hold"),
     ],
 )
 def test_bad_names_raise_at_init(home: Path, journaled: Journaled, arguments: dict[str, Any], says: str) -> None:
@@ -360,6 +366,37 @@ def test_bad_names_raise_at_init(home: Path, journaled: Journaled, arguments: di
         runs.init(**arguments)
     assert journaled() == []
     assert runtime.active().run is None
+
+
+class _Text(str):
+    """As numpy's: a text of another class."""
+
+
+def test_texts_of_any_kind_are_readable_records(home: Path) -> None:
+    """A field of a wrong type would stop every reader at that record: subclasses and broken bytes are made plain."""
+    text = _Text("text")
+    with runs.init(
+        project=_Text("p"),
+        id=_Text("mine"),
+        name="bad \ud800 bytes",
+        tags=[text],
+        group=text,
+        job_type=text,
+        notes=text,
+    ) as run:
+        run.log({text: 1, _Text("r"): text})
+        run.tags = [text, "\udcff"]
+        run.notes = "\ud800"
+        run.config.update({text: text})
+        artifact = Artifact(_Text("things"), type=text, description="\ud800")
+        artifact.add_bytes(b"x", _Text("a.txt"))
+        run.log_artifact(artifact, aliases=_Text("best"))
+        with pytest.raises(UsageError, match="whole number"):
+            run.finish("1")  # type: ignore[arg-type]
+        run.finish(True)
+    [found] = _stored()
+    assert (found.state, found.name, found.notes) == ("failed", "bad \\ud800 bytes", "\\ud800")
+    assert (found.tags, found.config, found.summary["text"]) == (["text", "\\udcff"], {"text": "text"}, 1.0)
 
 
 def test_a_second_init_finishes_the_first(home: Path, journaled: Journaled) -> None:
