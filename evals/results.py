@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft.evals import stats
 from weft.evals.scorer import Score
+from weft.tracking import units
 
 if TYPE_CHECKING:
     from weft.tracking.runs import Run
@@ -152,6 +153,19 @@ class EvaluationResult:
             "cost_usd": None if self.cost is None else float(self.cost),
             "tokens": dict(self.tokens),
         }
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {len(self.rows)} of {self.planned} cases, {self.errors} failed"]
+        width = max(map(len, self.summary), default=0)
+        for name, found in self.summary.items():
+            half = None if found.ci is None else found.ci.half_width
+            shown = units.percent(found.mean, half) if found.binary else units.plus_minus(found.mean, half)
+            labels = ", ".join(f"{label} {count}" for label, count in found.labels.items())
+            counts = f"n {found.n}, errors {found.n_errors}, unscored {found.n_unscored}"
+            lines.append(f"  {name:<{width}}  {labels if found.mean is None and labels else shown}  ({counts})")
+        if self.latency.p50 is not None:
+            lines.append(f"  latency p50 {self.latency.p50:.3g} s, cost {units.usd(self.cost)}")
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         parts = ", ".join(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from weft.tracking import encoding
 from weft.tracking.errors import MissingExtraError, UsageError
 
 Row = dict[str, Any]
@@ -67,7 +68,7 @@ def _jsonl(path: Path) -> Read:
             if not content:
                 continue
             try:
-                value = orjson.loads(content)
+                value = encoding.decode(content)  # what `Dataset.save` wrote comes back as it was, NaN too
             except orjson.JSONDecodeError as error:
                 broken.append(Broken(number, f"no valid JSON ({error.msg}) in {_shown(content)}"))
                 continue

@@ -24,7 +24,7 @@ OFFERED = ("output", "inputs", "row", "latency_s", "cost_usd", "usage", "trace_i
 output: the stored form of what the model returned. inputs: dict of the model's arguments. row: dict of all columns.
 latency_s: seconds of the model's call. cost_usd: Decimal or None. usage: tokens by name, or None. trace_id: hex.
 """
-RESERVED = frozenset({"rows", "errors", "latency_s", "cost_usd", "tokens"})
+RESERVED = frozenset({"rows", "planned", "errors", "scorer_errors", "latency_s", "cost_usd", "tokens"})
 """Keys of a run's summary that no scorer may take."""
 
 _CONTRACT = "a scorer returns a bool, a number, a text label, a Score, a dict of those, or None"
@@ -65,6 +65,8 @@ class Scorer(BaseModel):
     )
     name: str | None = None
     """How results call it; the class's name where none is given."""
+    columns: Mapping[str, str] = {}
+    """{parameter of `score`: column of the dataset}, where the two differ."""
 
     def score(self, *args: Any, **kwargs: Any) -> Any:
         """Judge one output. Ask by parameter name for a column of the row or for anything in `OFFERED`."""
@@ -118,9 +120,10 @@ def scorer(
     """
 
     def mark(target: F) -> F:
-        if not callable(target):
-            raise UsageError(f"@scorer marks functions, not {type(target).__name__}")
-        target.__weft_scorer__ = Marks(name, columns or {}, params or {}, inline)  # type: ignore[attr-defined]
+        try:
+            target.__weft_scorer__ = Marks(name, columns or {}, params or {}, inline)  # type: ignore[attr-defined]
+        except (AttributeError, ValueError, TypeError) as error:
+            raise UsageError(f"@scorer marks functions written in Python; {target!r} cannot be marked") from error
         return target
 
     return mark if function is None else mark(function)
@@ -155,15 +158,14 @@ class ScorerPlan:
         parameters = Parameters.of(function, f"scorer {name!r}")
         if not parameters.rest and not {*parameters.required, *parameters.optional}:
             raise UsageError(f"scorer {name!r} takes no arguments; let it take `output` or a column of the dataset")
-        unknown = set(marks.columns) - {*parameters.required, *parameters.optional}
+        columns = given.columns if isinstance(given, Scorer) else marks.columns
+        unknown = set(columns) - {*parameters.required, *parameters.optional}
         if unknown and not parameters.rest:
             raise UsageError(f"scorer {name!r}: columns= names {', '.join(sorted(unknown))}, which it does not take")
         params = dict(marks.params)
         if isinstance(given, BaseModel):
-            params = {key: getattr(given, key) for key in type(given).model_fields if key != "name"}
-        return cls(
-            name, function, parameters, marks.columns, marks.inline, is_async(function), params, code_digest(function)
-        )
+            params = {key: getattr(given, key) for key in type(given).model_fields if key not in ("name", "columns")}
+        return cls(name, function, parameters, columns, marks.inline, is_async(function), params, code_digest(function))
 
 
 def _function_of(given: object) -> Callable[..., Any]:

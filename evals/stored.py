@@ -12,7 +12,7 @@ from weft.tracking.tables import Table
 if TYPE_CHECKING:
     from weft.tracking.home import Home
     from weft.tracking.reader import Reader
-    from weft.tracking.readmodels import RunRecord
+    from weft.tracking.readmodels import RunRecord, SpanRecord
 
 
 def cases_of(reader: Reader, run: RunRecord, home: Home) -> list[StoredCase]:
@@ -27,6 +27,12 @@ def cases_of(reader: Reader, run: RunRecord, home: Home) -> list[StoredCase]:
         with blobs.open(found[0].manifest[FILE]["digest"]) as file:
             return from_table(Table.from_parquet(file))
     return _from_traces(reader, run)
+
+
+def _error(span: SpanRecord) -> str | None:
+    if span.error is not None:
+        return f"{span.error.get('type')}: {span.error.get('message')}"
+    return None if span.status == "ok" else span.status  # running, interrupted, cancelled
 
 
 def _from_traces(reader: Reader, run: RunRecord) -> list[StoredCase]:
@@ -47,7 +53,7 @@ def _from_traces(reader: Reader, run: RunRecord) -> list[StoredCase]:
                 inputs=span.inputs,
                 expected=attributes.get("weft.eval.expected"),
                 output=span.output,
-                error=None if span.error is None else f"{span.error.get('type')}: {span.error.get('message')}",
+                error=_error(span),
                 latency_s=attributes.get("weft.eval.latency_s"),
                 trace_id=span.trace_id,
                 cost_usd=None if span.cost is None else float(span.cost),

@@ -54,7 +54,10 @@ def test_equal_rows_give_an_equal_digest_and_other_rows_another() -> None:
 
 def test_a_saved_dataset_loads_with_the_same_ids_and_digest(tmp_path: Path) -> None:
     """JSONL out, JSONL in."""
-    rows = [{"q": "ä\n", "n": 1.5, "deep": {"a": [1, None, True]}}, {"q": "b", "n": 2, "deep": {}}]
+    rows = [
+        {"q": "ä\n", "n": 1.5, "deep": {"a": [1, None, True]}},
+        {"q": b"b", "n": float("inf"), "deep": {"$weft": 1}},
+    ]
     dataset = Dataset(rows)
     loaded = Dataset.load(dataset.save(tmp_path / "rows.jsonl"))
     assert list(loaded) == rows

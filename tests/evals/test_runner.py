@@ -645,3 +645,30 @@ class TestUsage:
         with open_store() as store:
             (trace,) = store.reader().traces({"trace_id": result.rows[0].trace_id}).rows
         assert trace.cost == result.rows[0].cost
+
+
+def test_a_result_reads_well_when_printed() -> None:
+    """Each scorer with its interval, and what failed."""
+
+    def tone(output: str) -> str:
+        return "calm"
+
+    printed = str(Evaluation(ROWS, [right, tone], name="sums").run(answer))
+    assert printed.startswith("sums: 6 of 6 cases, 0 failed\n")
+    assert "  right  100.0% ± 19.5  (n 6, errors 0, unscored 0)" in printed
+    assert "  tone   calm 6  (n 6, errors 0, unscored 0)" in printed
+
+
+def test_an_op_as_a_method_of_a_model_is_the_models_span() -> None:
+    """No second span around it."""
+
+    class Answerer(weft.Model):
+        @weft.op
+        def predict(self, question: str) -> str:
+            return answer(question)
+
+    result = evaluate(Answerer(), ROWS[:1], [right])
+    with open_store() as store:
+        spans = store.reader().spans({"trace_id": result.rows[0].trace_id}).rows
+    assert len(spans) == 3
+    assert sum(found.name.endswith("Answerer.predict") for found in spans) == 1

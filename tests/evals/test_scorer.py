@@ -126,6 +126,7 @@ def test_a_class_scorer_brings_its_settings() -> None:
     plan = ScorerPlan.of(Mentions(word="weft"))
     assert (plan.name, dict(plan.params), plan.is_async) == ("Mentions", {"word": "weft"}, True)
     assert ScorerPlan.of(Mentions(word="weft", name="weft?")).name == "weft?"
+    assert ScorerPlan.of(Mentions(word="weft", columns={"output": "draft"})).columns == {"output": "draft"}
     with pytest.raises(UsageError, match="is a class; give an instance"):
         ScorerPlan.of(Mentions)
 
@@ -145,3 +146,5 @@ def test_what_is_no_scorer_is_refused() -> None:
     ):
         with pytest.raises(UsageError, match=words):
             ScorerPlan.of(given)
+    with pytest.raises(UsageError, match="functions written in Python"):
+        scorer(len)

@@ -102,9 +102,16 @@ def _print_result(result: EvaluationResult) -> None:
         text = f"{result.scorer_errors} scorings failed; the first: {broken[0]}: {terminal.escape(broken[1], 200)}"
         console.print(terminal.text(text, "red"))
     line = terminal.status(result.run.state)
-    line.append(f"  run {result.run.id} in project {terminal.escape(result.run.project)}", style="default")
+    line.append(
+        f"  run {terminal.escape(result.run.id)} in project {terminal.escape(result.run.project)}", style="default"
+    )
     console.print(line)
     console.print(f"look at it: weft eval show {result.run.id}, or weft ui", style="dim", markup=False)
+
+
+def _ending(state: str, run_id: str, project: str) -> Text:
+    line = terminal.status(state)
+    return line.append(f"  run {terminal.escape(run_id)} in project {terminal.escape(project)}", style="default")
 
 
 def _as_json(result: EvaluationResult) -> dict[str, Any]:
@@ -204,9 +211,7 @@ def show(
         console.print(evalreport.cases_table(cases[:limit], names))
         if len(cases) > limit:
             console.print(f"{limit} of {len(cases):,} cases; --limit shows more", style="dim")
-    line = terminal.status(found.state)
-    line.append(f"  run {found.id} in project {terminal.escape(found.project)}", style="default")
-    console.print(line)
+    console.print(_ending(found.state, found.id, found.project))
 
 
 def _one(reader: Any, run_id: str, project: str | None) -> RunRecord:

@@ -49,15 +49,15 @@ def progress(name: str, planned: int, console: Console) -> Iterator[OnCase]:
 @contextmanager
 def _bar(name: str, planned: int, console: Console) -> Iterator[OnCase]:
     columns = (
-        TextColumn("{task.fields[title]}"),
+        TextColumn("{task.fields[title]}", markup=False),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[failed]}", style="red"),
+        TextColumn("{task.fields[failed]}", style="red", markup=False),
         TimeElapsedColumn(),
     )
     failed = 0
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=planned, title=Text(terminal.escape(name, 40)), failed="")
+        task = bar.add_task("", total=planned, title=terminal.escape(name, 40), failed="")
 
         def advance(case: CaseResult) -> None:
             nonlocal failed

@@ -174,16 +174,21 @@ def test_what_is_wrong_with_a_call_is_one_line(weft: Weft, suite: str, tmp_path:
         assert store.reader().runs().total == 0
 
 
-def test_ctrl_c_keeps_and_shows_what_was_done(home: Path, tmp_path: Path) -> None:
-    """A real SIGINT: exit code 2, the finished cases in the table and in the store, the run killed."""
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_ctrl_c_keeps_and_shows_what_was_done(home: Path, tmp_path: Path, kind: str) -> None:
+    """A real SIGINT: exit code 2, the finished cases in the table and in the store, the run killed.
+
+    A model that hangs in its thread does not hold up the end.
+    """
+    wait = "await asyncio.Event().wait()" if kind == "async def" else "threading.Event().wait()"
     path = tmp_path / "suite.py"
     path.write_text(
-        "import asyncio, os, signal, weft\n"
+        "import asyncio, os, signal, threading, weft\n"
         "rows = [{'id': str(i), 'q': i} for i in range(8)]\n"
-        "async def model(q):\n"
+        f"{kind} model(q):\n"
         "    if q == 3:\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"
-        "        await asyncio.Event().wait()\n"
+        f"        {wait}\n"
         "    return q\n"
         "stopped = weft.Evaluation(rows, [lambda output: True], name='stopped', model=model, concurrency=1)\n"
     )
