@@ -15,6 +15,7 @@ TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
 EMBEDDING_DIMENSIONS = "gen_ai.embeddings.dimension.count"
 ERROR_TYPE = "error.type"
 HTTP_STATUS = "http.response.status_code"
+OPENAI_API = "openai.api.type"
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
 
@@ -22,6 +23,7 @@ OPENAI_REQUEST: Mapping[str, str] = {
     "model": REQUEST_MODEL,
     "max_tokens": "gen_ai.request.max_tokens",
     "max_completion_tokens": "gen_ai.request.max_tokens",
+    "max_output_tokens": "gen_ai.request.max_tokens",
     "temperature": "gen_ai.request.temperature",
     "top_p": "gen_ai.request.top_p",
     "seed": "gen_ai.request.seed",
@@ -31,6 +33,7 @@ OPENAI_REQUEST: Mapping[str, str] = {
     "n": "gen_ai.request.choice.count",
     "stream": "gen_ai.request.stream",
     "dimensions": EMBEDDING_DIMENSIONS,
+    "previous_response_id": "openai.request.previous_response_id",
     "service_tier": "openai.request.service_tier",
 }
 """Request parameters of OpenAI's API."""

@@ -1,6 +1,6 @@
-"""Traces the openai client, majors 2 and 3: chat completions and embeddings, sync and async, whole and streamed.
+"""Traces the openai client, majors 2 and 3: chat completions, responses, embeddings; sync, async, whole and streamed.
 
-`install()` wraps four methods of its resource classes, `uninstall()` puts them back. `weft.instrument()` calls both.
+`install()` wraps methods of its resource classes, `uninstall()` puts them back. `weft.instrument()` calls both.
 What the user gets, and what is raised, is what the client gives.
 """
 
@@ -13,12 +13,15 @@ from typing import Any, NamedTuple
 from openai import AsyncStream, Stream
 from openai.resources.chat.completions import AsyncCompletions, Completions
 from openai.resources.embeddings import AsyncEmbeddings, Embeddings
+from openai.resources.responses import AsyncResponses, Responses
+from opentelemetry.trace import StatusCode
 
 from weft.tracer import semconv
 from weft.tracer.context import as_current
 from weft.tracer.integrations.openai_calls import (
     CHAT,
     EMBEDDINGS,
+    RESPONSES,
     Call,
     Operation,
     Server,
@@ -36,9 +39,13 @@ _RAW_HEADER = "x-stainless-raw-response"
 _METHODS: tuple[tuple[type, str, Operation], ...] = (
     (Completions, "create", CHAT),
     (Completions, "parse", CHAT),
+    (Responses, "create", RESPONSES),
+    (Responses, "parse", RESPONSES),
     (Embeddings, "create", EMBEDDINGS),
     (AsyncCompletions, "create", CHAT),
     (AsyncCompletions, "parse", CHAT),
+    (AsyncResponses, "create", RESPONSES),
+    (AsyncResponses, "parse", RESPONSES),
     (AsyncEmbeddings, "create", EMBEDDINGS),
 )
 _originals: dict[tuple[type, str], Callable[..., Any]] = {}
@@ -120,7 +127,7 @@ def _begin(operation: Operation, resource: Any, kwargs: dict[str, Any]) -> _Trac
         server = Server.of(resource)
         call = call_of(operation, known, server)
         raw = any(str(name).lower() == _RAW_HEADER for name in kwargs.get("extra_headers") or ())
-        asks = bool(call.inputs.get("stream")) and not raw and server.takes_stream_options
+        asks = operation is CHAT and bool(call.inputs.get("stream")) and not raw and server.takes_stream_options
         options = call.inputs.get("stream_options") or {}
         asked_usage = asks and "include_usage" not in options
         arguments = kwargs | ({"stream_options": {**options, "include_usage": True}} if asked_usage else {})
@@ -138,11 +145,12 @@ def _answered(tracing: _Tracing, response: Any) -> Any:
         read = type(response).__name__ == "LegacyAPIResponse" and not tracing.call.inputs.get("stream")
         _finish(tracing, response.parse if read else lambda: None)
         return response
-    if not isinstance(response, (Stream, AsyncStream)):
+    assembly = tracing.operation.assembly
+    if assembly is None or not isinstance(response, (Stream, AsyncStream)):
         _finish(tracing, lambda: response)
         return response
     try:
-        follower = Follower(functools.partial(_streamed, tracing), hide_usage=tracing.asked_usage)
+        follower = Follower(functools.partial(_streamed, tracing), assembly(), hide_usage=tracing.asked_usage)
         return follow(response, follower)
     except Exception as error:
         runtime.active().faults.note("follow an OpenAI stream", error)
@@ -180,6 +188,8 @@ def _finish(
             found |= outcome.attributes
             model, usage = outcome.model or model, outcome.usage
             span.set_output(outcome.output)
+            if outcome.failure is not None:
+                span.set_status(StatusCode.ERROR, outcome.failure)
         if found:
             span.set_attributes(found)
         span.set_usage(usage or {}, model=model, provider=call.provider)

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from weft.tracer import semconv
+from weft.tracer.integrations.openai_chunks import Assembly, ChatAssembly, ResponseAssembly
 
 _ABSENT = frozenset({"NotGiven", "Omit"})
 """Classes of openai's own words for "not given", in both majors."""
@@ -27,9 +28,14 @@ class Operation:
     """OpenTelemetry's `gen_ai.operation.name`."""
     kind: str
     """The span's."""
+    assembly: Callable[[], Assembly] | None = None
+    """What puts its streams together."""
+    api: str | None = None
+    """OpenTelemetry's `openai.api.type`."""
 
 
-CHAT = Operation("chat", "llm")
+CHAT = Operation("chat", "llm", ChatAssembly, "chat_completions")
+RESPONSES = Operation("chat", "llm", ResponseAssembly, "responses")
 EMBEDDINGS = Operation("embeddings", "embedding")
 
 
@@ -93,11 +99,14 @@ def call_of(operation: Operation, arguments: Mapping[str, Any], server: Server) 
         value = inputs.get(name)
         if isinstance(value, (str, int, float)) or (name == "stop" and isinstance(value, (list, tuple))):
             attributes[attribute] = [value] if name == "stop" and isinstance(value, str) else value
+    if operation.api is not None:
+        attributes[semconv.OPENAI_API] = operation.api
     attributes[semconv.SERVER_ADDRESS] = server.host
     if server.port is not None:
         attributes[semconv.SERVER_PORT] = server.port
-    if isinstance(inputs.get("response_format"), type):
-        inputs["response_format"] = inputs["response_format"].__name__  # what `parse` was given: a class
+    for name in ("response_format", "text_format"):
+        if isinstance(inputs.get(name), type):
+            inputs[name] = inputs[name].__name__  # what `parse` was given: a class
     model = inputs.get("model")
     name = f"{operation.name} {model}" if isinstance(model, str) else operation.name
     return Call(name, operation.kind, inputs, attributes, model if isinstance(model, str) else None, server.provider)
@@ -113,6 +122,8 @@ class Outcome:
     model: str | None
     """That served."""
     attributes: Mapping[str, Any]
+    failure: str | None = None
+    """The model failed, and the server said so in a sound answer (Responses)."""
 
 
 def outcome_of(operation: Operation, response: Mapping[str, Any]) -> Outcome:
@@ -129,8 +140,14 @@ def outcome_of(operation: Operation, response: Mapping[str, Any]) -> Outcome:
     output: Any = response
     if operation is EMBEDDINGS:
         output = dict(response) | {"data": [_vector(item) for item in response.get("data") or ()]}
-    model = response.get("model")
-    return Outcome(output, usage_of(response.get("usage")), model if isinstance(model, str) else None, attributes)
+    model, failure = response.get("model"), response.get("error")
+    return Outcome(
+        output,
+        usage_of(response.get("usage")),
+        model if isinstance(model, str) else None,
+        attributes,
+        str(failure.get("message") or failure) if isinstance(failure, Mapping) else None,
+    )
 
 
 def _vector(item: Any) -> Any:
@@ -154,8 +171,11 @@ _USAGE = (
     ("input_audio_tokens", ("prompt_tokens_details", "audio_tokens")),
     ("reasoning_tokens", ("completion_tokens_details", "reasoning_tokens")),
     ("output_audio_tokens", ("completion_tokens_details", "audio_tokens")),
+    ("cache_read_tokens", ("input_tokens_details", "cached_tokens")),
+    ("cache_write_tokens", ("input_tokens_details", "cache_write_tokens")),
+    ("reasoning_tokens", ("output_tokens_details", "reasoning_tokens")),
 )
-"""Our name, and the path in a usage object; of several the first that is there. DeepSeek has its own for the cache."""
+"""Our name, and the path in a usage object (chat, DeepSeek's, Responses); of several the first that is there."""
 
 
 def usage_of(usage: Any) -> dict[str, int] | None:

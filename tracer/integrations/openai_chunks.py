@@ -1,4 +1,4 @@
-"""Streamed chunks of OpenAI's chat protocol, put together to the object that the same call without streaming returns.
+"""Streamed chunks of OpenAI's protocols, put together to the object that the same call without streaming returns.
 
 Pure. It takes what servers send, the odd ones too: ids repeated in every chunk, fields that OpenAI does not have.
 """
@@ -6,23 +6,34 @@ Pure. It takes what servers send, the odd ones too: ids repeated in every chunk,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 _SET_ONCE = frozenset({"id", "type", "role", "index", "name", "object", "created", "model", "finish_reason"})
 """Text that names something: repeated, it is not appended."""
 
 
+class Assembly(Protocol):
+    """Collects what one stream brings."""
+
+    content_seen: bool
+    """Whether anything but a beginning has come."""
+
+    def add(self, chunk: Mapping[str, Any]) -> None:
+        """Take one chunk, as plain data."""
+
+    def result(self) -> dict[str, Any] | None:
+        """The object so far; None before the first chunk."""
+
+
 class ChatAssembly:
-    """Collects the chunks of one stream."""
+    """Of a chat completion: chunks with deltas."""
 
     def __init__(self) -> None:
         self.content_seen = False
-        """Whether anything but a role has come."""
         self._head: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
 
     def add(self, chunk: Mapping[str, Any]) -> None:
-        """Take one chunk, as plain data."""
         for key, value in chunk.items():
             if key != "choices" and value is not None:
                 self._head[key] = value
@@ -35,7 +46,6 @@ class ChatAssembly:
             _merge(choice, {key: value for key, value in given.items() if key != "delta"})
 
     def result(self) -> dict[str, Any] | None:
-        """The `chat.completion` so far; None before the first chunk."""
         if not self._head and not self._choices:
             return None
         choices = []
@@ -46,6 +56,40 @@ class ChatAssembly:
             rest = {key: value for key, value in choice.items() if key not in ("delta", "index")}
             choices.append({"index": index, "message": message} | rest)
         return self._head | {"object": "chat.completion", "choices": choices}
+
+
+class ResponseAssembly:
+    """Of a Responses call: typed events, the last of which holds the whole response."""
+
+    def __init__(self) -> None:
+        self.content_seen = False
+        self._whole: dict[str, Any] | None = None
+        self._items: dict[int, dict[str, Any]] = {}
+
+    def add(self, chunk: Mapping[str, Any]) -> None:
+        kind, index = str(chunk.get("type")), chunk.get("output_index")
+        if isinstance(chunk.get("response"), Mapping):
+            self._whole = dict(chunk["response"])
+        elif kind in ("response.output_item.added", "response.output_item.done"):
+            self._items[index or 0] = _copy(chunk.get("item") or {})
+        elif kind.endswith(".delta"):
+            self.content_seen = True
+            item = self._items.setdefault(index or 0, {})
+            if kind == "response.function_call_arguments.delta":
+                item["arguments"] = f"{item.get('arguments') or ''}{chunk.get('delta')}"
+            elif kind == "response.output_text.delta":
+                parts = item.setdefault("content", [])
+                while len(parts) <= (chunk.get("content_index") or 0):
+                    parts.append({"type": "output_text", "text": ""})
+                part = parts[chunk.get("content_index") or 0]
+                part["text"] = f"{part.get('text') or ''}{chunk.get('delta')}"
+
+    def result(self) -> dict[str, Any] | None:
+        if self._whole is None and not self._items:
+            return None
+        whole = self._whole or {}
+        # A stream that was left early has only the response as it began: what came since is in the items.
+        return whole | {"output": whole.get("output") or [item for _, item in sorted(self._items.items())]}
 
 
 def _merge(into: dict[str, Any], delta: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from openai import AsyncStream, Stream
 
 from weft.tracer.integrations.openai_calls import plain
-from weft.tracer.integrations.openai_chunks import ChatAssembly
+from weft.tracer.integrations.openai_chunks import Assembly
 from weft.tracking import runtime
 
 
@@ -33,7 +33,7 @@ class Ended(NamedTuple):
 class Follower:
     """Takes the chunks of one stream and says how it ended. Never raises into the stream."""
 
-    def __init__(self, finish: Callable[[Ended], None], *, hide_usage: bool) -> None:
+    def __init__(self, finish: Callable[[Ended], None], assembly: Assembly, *, hide_usage: bool) -> None:
         """
         Args:
             finish: called at the end; once more where a stream that had been left was read on.
@@ -43,7 +43,7 @@ class Follower:
         """The next chunk is being fetched: closing the response then is the client's own tidying."""
         self._finish = finish
         self._hide_usage = hide_usage
-        self._assembly = ChatAssembly()
+        self._assembly = assembly
         self._began = perf_counter()
         self._first_chunk_s: float | None = None
         self._ended = self._resumed = False

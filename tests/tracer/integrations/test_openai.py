@@ -84,6 +84,7 @@ def test_a_chat_call_is_an_llm_span_with_request_response_and_tokens(client, pro
         "gen_ai.response.finish_reasons": ["stop"],
         "openai.response.service_tier": "default",
         "openai.response.system_fingerprint": "fp_loopback",
+        "openai.api.type": "chat_completions",
         "server.address": "127.0.0.1",
         "server.port": provider.port,
     }
@@ -240,6 +241,40 @@ def test_embeddings_are_recorded_without_their_numbers(client, spans) -> None:
     assert found.attributes["gen_ai.embeddings.dimension.count"] == 16
 
 
+def test_responses_are_recorded_whole_and_streamed(client, provider, spans) -> None:
+    provider.responder = lambda request: ChatReply(
+        "It yields.", [ToolCall("lookup", '{"topic": "yield"}')], cached_tokens=3, prompt_tokens=9
+    )
+    ask = {"model": MODEL, "input": "What is a generator?", "instructions": "Be brief.", "max_output_tokens": 100}
+    whole = client.responses.create(**ask)
+    assert whole.output_text == "It yields."
+    events = list(client.responses.create(**ask, stream=True))
+    assert events[-1].type == "response.completed"
+    with client.responses.stream(**ask) as stream:
+        assert stream.get_final_response().output_text == "It yields."
+    for found in spans:
+        assert (found.name, found.kind, found.status, found.model) == ("chat gpt-4o-mini", "llm", "ok", MODEL)
+        assert found.inputs.items() >= ask.items()
+        call, message = found.output["output"]
+        assert (call["name"], call["arguments"]) == ("lookup", '{"topic": "yield"}')
+        assert message["content"][0]["text"] == "It yields."
+        assert found.usage["input_tokens"] == 9
+        assert found.usage["cache_read_tokens"] == 3
+        assert found.attributes["gen_ai.request.max_tokens"] == 100
+        assert found.attributes["openai.api.type"] == "responses"
+    assert len(spans) == 3
+    assert "gen_ai.response.time_to_first_chunk" in spans[1].attributes
+
+
+def test_a_response_stream_that_is_left_keeps_what_had_come(client, provider, spans) -> None:
+    for event in client.responses.create(model=MODEL, input="one two three", stream=True):
+        if event.type == "response.output_text.delta" and event.delta == " two":
+            break
+    assert spans[0].status == "ok"
+    assert spans[0].output["output"][0]["content"][0]["text"] == "one two"
+    assert spans[0].usage is None
+
+
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
 def test_an_error_reaches_the_user_unchanged_and_the_record_with_its_status(client, spans, status: int) -> None:
     with pytest.raises(openai.APIStatusError) as raised:
@@ -292,7 +327,9 @@ async def test_async_calls_and_streams_are_recorded_alike(aclient, spans) -> Non
         async for _ in stream:
             pass
     await aclient.embeddings.create(model="text-embedding-3-small", input="a")
-    assert [found.status for found in spans] == ["ok"] * 4
+    assert (await aclient.responses.create(model=MODEL, input="hi")).output_text == "hi"
+    assert [event.type async for event in await aclient.responses.create(model=MODEL, input="hi", stream=True)]
+    assert [found.status for found in spans] == ["ok"] * 6
     assert [content(found) for found in spans[:3]] == ["What is a generator?"] * 3
     assert all(found.usage for found in spans)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.testing.wire import ChatReply, ChatRequest, ToolCall, chunks, completion
-from weft.tracer.integrations.openai_chunks import ChatAssembly
+from weft.testing.wire import ChatReply, ChatRequest, ToolCall, chunks, completion, response, response_events
+from weft.tracer.integrations.openai_chunks import ChatAssembly, ResponseAssembly
 
 REQUEST = ChatRequest("gpt-4o-mini", [{"role": "user", "content": "hi"}], {})
 calls = st.builds(ToolCall, st.text(min_size=1), st.text())
@@ -68,3 +68,16 @@ def test_the_users_chunks_are_not_touched() -> None:
     second = {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": "b"}}]}}]}
     assembled(first, second).result()
     assert first["choices"][0]["delta"]["tool_calls"] == [{"index": 0, "function": {"arguments": "a"}}]
+
+
+@given(st.builds(ChatReply, content=st.none() | st.text(), tool_calls=st.lists(calls, max_size=3)), st.integers(0, 40))
+def test_a_stream_of_events_comes_out_as_the_whole_response_and_never_fails_before(reply: ChatReply, cut: int) -> None:
+    whole = response(reply.counted(REQUEST), {})
+    events = list(response_events(whole))
+    full, part = ResponseAssembly(), ResponseAssembly()
+    for event in events:
+        full.add(event)
+    for event in events[:cut]:
+        part.add(event)
+    assert full.result() == whole
+    assert (part.result() is None) == (cut == 0)
