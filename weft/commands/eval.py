@@ -101,11 +101,7 @@ def _print_result(result: EvaluationResult) -> None:
     if broken is not None:
         text = f"{result.scorer_errors} scorings failed; the first: {broken[0]}: {terminal.escape(broken[1], 200)}"
         console.print(terminal.text(text, "red"))
-    line = terminal.status(result.run.state)
-    line.append(
-        f"  run {terminal.escape(result.run.id)} in project {terminal.escape(result.run.project)}", style="default"
-    )
-    console.print(line)
+    console.print(_ending(result.run.state, result.run.id, result.run.project))
     console.print(f"look at it: weft eval show {result.run.id}, or weft ui", style="dim", markup=False)
 
 

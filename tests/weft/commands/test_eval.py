@@ -174,6 +174,12 @@ def test_what_is_wrong_with_a_call_is_one_line(weft: Weft, suite: str, tmp_path:
         assert store.reader().runs().total == 0
 
 
+@pytest.mark.parametrize("arguments", [["run"], ["run", "x.py", "--limit", "0"], ["run", "x.py", "--nope"], ["nope"]])
+def test_a_wrong_call_is_64_and_never_incomplete(weft: Weft, arguments: list[str]) -> None:
+    """2 means that some cases failed."""
+    assert weft("eval", *arguments).code == 64
+
+
 @pytest.mark.parametrize("kind", ["async def", "def"])
 def test_ctrl_c_keeps_and_shows_what_was_done(home: Path, tmp_path: Path, kind: str) -> None:
     """A real SIGINT: exit code 2, the finished cases in the table and in the store, the run killed.
