@@ -1,4 +1,4 @@
-"""The `weft` command: loads the subcommand that is asked for, and turns weft's errors into one line and an exit code."""
+"""The `weft` command: loads the subcommand that is asked for, turns weft's errors into one line and an exit code."""
 
 from __future__ import annotations
 
