@@ -6,7 +6,7 @@ import re
 import struct
 import zlib
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import msgspec
 
@@ -21,9 +21,21 @@ MAX_BODY = 256 << 20
 
 _prefix = struct.Struct("<II")
 PREFIX_SIZE = _prefix.size
-_encode = msgspec.msgpack.Encoder().encode
+
+
+def _plain(value: object) -> str | int:
+    """A StrEnum or another subclass where a record has text or a number."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    raise NotImplementedError(f"a record cannot hold a {type(value).__name__}")
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 _decode = msgspec.msgpack.Decoder(Record).decode
 _head = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_KNOWN = frozenset(kind.__struct_config__.tag for kind in get_args(Record))
 
 
 def encode(record: Record) -> bytes:
@@ -106,14 +118,18 @@ def scan(data: bytes | memoryview, base: int, *, limit: int | None = None) -> Sc
 
 
 def _why(body: memoryview) -> Stop:
-    """A body with a sound checksum that does not fit our types was written by a newer version, or is not ours."""
+    """A body with a sound checksum that does not fit our types was written by a newer version, or is not ours.
+
+    One of a type and schema that we do know has a field of a wrong type: what lies behind it is sound, so it must not
+    hold that up as a newer version's would.
+    """
     try:
         head = _head.decode(body)
-        msgspec.msgpack.decode(head[0], type=int)
-        msgspec.msgpack.decode(head[1], type=int)
+        kind = msgspec.msgpack.decode(head[0], type=int)
+        schema = msgspec.msgpack.decode(head[1], type=int)
     except (msgspec.DecodeError, IndexError):
         return Stop.CORRUPT
-    return Stop.NEWER
+    return Stop.CORRUPT if kind in _KNOWN and schema <= SCHEMA else Stop.NEWER
 
 
 _candidate = re.compile(rb"(?:[\x93-\x9f]|\xdc\x00[\x10-\xff])[\x01-\x7f]")

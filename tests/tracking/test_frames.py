@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from enum import StrEnum
 
 import msgspec
 import pytest
@@ -127,6 +128,32 @@ def test_fields_that_a_newer_version_appended_are_ignored_and_missing_ones_fille
 @pytest.mark.parametrize("body", [b"\x00", b"\xc1", b"\x93\x01", b"\xa3abc", b"\x90"])
 def test_a_sound_checksum_over_no_record_is_damage(body: bytes) -> None:
     assert frames.scan(_frame(body) + frames.encode(_log(1)), 0).stop is Stop.CORRUPT
+
+
+class _Kind(StrEnum):
+    LLM = "llm"
+
+
+class _Number(int):
+    pass
+
+
+def test_subclasses_of_text_and_numbers_are_written_plain() -> None:
+    """A program's StrEnum as a span's kind must not cost the span."""
+    record = RunFinished(SCHEMA, RUN, _Number(1), _Kind.LLM)
+
+    [read] = _records(frames.scan(frames.encode(record), 0))
+
+    assert read == RunFinished(SCHEMA, RUN, 1, "llm")
+
+
+def test_a_field_of_a_wrong_type_holds_nothing_up() -> None:
+    """It is not taken for a newer version's, which would keep the rest of the segment waiting for ever."""
+    misfit = RunFinished(SCHEMA, RUN, 1, 5)  # type: ignore[arg-type]
+    data = frames.encode(_log(1)) + frames.encode(misfit) + frames.encode(_log(2))
+
+    assert frames.scan(data, 0).stop is Stop.CORRUPT
+    assert _records(frames.salvage(data, 0)) == [_log(1), _log(2)]
 
 
 def test_a_limit_ends_the_scan_at_a_frame() -> None:
