@@ -61,7 +61,12 @@ def connect(*, live: bool, env: Mapping[str, str] | None = None) -> Iterator[Con
         return
     with (
         LoopbackProvider(answer, models=(MODEL,)) as provider,
-        openai.OpenAI(api_key="loopback", base_url=provider.base_url) as client,
+        # Not by way of a proxy that the environment names: it could not reach this machine's loopback.
+        openai.OpenAI(
+            api_key="loopback",
+            base_url=provider.base_url,
+            http_client=openai.DefaultHttpxClient(trust_env=False),
+        ) as client,
         _explained(provider.base_url),
     ):
         words = f"an extractive answerer on {provider.base_url}, serving as {MODEL} (--live asks a real one)"
