@@ -214,9 +214,9 @@ def test_a_journal_flipped_at_any_bit_loses_at_most_that_record(
         done = Ingester(home, store.sink()).drain()
 
         lost = set(range(6)) - set(_steps(store))
-        assert len(lost) <= 1
         newer_header = 8 <= at < 12  # the version field: a number above ours is a newer weft's, left alone
         in_reserved = 12 <= at < 16
+        assert len(lost) <= 1 or (newer_header and done.newer)
         if newer_header:
             assert done.newer or done.quarantined
         elif not in_reserved:
