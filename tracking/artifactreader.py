@@ -123,7 +123,12 @@ class _Lineage(NamedTuple):
 def _links(connection: Connection, artifact_keys: Sequence[int]) -> dict[tuple[int, str], _Lineage]:
     found: dict[tuple[int, str], _Lineage] = {}
     for part in parts(artifact_keys):
-        query = select(schema.artifact_link).where(_l.artifact_key.in_(part)).order_by(_l.at_ns, _l.run_key)
+        query = (
+            select(schema.artifact_link)
+            .join(schema.run, schema.run.c.id == _l.run_key)
+            .where(_l.artifact_key.in_(part))
+            .order_by(_l.at_ns, schema.run.c.uid)
+        )
         rows = connection.execute(query).all()
         runs = run_names(connection, (row.run_key for row in rows))
         for row in rows:

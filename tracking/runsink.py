@@ -49,6 +49,7 @@ class RunState:
         target = self.config if field == "config" else self.summary
         for key, value in found.items():
             if self.won(f"{field}.{key}", stamp):
+                target.pop(key, None)  # to the end, so that keys of one record keep its order
                 target[key] = value
 
     def heard(self, at_ns: int) -> None:
@@ -59,11 +60,16 @@ class RunState:
 
     def row(self, ended: set[bytes]) -> Row:
         columns = self.columns
-        columns["config"] = orjson.dumps(self.config).decode() if self.config else None
-        columns["summary"] = orjson.dumps(self.summary).decode() if self.summary else None
+        columns["config"] = self._ordered("config", self.config)
+        columns["summary"] = self._ordered("summary", self.summary)
         columns["stamps"] = orjson.dumps(self._stamps).decode()
         columns["state"] = self._state(ended)
         return tuple(columns.values())
+
+    def _ordered(self, field: str, values: dict[str, Any]) -> str | None:
+        """Keys in the order in which they were last written, as a dict has them; not in order of arrival."""
+        found = sorted(values.items(), key=lambda item: tuple(self._stamps[f"{field}.{item[0]}"]))
+        return orjson.dumps(dict(found)).decode() if found else None
 
     def _state(self, ended: set[bytes]) -> str:
         columns = self.columns
@@ -184,11 +190,12 @@ class RunSink:
         rows: list[Row] = []
         for name, found in points.items():
             metric = metrics[name]
-            known = self._known(metric["id"], found) if again else ()
+            known = self._known(metric["id"], found) if again else set()
             for point in found:
                 _, seq, step, at_ns, value, late = point
                 if seq in known:
                     continue
+                known.add(seq)
                 rows.append((metric["id"], *point))
                 metric["n"] += 1
                 metric["late"] += late

@@ -116,7 +116,7 @@ class Sink:
                 _remove(tx, frame.record)
             ended = {bytes(row[0]) for row in tx.rows("SELECT writer FROM writer")}
             if kinds[_RUNS]:
-                again = kinds[_RUNS][0].offset < applied
+                again = min(frame.offset for frame in kinds[_RUNS]) < applied
                 RunSink(tx, position.segment, segment_key, position.writer).apply(kinds[_RUNS], ended, again=again)
             if kinds[_SPANS]:
                 SpanSink(tx, position.segment, position.writer).apply(kinds[_SPANS], ended)
