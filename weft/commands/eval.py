@@ -146,9 +146,9 @@ def ls(
         console.print(f"no evaluations{hint}", markup=False)
         return
     now = time.time_ns()
-    table = terminal.table(
-        "status", "run", "evaluation", "model", "cases", "scores", "cost", "when", right=("cases", "cost")
-    )
+    table = terminal.table("status", "run", "evaluation", "cases", "scores", "cost", "when", right=("cases", "cost"))
+    for column in table.columns:  # where it is narrow, names and scores give way first
+        column.no_wrap = column.header not in ("evaluation", "scores")
     for found in page.rows:
         table.add_row(*_cells(found, now))
     console.print(table)
@@ -159,19 +159,26 @@ def ls(
 def _cells(found: RunRecord, now: int) -> list[Any]:
     model = found.config.get("model")
     scorers = evalreport.scorers_of(found.summary)
-    scores = [f"{name} {evalreport.score_text(summary)}" for name, summary in scorers.items()]
+    scores = [f"{evalreport.score_text(summary)}  {name}" for name, summary in scorers.items()]
     if len(scores) > SCORES_SHOWN:
         scores[SCORES_SHOWN - 1 :] = [f"… and {len(scores) - SCORES_SHOWN + 1} more"]
+    model_name = [terminal.text(model["name"], "dim")] if isinstance(model, dict) and "name" in model else []
     return [
         terminal.status(found.state),
         terminal.text(found.id, limit=32),
-        terminal.text(found.name, limit=32),
-        terminal.text(model.get("name", units.UNKNOWN) if isinstance(model, dict) else units.UNKNOWN, limit=24),
+        _lines(terminal.text(found.name), *model_name),
         units.count(found.summary.get("rows", found.trace_count)),
-        Text("\n").join(terminal.text(score, limit=48) for score in scores) if scores else units.UNKNOWN,
+        _lines(*(terminal.text(score) for score in scores)) if scores else units.UNKNOWN,
         units.usd(found.summary.get("cost_usd")),
         units.age(found.started_ns, now),
     ]
+
+
+def _lines(*lines: Text) -> Text:
+    """One cell of several lines, each cut where the column ends."""
+    cell = Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
+    cell.no_wrap, cell.overflow = True, "ellipsis"
+    return cell
 
 
 @app.command()
@@ -204,7 +211,7 @@ def show(
     console.print(evalreport.summary_view(title, summary))
     if limit and cases:
         names = list(evalreport.scorers_of(summary) or dict.fromkeys(key for case in cases for key in case.scores))
-        console.print(evalreport.cases_table(cases[:limit], names))
+        console.print(evalreport.cases_table(cases[:limit], summary, names))
         if len(cases) > limit:
             console.print(f"{limit} of {len(cases):,} cases; --limit shows more", style="dim")
     console.print(_ending(found.state, found.id, found.project))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -127,10 +127,14 @@ def _totals(summary: Mapping[str, Any]) -> Text:
     return text
 
 
-def cases_table(cases: Iterable[StoredCase], scorers: Iterable[str]) -> Table:
-    """Cases as a table: what went in, what came out, every score."""
-    names = list(scorers)
+def cases_table(cases: Iterable[StoredCase], summary: Mapping[str, Any], names: Sequence[str]) -> Table:
+    """Cases as a table: what went in, what came out, the scores of these names. Booleans are signs."""
+    binary = {name for name, found in scorers_of(summary).items() if found.get("binary")}
     table = terminal.table("row", "input", "output", *names, "took", right=(*names, "took"))
+    table.columns[-1].min_width = 8
+    for column in table.columns[1:-1]:  # a scorer's long name wraps before what was asked and said is cut
+        column.no_wrap, column.overflow = False, "fold"
+        column.min_width = 14 if column.header in ("input", "output") else 5
     for case in cases:
         outcome = (
             terminal.text(case.error, "red", _CELL)
@@ -141,13 +145,13 @@ def cases_table(cases: Iterable[StoredCase], scorers: Iterable[str]) -> Table:
             terminal.text(case.row_id if not case.trial else f"{case.row_id} #{case.trial + 1}", limit=20),
             terminal.text(preview(encode(case.inputs), _CELL * 2), limit=_CELL),
             outcome,
-            *(_score_cell(case, name) for name in names),
+            *(_score_cell(case, name, name in binary) for name in names),
             units.duration(None if case.latency_s is None else round(case.latency_s * 1e9)),
         )
     return table
 
 
-def _score_cell(case: StoredCase, name: str) -> Text:
+def _score_cell(case: StoredCase, name: str, binary: bool) -> Text:
     score = case.scores.get(name)
     if score is None:
         return Text(units.UNKNOWN)
@@ -155,4 +159,6 @@ def _score_cell(case: StoredCase, name: str) -> Text:
         return Text("error", style="red")
     if score.value is None:
         return terminal.text(score.label if score.label is not None else units.UNKNOWN, limit=16)
+    if binary:
+        return Text("✓", style="green") if score.value else Text("✗", style="red")
     return Text(units.number(float(score.value)))

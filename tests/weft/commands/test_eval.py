@@ -142,7 +142,7 @@ def test_evaluations_are_listed_newest_first(weft: Weft, suite: str) -> None:
     said = weft("eval", "ls")
     assert said.code == 0
     assert said.out.index("partly") < said.out.index("sums")
-    assert "exact_match 100.0% ± 21.7" in said.out
+    assert "100.0% ± 21.7  exact_match" in said.out
     assert "sums" not in weft("eval", "ls", "--project", "other").out
     assert "partly" not in weft("eval", "ls", "--name", "sums").out
     assert "1 of 2 evaluations" in weft("eval", "ls", "--limit", "1").out
