@@ -74,7 +74,7 @@ def scores(found: Mapping[str, float | None]) -> dict[str, Any]:
 def trace_columns(with_scores: bool, order: bool = True) -> list[Column]:
     """The list of traces."""
     columns = [
-        Column("Status", "96px", "status", sort="status" if order else None),
+        Column("Status", "108px", "status", sort="status" if order else None),
         Column("Name", "minmax(120px, 1fr)", look="strong", link=True, sort="name" if order else None),
         Column("Input", "minmax(120px, 1.9fr)"),
         Column("Output", "minmax(120px, 1.9fr)"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from weft.tracking.errors import Error
-from weft.ui import links, page
+from weft.ui import links, page, theme
 from weft.ui.data import data
 from weft.ui.screens import evaluation, evaluations, overview, runs, trace, traces
 from weft.ui.screens import run as run_screen
@@ -18,7 +18,7 @@ ALL = "All projects"
 
 _FOLDER = Path(__file__).parent
 LOGO, ICON = _FOLDER / "logo.svg", _FOLDER / "icon.svg"
-STYLE = (_FOLDER / "frame.css").read_text("utf-8")
+STYLE = theme.variables() + (_FOLDER / "frame.css").read_text("utf-8")
 
 
 def warm() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +40,11 @@ class Scorecard:
             return ", ".join(f"{label} {count}" for label, count in list(self.labels.items())[:4])
         if self.binary:
             return units.percent(self.mean, self.half)
-        return units.plus_minus(self.mean, self.half)
+        if self.mean is not None and self.half:
+            # As many digits as the interval leaves meaning to: two of the half-width.
+            places = min(6, max(0, 1 - math.floor(math.log10(self.half))))
+            return f"{self.mean:,.{places}f} ± {self.half:,.{places}f}"
+        return units.number(self.mean)
 
     @property
     def bounded(self) -> bool:

@@ -175,3 +175,12 @@ def surfaces(palette: Palette) -> dict[str, str]:
     """What text and marks stand on, by name."""
     washes = {field.name: getattr(palette, field.name) for field in fields(palette) if field.name.endswith("_wash")}
     return {"background": palette.background, "raised": palette.raised, **washes}
+
+
+def variables() -> str:
+    """`--weft-…` for the parts that are no component of ours: the browser picks by the theme that Streamlit set."""
+    names = [field.name for field in fields(Palette)]
+    told = "; ".join(
+        f"--weft-{name.replace('_', '-')}: light-dark({getattr(LIGHT, name)}, {getattr(DARK, name)})" for name in names
+    )
+    return f".stApp {{ {told}; }}"

@@ -3,7 +3,11 @@ const W = 1000, H = 100;
 function marks(chart, buckets) {
   const n = Math.max(1, buckets.length), step = W / n;
   const peak = Math.max(...chart.series.flatMap((series) => series.values.map((value) => value ?? 0)), 0) || 1;
-  const y = (value) => H - (value / peak) * (H - 6);
+  const known = chart.series.flatMap((series) => series.values.filter((value) => value > 0));
+  const least = chart.log && known.length ? Math.min(...known) / 1.5 : 0;
+  const y = chart.log
+    ? (value) => H - (Math.log(Math.max(value, least) / least) / Math.log(peak / least)) * (H - 6)
+    : (value) => H - (value / peak) * (H - 6);
   return chart.series.flatMap((series) => {
     const colour = `var(--c-${series.hue})`;
     if (series.type === "bars") return series.values.map((value, at) => value

@@ -73,9 +73,10 @@ def _latency(stats: TraceStats) -> dict[str, Any]:
     return {
         "name": "Latency p95",
         "big": units.duration(stats.p95_ns),
-        "help": f"p50 {units.duration(stats.p50_ns)}, p95 {units.duration(stats.p95_ns)} over all of them",
+        "help": f"p50 {units.duration(stats.p50_ns)}, p95 {units.duration(stats.p95_ns)} over all; logarithmic",
+        "log": True,
         "series": [
-            _series("p50", "sky", "line", stats.buckets, lambda b: b.p50_ns, units.duration),
+            _series("p50", "green", "line", stats.buckets, lambda b: b.p50_ns, units.duration),
             _series("p95", "blue", "line", stats.buckets, lambda b: b.p95_ns, units.duration),
         ],
     }

@@ -9,7 +9,7 @@ function meanCell(cell) {
     cell.half === null ? null : el("span", { class: "span", style: {
       left: at(cell.value - cell.half), width: `${(Math.min(1, cell.value + cell.half) - Math.max(0, cell.value - cell.half)) * 100}%` } }),
     el("span", { class: "dot", style: { left: at(cell.value) } }));
-  return el("span", { class: "bar" }, track, el("span", {}, cell.text));
+  return el("span", { class: "bar" }, track, el("span", { class: "text" }, cell.text));
 }
 function cellNode(column, cell, row, send) {
   const classes = ["cell", column.class || "", cell && cell.tone ? cell.tone : ""].join(" ");

@@ -10,46 +10,6 @@ function prose(text) {
   });
   return el("div", { class: "prose" }, out);
 }
-function folded(text, render, limit = 1600) {
-  if (text.length <= limit) return render(text);
-  const box = el("div", {});
-  const draw = (open) => box.replaceChildren(render(open ? text : text.slice(0, limit) + " …"),
-    el("button", { class: "more", on: { click: () => draw(!open) } }, open ? "Show less" : `Show all ${text.length.toLocaleString("en")} characters`));
-  draw(false);
-  return box;
-}
-function jsonTree(value, depth = 0, budget = { left: 160 }) {
-  if (value === null) return el("span", { class: "b" }, "null");
-  if (typeof value === "boolean") return el("span", { class: "b" }, value);
-  if (typeof value === "number") return el("span", { class: "n" }, value);
-  if (typeof value === "string") return folded(value, (text) => el("span", { class: "s" }, JSON.stringify(text).replace(/\\n/g, "\n").replace(/\\"/g, '"')), 600);
-  if (!Array.isArray(value) && Object.keys(value).length === 1 && "\u0000" in value) return el("span", { class: "t" }, value["\u0000"]);
-  const list = Array.isArray(value), entries = list ? value.map((each, at) => [at, each]) : Object.entries(value);
-  const [open, shut] = list ? ["[", "]"] : ["{", "}"];
-  if (!entries.length) return el("span", { class: "sum" }, open + shut);
-  budget.left -= entries.length;
-  const box = el("span", {}), start = depth === 0 || (depth < 3 && budget.left > 0);
-  let shown = 100;
-  const draw = (unfolded) => {
-    const knob = el("button", { class: "knob", "aria-expanded": String(unfolded), "aria-label": unfolded ? "fold" : "unfold", on: { click: () => draw(!unfolded) } }, icon(unfolded ? "down" : "right"));
-    if (!unfolded) return box.replaceChildren(depth ? knob : "", el("span", { class: "sum" }, `${open} ${entries.length} ${list ? "items" : "keys"} ${shut}`));
-    const rows = entries.slice(0, shown).map(([key, each]) => el("div", { class: "row" }, list ? null : el("span", { class: "k" }, `${clean(key)}: `), jsonTree(each, depth + 1, budget)));
-    if (entries.length > shown) rows.push(el("button", { class: "more", on: { click: () => { shown += 400; draw(true); } } }, `Show ${Math.min(400, entries.length - shown)} more of ${entries.length}`));
-    box.replaceChildren(depth ? knob : "", el("span", { class: "sum" }, open), el("div", { class: "kids" }, rows), el("span", { class: "sum" }, shut));
-  };
-  draw(start);
-  return box;
-}
-function copyButton(text, label) {
-  const button = el("button", { class: label ? "tool" : "", title: "Copy", "aria-label": "Copy", on: { click: async (event) => {
-    event.stopPropagation();
-    await navigator.clipboard.writeText(text());
-    const was = [...button.childNodes];
-    button.replaceChildren("Copied");
-    setTimeout(() => button.replaceChildren(...was), 1200);
-  } } }, icon("copy"), label || "");
-  return button;
-}
 function chat(messages) {
   return messages.map((message) => el("div", { class: `msg ${["system", "developer", "user", "assistant", "tool"].includes(message.role) ? message.role : ""}` },
     el("div", { class: "role" }, message.role, message.name ? el("span", { class: "muted" }, message.name) : null, copyButton(() => message.parts.map((part) => part.text ?? part.arguments ?? "").join("\n"))),
@@ -63,6 +23,10 @@ function value(shown) {
   if (typeof shown === "string") return el("div", {}, folded(shown, prose, 6000));
   return el("div", { class: "json" }, jsonTree(shown));
 }
+function section(name, shown) {
+  const text = () => typeof shown === "string" ? shown : JSON.stringify(shown, null, 2);
+  return [el("div", { class: "h" }, name, shown === undefined ? null : copyButton(text)), el("div", { class: "boxed" }, value(shown))];
+}
 function failure(error) {
   return [el("div", { class: "fail" }, el("div", { class: "type" }, icon("error"), error.type || "Error"), el("div", { class: "prose" }, error.message || "")),
     error.stacktrace ? [el("div", { class: "h" }, "Stack trace"), folded(error.stacktrace, (text) => el("pre", { class: "block" }, text), 8000)] : null];
@@ -71,6 +35,7 @@ function tabsOf(detail) {
   const tabs = [];
   if (detail.chat && detail.chat.length) tabs.push(["Chat", () => [chat(detail.chat), el("div", { class: "usage" }, detail.usageLine)]]);
   if (detail.error) tabs.push(["Error", () => failure(detail.error)]);
+  if (!tabs.length) tabs.push(["Preview", () => [section("Input", detail.inputs), section("Output", detail.output)]]);
   tabs.push(["Input", () => value(detail.inputs)], ["Output", () => detail.error && detail.output === undefined ? failure(detail.error) : value(detail.output)]);
   const count = Object.keys(detail.attributes || {}).length + (detail.events || []).length;
   tabs.push([count ? `Attributes ${count}` : "Attributes", () => [

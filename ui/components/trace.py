@@ -94,7 +94,12 @@ def _facts(trace: TraceRecord, now: int) -> list[tuple[str, str, str, str | None
             else "No call in it reported token usage",
             None,
         ),
-        (units.usd(trace.cost), "", "Cost" if trace.cost is not None else "No call in it could be priced", None),
+        (
+            units.usd(trace.cost),
+            "" if trace.cost is not None else "cost",
+            "Cost" if trace.cost is not None else "No call in it could be priced",
+            None,
+        ),
         (units.count(trace.span_count), "span" if trace.span_count == 1 else "spans", "Calls in this trace", None),
     ]
     if trace.run_id:
@@ -137,7 +142,8 @@ def _row(node: tree.Node, first: int, now: int) -> dict[str, Any]:
 def _span_facts(span: SpanRecord, first: int) -> list[tuple[str, str, str]]:
     """[name, text, hover]"""
     facts = [("", units.duration(span.duration_ns), "Duration")]
-    facts.append(("at", f"+{units.duration(span.start_ns - first)}", units.moment(span.start_ns)))
+    if span.start_ns > first:
+        facts.append(("after", units.duration(span.start_ns - first), f"Started {units.moment(span.start_ns)}"))
     if span.model:
         facts.append(("", encodable(span.model), f"Model{f', {span.provider}' if span.provider else ''}"))
     for name, count in (span.usage or {}).items():

@@ -65,7 +65,7 @@ def _head(run: RunRecord) -> None:
             ("errors", units.count(summary.get("errors"))),
             ("latency p50", _seconds(latency.get("p50"))),
             ("p95", _seconds(latency.get("p95"))),
-            ("tok", units.compact(total)),
+            ("tokens", units.compact(total)),
             ("cost", units.usd(summary.get("cost_usd"))),
             ("took", units.duration(took)),
             ("", units.age(run.started_ns, time.time_ns())),
@@ -119,16 +119,14 @@ def _cases(run: RunRecord) -> list[Case]:
 
 def _listing(cases: Sequence[Case], found: Sequence[Scorecard]) -> None:
     counts = {
-        "All": len(cases),
         "Failing": sum(case.failing for case in cases),
         "Errors": sum(bool(case.error) for case in cases),
     }
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        page.label("Cases")
+        page.label("Cases", f"{units.count(len(cases))} · {counts['Failing']} failing · {counts['Errors']} errors")
         shown = st.segmented_control(
             "Cases", SHOWN, default="All", required=True, key="show", bind="query-params", label_visibility="collapsed"
         )
-    page.label("", " · ".join(f"{name} {units.count(count)}" for name, count in counts.items()))
     if shown == "Failing":
         cases = [case for case in cases if case.failing]
     elif shown == "Errors":

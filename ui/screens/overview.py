@@ -44,7 +44,7 @@ def _body() -> None:
         with page.part("The figures"):
             stats = data().trace_stats(where, buckets=strips.BUCKETS)
             strips.strips(
-                stats, ("traces", "errors", "latency", "tokens", "cost"), key="figures", height=118, tall=True
+                stats, ("traces", "errors", "latency", "tokens", "cost"), key="figures", height=126, tall=True
             )
         page.more("Latest traces", links.to("traces", {"project": page.project()}), latest.total)
         with page.part("The traces"):
@@ -61,8 +61,8 @@ def _body() -> None:
     if scored.total:
         page.more("Latest evaluations", links.to("evaluations", {"project": page.project()}), scored.total)
         with page.part("The evaluations"):
-            evaluations.listing(scored.rows, key="latest-evaluations")
+            evaluations.listing(scored.rows, key="latest-evaluations", brief=True)
     if trained.total:
         page.more("Latest runs", links.to("runs", {"project": page.project()}), trained.total)
         with page.part("The runs"):
-            runs.listing(trained.rows, key="latest-runs")
+            runs.listing(trained.rows, key="latest-runs", brief=True)

@@ -11,9 +11,10 @@ import streamlit as st
 from weft.tracking import units
 from weft.tracking.readmodels import RunRecord, Series
 from weft.ui import cells, charts, links, page
+from weft.ui.components.json import tree
 from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
-from weft.ui.values import LITERAL, encodable, one_line, showable, visible
+from weft.ui.values import encodable, one_line, showable, visible
 
 LIVE_SECONDS = 2.0
 POINTS = 1200
@@ -156,18 +157,7 @@ def config_part(run: RunRecord) -> None:
     if not run.config:
         page.label("", "None was given")
         return
-    st.json(_literal(showable(dict(run.config))), expanded=1)
-
-
-def _literal(value: Any) -> Any:
-    """For Streamlit's own JSON view, which knows no marks of ours."""
-    if isinstance(value, dict):
-        return (
-            value[LITERAL] if set(value) == {LITERAL} else {visible(key): _literal(item) for key, item in value.items()}
-        )
-    if isinstance(value, list):
-        return [_literal(item) for item in value]
-    return visible(value) if isinstance(value, str) else value
+    tree(dict(run.config), key="config", height="420px")
 
 
 def _artifacts(run: RunRecord) -> None:

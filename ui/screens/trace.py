@@ -57,7 +57,7 @@ def _body(trace_id: str) -> None:
         _details(trace_id, spans, selected),
         selected=selected,
         around=_around(record),
-        height="calc(100vh - 62px)",
+        height="calc(100vh - 34px)",
         key=f"trace-{trace_id}",
     )
     if answer.opened:

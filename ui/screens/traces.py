@@ -157,7 +157,7 @@ def _body(where: dict[str, Any], live: bool) -> None:
         stats = data().trace_stats(where, buckets=strips.BUCKETS)
         with totals:
             _totals(stats)
-        if dragged := strips.strips(stats, ("latency", "errors", "cost"), key="strips", height=84):
+        if dragged := strips.strips(stats, ("latency", "errors", "cost"), key="strips", height=92):
             st.query_params["from"], st.query_params["to"] = str(dragged.from_ms), str(dragged.to_ms)
             st.rerun()
 
@@ -171,7 +171,7 @@ def _listing(where: dict[str, Any], order: str, live: bool, foot: Any) -> None:
         cells.trace_rows(found.rows, time.time_ns(), with_scores),
         key="traces",
         label="Traces",
-        height="calc(100vh - 268px)",
+        height="calc(100vh - 276px)",
         order=order,
         page=(where, order, number),
         live=live,
