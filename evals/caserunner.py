@@ -125,7 +125,7 @@ class CaseRunner:
     async def _judge(self, row: Row, offered: dict[str, Any], meter: Meter) -> list[tuple[_Judge, dict[str, Score]]]:
         """What every scorer says; those that wait for something wait side by side."""
         values = {**row.columns, **offered, "row": row.columns, "usage": meter.usage()}
-        if any(judge.wants_cost for judge in self._scorers):
+        if any(judge.plan.wants_cost for judge in self._scorers):
             # The price table takes its time to load: not on the event loop.
             values["cost_usd"] = await self._workers.run(meter.cost) if meter.used else None
         waiting = [judge for judge in self._scorers if not judge.plan.inline]
@@ -208,10 +208,8 @@ class _Judge(NamedTuple):
     plan: ScorerPlan
     source: bytes
     """As `ScoreLogged.source`."""
-    wants_cost: bool
 
     @classmethod
     def of(cls, plan: ScorerPlan, clean: Callable[[bytes], bytes]) -> _Judge:
         source = encode({"scorer": plan.name, "version": plan.version, "params": dict(plan.params)})
-        names = {*plan.parameters.required, *plan.parameters.optional, *plan.columns.values()}
-        return cls(plan, clean(source), plan.parameters.rest or "cost_usd" in names)
+        return cls(plan, clean(source))

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from weft.evals.caserunner import Case, CaseRunner, Ran
+from weft.evals.metering import load_prices
 from weft.evals.results import EvaluationResult, summarize
 from weft.evals.workers import Workers
 from weft.tracer.context import recording_into
@@ -68,13 +69,14 @@ class Runner:
         workers = Workers(f"weft-eval-{run.id}")
         try:
             run.use_artifact(dataset)
-            # The table at the end needs it, and importing it takes as long as many cases: meanwhile, in a thread.
-            arrow = asyncio.create_task(workers.run(_import_arrow))
+            if any(plan.wants_cost for plan in self.evaluation.scorers):
+                await workers.run(load_prices)  # before the cases, whose latency would show it
             with recording_into(run):
                 await self._run_cases(run, workers)
-            await arrow
             if any(ran.meter.used for ran in self._ran.values()):
                 await workers.run(self._price)
+            # Not on the event loop; and not beside the cases, whose latency would show it.
+            await workers.run(_import_arrow)
         except BaseException as error:
             self._stopped(run, error)
             raise
@@ -161,4 +163,6 @@ class Runner:
 
 
 def _import_arrow() -> None:
+    if not runtime.active().recording:
+        return
     import pyarrow.parquet  # noqa: F401 - heavy: 0.2 s

@@ -143,6 +143,12 @@ class ScorerPlan:
     version: str | None
     """Digest of its code."""
 
+    @property
+    def wants_cost(self) -> bool:
+        """Whether it asks for what the case cost, which has to be looked up."""
+        taken = (*self.parameters.required, *self.parameters.optional, *self.columns.values())
+        return self.parameters.rest or "cost_usd" in taken
+
     @classmethod
     def of(cls, given: object) -> ScorerPlan:
         """Read a scorer as the user gave it.

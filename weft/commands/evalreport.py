@@ -131,10 +131,8 @@ def cases_table(cases: Iterable[StoredCase], summary: Mapping[str, Any], names: 
     """Cases as a table: what went in, what came out, the scores of these names. Booleans are signs."""
     binary = {name for name, found in scorers_of(summary).items() if found.get("binary")}
     table = terminal.table("row", "input", "output", *names, "took", right=(*names, "took"))
-    table.columns[-1].min_width = 8
     for column in table.columns[1:-1]:  # a scorer's long name wraps before what was asked and said is cut
         column.no_wrap, column.overflow = False, "fold"
-        column.min_width = 14 if column.header in ("input", "output") else 5
     for case in cases:
         outcome = (
             terminal.text(case.error, "red", _CELL)
