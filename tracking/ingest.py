@@ -117,7 +117,7 @@ class Ingester:
             if found.frames:
                 self._apply(segment, found, writer or b"")
                 done.records += len(found.frames)
-                offset = found.end
+            offset = max(offset, found.end)  # a header alone is wholly read, too
             if found.stop is Stop.NEWER:
                 done.newer.append(segment.name)
                 return _Life(writer)
