@@ -28,6 +28,7 @@ from weft.tracking.home import Home
 from weft.tracking.locks import is_held
 from weft.tracking.readmodels import StoreStatus
 from weft.tracking.records import SegmentClosed
+from weft.tracking.redaction import redact_text
 from weft.tracking.segments import SegmentFile, Segments
 from weft.tracking.settings import Settings
 from weft.tracking.store import Store
@@ -93,13 +94,13 @@ class Report:
         return all(finding.level != "problem" for finding in self.findings)
 
     def add(self, level: Level, text: str, mend: str = "") -> None:
-        self.findings.append(Finding(level, text, mend))
+        self.findings.append(Finding(level, redact_text(text), mend))  # an error may quote a URL with its password
 
 
 def examine(settings: Settings) -> Report:
     """Look at one home and its store."""
     home = Home(settings.home)
-    report = Report(str(settings.home), settings.url)
+    report = Report(str(settings.home), redact_text(settings.url))
     report.versions = versions()
     if settings.mode == "disabled":
         report.add("note", "WEFT_MODE is disabled: nothing is recorded")

@@ -160,6 +160,14 @@ def test_stores_that_cannot_be_read(home: Path) -> None:
     assert "is no store URL" in problem
 
 
+@pytest.mark.parametrize("url", ["postgresql://ada:hunter2@127.0.0.1:1/weft", "mysql://ada:hunter2@127.0.0.1:1/weft"])
+def test_a_stores_password_is_never_shown(home: Path, url: str) -> None:
+    Home(home).ensure()
+    report = examine(_settings(home, store_url=url))
+    assert any("the store cannot be read" in text for text in _problems(report))
+    assert "hunter2" not in str(doctor.to_json(report))
+
+
 def test_a_newer_store_is_said(home: Path) -> None:
     sqlite3 = pytest.importorskip("sqlite3")
     open_store().close()

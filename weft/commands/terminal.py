@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from weft.tracking.redaction import redact_text
+
 OK, FAILURE, INCOMPLETE, USAGE, GATE = 0, 1, 2, 64, 100
 """Exit codes: fine, something is wrong, not all was done, wrong call, a threshold was missed."""
 
@@ -111,5 +113,6 @@ def _plain(value: object) -> Any:
 
 def fail(message: object, code: int = FAILURE) -> NoReturn:
     """Say what went wrong in one line on stderr and end the command with this exit code."""
-    console(stderr=True).print(Text.assemble(("error: ", "bold red"), text(message)), soft_wrap=True)
+    told = redact_text(str(message))  # it may quote a URL with its password
+    console(stderr=True).print(Text.assemble(("error: ", "bold red"), text(told)), soft_wrap=True)
     raise SystemExit(code)

@@ -60,3 +60,6 @@ def test_a_failure_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> 
         terminal.fail("no run named 'x'", terminal.USAGE)
     assert stopped.value.code == 64
     assert capsys.readouterr().err == "error: no run named 'x'\n"
+    with pytest.raises(SystemExit):
+        terminal.fail("no store at postgresql://ada:hunter2@db/weft")
+    assert "hunter2" not in capsys.readouterr().err
