@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, select, union_all
 
 from weft.tracking import schema
 from weft.tracking.artifactsink import LATEST
@@ -34,8 +34,23 @@ def _linked(role: str) -> Callable[[ColumnElement[bool]], ColumnElement[bool]]:
     return via
 
 
+def _newest() -> Select[Any]:
+    """Of every artifact the version that was logged last, as (artifact_key, version, digest)."""
+    newest = (_v.logged_ns.desc(), _v.logged_segment.desc(), _v.logged_seq.desc())
+    rank = func.row_number().over(partition_by=_v.artifact_key, order_by=newest)
+    ranked = select(_v.artifact_key, _v.id, _v.digest, rank.label("rank")).subquery()
+    return select(ranked.c.artifact_key, ranked.c.id, ranked.c.digest).where(ranked.c.rank == 1)
+
+
+_latest = _newest().subquery()
+_aliases = union_all(
+    select(_n.artifact_key, _n.digest, _n.alias), select(_latest.c.artifact_key, _latest.c.digest, literal(LATEST))
+).subquery()
+
+
 def _aliased(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return select(_n.alias).where(_n.artifact_key == _v.artifact_key, _n.digest == _v.digest, condition).exists()
+    found = select(_aliases.c.alias).where(_aliases.c.artifact_key == _v.artifact_key, _aliases.c.digest == _v.digest)
+    return found.where(condition).exists()
 
 
 _of_project = through_one(_a.project_key, select(schema.project.c.id))
@@ -49,7 +64,8 @@ FIELDS = {
     "created_ns": Field(_v.created_ns, number_of),
     "description": Field(_v.description, text_of),
     "producer_run": Field(schema.run.c.run_id, text_of, via=_linked("made")),
-    "consumer_runs": Field(schema.run.c.run_id, text_of, via=_linked("used")),
+    "consumer_runs": Field(schema.run.c.run_id, text_of, via=_linked("used"), items=True),
+    "aliases": Field(_aliases.c.alias, text_of, via=_aliased, items=True),
     "text": Field(_a.name, text_of, texts=(_a.name, _v.type, _v.description)),
 }
 ORDERS = {name: FIELDS[name].column for name in ("created_ns", "name", "type", "version", "size_bytes")}
@@ -65,23 +81,20 @@ def artifacts(
     total = tally(connection, _joined, condition)
     names = projects(connection) if rows else {}
     keys = sorted({row.artifact_key for row in rows})
-    aliases = _aliases(connection, keys)
+    aliases = _aliases_of(connection, keys)
     links = _links(connection, keys)
     return Page([_record(row, names, aliases, links) for row in rows], total, offset)
 
 
-def _record(row: Any, names: Any, aliases: _Aliases, links: dict[tuple[int, str], _Lineage]) -> ArtifactRecord:
+def _record(row: Any, names: Any, aliases: Any, links: dict[tuple[int, str], _Lineage]) -> ArtifactRecord:
     lineage = links.get((row.artifact_key, row.digest), _Lineage([], []))
-    found = list(aliases.named.get((row.artifact_key, row.digest), ()))
-    if aliases.latest.get(row.artifact_key) == row.id:
-        found.insert(0, LATEST)
     return ArtifactRecord(
         project=names.get(row.project_key, ""),
         name=row.name,
         type=row.type,
         version=row.number,
         digest=row.digest,
-        aliases=found,
+        aliases=aliases.get((row.artifact_key, row.digest), []),
         size_bytes=row.size_bytes,
         created_ns=row.created_ns,
         description=row.description,
@@ -92,26 +105,14 @@ def _record(row: Any, names: Any, aliases: _Aliases, links: dict[tuple[int, str]
     )
 
 
-class _Aliases(NamedTuple):
-    named: dict[tuple[int, str], list[str]]
-    """By artifact and digest."""
-    latest: dict[int, int]
-    """The version that was logged last, by artifact."""
-
-
-def _aliases(connection: Connection, artifact_keys: Sequence[int]) -> _Aliases:
-    found = _Aliases({}, {})
+def _aliases_of(connection: Connection, artifact_keys: Sequence[int]) -> dict[tuple[int, str], list[str]]:
+    """Aliases by artifact and digest, `latest` first."""
+    found: dict[tuple[int, str], list[str]] = {}
+    order = (case((_aliases.c.alias == LATEST, 0), else_=1), _aliases.c.alias)
     for part in parts(artifact_keys):
-        query = select(_n.artifact_key, _n.digest, _n.alias).where(_n.artifact_key.in_(part)).order_by(_n.alias)
+        query = select(_aliases).where(_aliases.c.artifact_key.in_(part)).order_by(*order)
         for key, digest, alias in connection.execute(query):
-            found.named.setdefault((key, digest), []).append(alias)
-        rank = func.row_number().over(
-            partition_by=_v.artifact_key,
-            order_by=(_v.logged_ns.desc(), _v.logged_segment.desc(), _v.logged_seq.desc()),
-        )
-        ranked = select(_v.artifact_key, _v.id, rank.label("rank")).where(_v.artifact_key.in_(part)).subquery()
-        rows = connection.execute(select(ranked.c.artifact_key, ranked.c.id).where(ranked.c.rank == 1))
-        found.latest.update((key, version) for key, version in rows)
+            found.setdefault((key, digest), []).append(alias)
     return found
 
 
@@ -135,18 +136,3 @@ def _links(connection: Connection, artifact_keys: Sequence[int]) -> dict[tuple[i
             lineage = found.setdefault((row.artifact_key, row.digest), _Lineage([], []))
             (lineage.made if row.role == "made" else lineage.used).append(runs[row.run_key].id)
     return found
-
-
-def _latest() -> ColumnElement[bool]:
-    """Whether the version is the one logged last."""
-    other = schema.artifact_version.alias()
-    newer = or_(
-        other.c.logged_ns > _v.logged_ns,
-        and_(other.c.logged_ns == _v.logged_ns, other.c.logged_segment > _v.logged_segment),
-        and_(
-            other.c.logged_ns == _v.logged_ns,
-            other.c.logged_segment == _v.logged_segment,
-            other.c.logged_seq > _v.logged_seq,
-        ),
-    )
-    return ~select(other.c.id).where(other.c.artifact_key == _v.artifact_key, newer).exists()

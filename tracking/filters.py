@@ -32,12 +32,10 @@ class Field:
     convert: Convert
     via: Callable[[ColumnElement[bool]], ColumnElement[bool]] | None = None
     """For a field of another table: turns the condition on `column` there into one on the row here."""
-    null: ColumnElement[bool] | None = None
-    """With `via`: the condition that there is no such value."""
     texts: Sequence[ColumnElement[Any]] = ()
     """With several columns: a pseudo-field that only `$contains` asks."""
     items: bool = False
-    """The column is a JSON list of text: `$contains` asks for one of its items."""
+    """A list of text, as JSON or (with `via`) as rows: every operator asks for one of its items."""
 
 
 def text_of(name: str, value: Any) -> str:
@@ -148,7 +146,7 @@ def _one(name: str, value: Any, fields: Mapping[str, Field], dialect: str) -> Co
     if field is None:
         raise UsageError(f"unknown filter field {name!r}; valid: {', '.join(fields)}, and $and, $or, $not")
     if not isinstance(value, Mapping):
-        value = {"$contains" if field.texts or field.items else "$eq": value}
+        value = {"$contains" if field.texts else "$eq": value}
     return and_(true(), *(_leaf(name, field, operator, operand, dialect) for operator, operand in value.items()))
 
 
@@ -176,6 +174,11 @@ def _leaf(name: str, field: Field, operator: str, operand: Any, dialect: str) ->
         if operator not in ("$eq", "$ne"):
             raise UsageError(f"filter {name!r}: {operator} takes a value, not None")
         return _null(field) if operator == "$eq" else not_(_null(field))
+    if field.items:
+        if operator not in ("$eq", "$ne"):
+            raise UsageError(f"filter {name!r} is a list of text: {operator} does not apply")
+        found = _item(field, text_of(name, operand))
+        return found if operator == "$eq" else _negated(found)
     return _compared(field, operator, field.convert(name, operand))
 
 
@@ -224,13 +227,14 @@ def _contains(name: str, field: Field, operand: Any, dialect: str) -> ColumnElem
 
 
 def _item(field: Field, value: str) -> ColumnElement[bool]:
-    quoted = orjson.dumps(value).decode()
+    if field.via is not None:
+        return field.via(field.column == value)
     # A JSON text ends every item with its quote: this finds whole items only.
-    return (field.via or _same)(func.replace(field.column, quoted, "") != field.column)
+    return func.replace(field.column, orjson.dumps(value).decode(), "") != field.column
 
 
 def _null(field: Field) -> ColumnElement[bool]:
-    return field.null if field.null is not None else field.column.is_(None)
+    return field.column.is_(None) if field.via is None else _negated(field.via(true()))
 
 
 def _same(condition: ColumnElement[bool]) -> ColumnElement[bool]:

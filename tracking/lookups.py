@@ -27,18 +27,18 @@ def hexed(value: bytes | None) -> str | None:
 def project_field(key: ColumnElement[Any]) -> Field:
     """Filter by the project's name."""
     found = select(schema.project.c.id)
-    return Field(schema.project.c.name, text_of, via=through_one(key, found), null=key.is_(None))
+    return Field(schema.project.c.name, text_of, via=through_one(key, found))
 
 
 def run_field(key: ColumnElement[Any]) -> Field:
     """Filter by the run's id."""
-    return Field(schema.run.c.run_id, text_of, via=through(key, select(schema.run.c.id)), null=key.is_(None))
+    return Field(schema.run.c.run_id, text_of, via=through(key, select(schema.run.c.id)))
 
 
 def run_uid_field(key: ColumnElement[Any]) -> Field:
     """Filter by the run's uid."""
     found = through_one(key, select(schema.run.c.id))
-    return Field(schema.run.c.uid, hex_of(32), via=found, null=key.is_(None))
+    return Field(schema.run.c.uid, hex_of(32), via=found)
 
 
 def tally(connection: Connection, table: Any, condition: ColumnElement[bool]) -> int:

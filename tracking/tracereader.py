@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, and_, func, literal_column, or_, select
+from sqlalchemy import Connection, and_, case, func, literal_column, or_, select
 
 from weft.tracking import schema
 from weft.tracking.errors import UsageError
@@ -166,7 +166,7 @@ def _slices(connection: Connection, condition: Any, first: int, width: int) -> d
         select(
             at,
             func.count(),
-            func.sum(_error()),
+            func.sum(case((_t.status == "error", 1), else_=0)),
             # In two parts: a sum of 64-bit numbers may fit none.
             func.sum(_t.cost_pico_usd.op("/")(million)),
             func.sum(_t.cost_pico_usd % million),
@@ -177,10 +177,6 @@ def _slices(connection: Connection, condition: Any, first: int, width: int) -> d
         .group_by(literal_column("1"))
     )
     return {int(row[0]): _Slice(*row[1:]) for row in connection.execute(query)}
-
-
-def _error() -> Any:
-    return func.coalesce((_t.status == "error").cast(schema.Int), 0)
 
 
 def _total(slices: Sequence[_Slice]) -> tuple[int, int, Any, int, int | None, int | None]:

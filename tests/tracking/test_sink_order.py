@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 import orjson
@@ -239,7 +240,7 @@ def apply(store: Store, placed: Sequence[Placed], cuts: Sequence[int]) -> None:
     """One batch between two cuts, and never two segments in one."""
     sink = store.sink()
     bounds = [0, *sorted(cuts), len(placed)]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         for segment, part in groupby(placed[start:end], key=lambda item: item.segment):
             found = [item.frame for item in part]
             offset = max(frame.end for frame in found)
@@ -250,11 +251,7 @@ def contents(store: Store) -> dict[str, Any]:
     """All that can be read from a store, apart from the numbers of artifact versions."""
     reader = store.reader()
     runs = sorted(reader.runs(limit=None).rows, key=lambda run: run.uid)
-    artifacts = [
-        (row.project, row.name, row.digest, row.type, row.aliases, row.size_bytes, row.created_ns, row.description)
-        + (row.metadata, row.manifest, row.producer_run, row.consumer_runs)
-        for row in reader.artifacts(limit=None).rows
-    ]
+    artifacts = [repr(dataclasses.replace(row, version=0)) for row in reader.artifacts(limit=None).rows]
     return {
         "traces": sorted(map(repr, reader.traces().rows)),
         "spans": sorted(map(repr, reader.spans(payloads=True).rows)),
@@ -262,7 +259,7 @@ def contents(store: Store) -> dict[str, Any]:
         "history": [repr(reader.history(run.uid)) for run in runs],
         "rich": [repr(reader.rich(run.uid)) for run in runs],
         "scores": list(map(repr, reader.scores().rows)),
-        "artifacts": sorted(map(repr, artifacts)),
+        "artifacts": sorted(artifacts),
         "positions": store.sink().positions("home"),
     }
 

@@ -69,9 +69,7 @@ def test_without_create_an_empty_database_is_said(store_url: str, tmp_path: Path
         Store.open(store_url, create=False)
 
 
-@pytest.mark.parametrize(
-    "content", [b"this is no database, and long enough to be looked at" * 50, b"SQLite format 3\0"]
-)
+@pytest.mark.parametrize("content", [b"this is no database, whatever its name" * 50, b"SQLite format 3\0"])
 def test_a_file_that_is_no_database_is_said(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "weft.db"
     path.write_bytes(content)
