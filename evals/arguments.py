@@ -69,11 +69,10 @@ class Parameters:
         return taken
 
     def call(self, function: Callable[..., Any], picked: Mapping[str, Any]) -> Any:
-        """Call with what `pick` found."""
-        if not self.positional:
-            return function(**picked)
-        named = {name: value for name, value in picked.items() if name not in self.positional}
-        return function(*(picked[name] for name in self.positional if name in picked), **named)
+        """Call with what `pick` found. Lists and dicts are copies: what the function does to them stays its own."""
+        given = {name: fresh(value) for name, value in picked.items()}
+        leading = [given.pop(name) for name in self.positional if name in given]
+        return function(*leading, **given)
 
     def check(
         self,
@@ -100,6 +99,17 @@ class Parameters:
             lacking = [row_id for row_id, values in rows if column not in values]
             if lacking:
                 raise UsageError(_lack(what, column, parameter, lacking, rows))
+
+
+def fresh(value: Any) -> Any:
+    """A copy of lists and dicts, all the way down; anything else is itself."""
+    kind = type(value)
+    if kind is not dict and kind is not list:
+        return value
+    try:
+        return {key: fresh(item) for key, item in value.items()} if kind is dict else [fresh(item) for item in value]
+    except RecursionError:  # it holds itself; then it stays as it is
+        return value
 
 
 def _lack(

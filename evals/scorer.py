@@ -27,6 +27,8 @@ latency_s: seconds of the model's call. cost_usd: Decimal or None. usage: tokens
 RESERVED = frozenset({"rows", "planned", "errors", "scorer_errors", "latency_s", "cost_usd", "tokens"})
 """Keys of a run's summary that no scorer may take."""
 
+MAX_DEPTH = 8
+"""How deep dicts of scores may nest."""
 _CONTRACT = "a scorer returns a bool, a number, a text label, a Score, a dict of those, or None"
 
 
@@ -194,17 +196,19 @@ def _own_name(given: object) -> str:
     return getattr(given, "__name__", None) or type(given).__name__
 
 
-def read_scores(result: object, *, reason: str | None = None) -> dict[str, Score]:
+def read_scores(result: object, *, _depth: int = 0) -> dict[str, Score]:
     """What a scorer returned, as scores by key; the key is "" where it returned one score. Never raises."""
     if isinstance(result, BaseModel) and not isinstance(result, Scorer):
         result = dict(result)
     if isinstance(result, Mapping):
+        if _depth >= MAX_DEPTH:
+            return {"": Score(error=f"returned dicts more than {MAX_DEPTH} deep; {_CONTRACT}")}
         found: dict[str, Score] = {}
         for key, item in result.items():
             if not isinstance(key, str) or not key:
                 found[str(key) or "?"] = Score(error=f"returned a dict with the key {key!r}; keys must be text")
                 continue
-            for inner, score in read_scores(item).items():
+            for inner, score in read_scores(item, _depth=_depth + 1).items():
                 found[f"{key}.{inner}" if inner else key] = score
         return found or {"": Score(reason="returned an empty dict")}
     return {"": _read_one(result)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from weft.evals.dataset import Dataset
 from weft.tracking.errors import UsageError
@@ -64,6 +66,24 @@ def test_a_saved_dataset_loads_with_the_same_ids_and_digest(tmp_path: Path) -> N
     assert loaded.digest == dataset.digest
     assert [row.row_id for row in loaded.rows] == [row.row_id for row in dataset.rows]
     assert loaded.name == "rows"
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.dictionaries(st.text(min_size=1), plain, min_size=1, max_size=3), min_size=1, max_size=5))
+def test_any_rows_come_back_from_a_file_as_they_were(tmp_path: Path, rows: list[dict[str, object]]) -> None:
+    """Whatever is in them, with the same ids."""
+    dataset = Dataset(rows, id_column="\0no such column")
+    loaded = Dataset.load(dataset.save(tmp_path / "rows.jsonl"), id_column="\0no such column")
+    assert list(loaded) == rows
+    assert loaded.digest == dataset.digest
+    assert [row.row_id for row in loaded.rows] == [row.row_id for row in dataset.rows]
 
 
 def test_jsonl_takes_blank_lines_and_a_byte_order_mark(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from weft.tracking import runs, runtime
 from weft.tracking.access import open_store
 from weft.tracking.errors import UsageError
 from weft.tracking.readmodels import RunRecord
+from weft.tracking.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("home")
 pytest.importorskip("pyarrow")
@@ -195,6 +196,28 @@ class TestCalling:
 
         result = Evaluation(ROWS, [right], concurrency=1).run(model)
         assert {row.output for row in result.rows} == {"fresh"}
+
+    def test_what_a_model_or_scorer_does_to_its_arguments_stays_its_own(self) -> None:
+        """Rows, results and the next trial see the row as it was."""
+        rows = [{"id": "r", "items": [1, {"deep": [2]}], "expected": [1]}]
+
+        def model(items: list[Any]) -> list[Any]:
+            items[1]["deep"].append("spoilt")
+            items.append("spoilt")
+            return [1]
+
+        def spoils(output: list[Any], expected: list[Any], row: dict[str, Any]) -> bool:
+            output.append(2)
+            expected.clear()
+            row["items"].clear()
+            return True
+
+        def looks(output: list[Any], expected: list[Any], inputs: dict[str, Any], row: dict[str, Any]) -> bool:
+            return output == expected == [1] and inputs["items"] == row["items"] == [1, {"deep": [2]}]
+
+        result = Evaluation(rows, [spoils, looks], trials=2, concurrency=1).run(model)
+        assert result.summary["looks"].mean == 1.0
+        assert result.rows[1].inputs == {"items": [1, {"deep": [2]}]}
 
     def test_what_is_scored_is_the_stored_form(self) -> None:
         """A tuple is a list, a secret is redacted: a rescore from the store sees the same."""
@@ -560,6 +583,19 @@ class TestRecorded:
         assert result.summary["right"].mean == 1.0
         assert [row.trace_id for row in result.rows] == [None] * 6
         assert not list(Path(runtime.active().home.path).glob("**/*.wj"))
+
+    def test_a_home_that_cannot_be_written_costs_the_record_not_the_result(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Counted and logged once a cause; the evaluation itself goes on."""
+        file = tmp_path / "file"
+        file.write_text("in the way")
+        runtime.configure(Settings.resolve(home=file, strict=False))
+        result = evaluate(answer, ROWS, [right])
+        assert result.summary["right"].mean == 1.0
+        assert len(result.rows) == 6
+        assert runtime.active().faults.counts["write the journal"] > 10
+        assert sum("write the journal" in record.message for record in caplog.records) == 1
 
 
 class TestUsage:

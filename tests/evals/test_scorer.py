@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from weft.evals.scorer import Score, Scorer, ScorerPlan, read_scores, scorer
@@ -87,6 +90,29 @@ def test_rubbish_is_an_error_that_says_what_came_and_what_may(result: object, wo
     assert words in str(found.error)
 
 
+anything = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner) | st.tuples(inner),
+)
+
+
+@given(anything)
+def test_whatever_comes_back_is_read_without_raising(result: object) -> None:
+    """Each score has a finite value, or a label, or an error, or says nothing."""
+    for score in read_scores(result).values():
+        assert score.value is None or math.isfinite(score.value)
+        assert score.error is None or not score.scored
+
+
+def test_a_dict_that_holds_itself_is_rubbish_like_any_other() -> None:
+    """It ends."""
+    loop: dict[str, object] = {"ok": True}
+    loop["again"] = loop
+    found = read_scores(loop)
+    assert found["ok"] == Score(True)
+    assert any("more than 8 deep" in str(score.error) for score in found.values())
+
+
 def test_one_bad_key_of_a_dict_does_not_spoil_the_others() -> None:
     """Errors are by key."""
     found = read_scores({"good": 1, "bad": [], 3: 1})
@@ -137,7 +163,7 @@ def test_what_is_no_scorer_is_refused() -> None:
     class Empty(Scorer):
         pass
 
-    for given, words in (
+    for wrong, words in (
         (Empty(), "has no `score` of its own"),
         (5, "5 is no scorer"),
         (lambda: True, "takes no arguments"),
@@ -145,6 +171,6 @@ def test_what_is_no_scorer_is_refused() -> None:
         (scorer(columns={"x": "y"})(lambda output: True), "columns= names x"),
     ):
         with pytest.raises(UsageError, match=words):
-            ScorerPlan.of(given)
+            ScorerPlan.of(wrong)
     with pytest.raises(UsageError, match="functions written in Python"):
         scorer(len)

@@ -6,6 +6,8 @@ import math
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from weft.evals import stats
 
@@ -124,6 +126,26 @@ def test_the_interval_covers_the_truth_about_95_times_in_100() -> None:
         assert interval is not None
         hits += interval.low <= 0.5 <= interval.high
     assert 0.92 <= hits / 600 <= 0.98
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=60))
+def test_any_booleans_have_an_interval_in_bounds_around_their_mean(drawn: list[tuple[bool, int]]) -> None:
+    """However they are clustered."""
+    found = stats.estimate([value for value, _ in drawn], [cluster for _, cluster in drawn])
+    assert found.mean is not None
+    assert found.ci is not None
+    assert 0 <= found.ci.low <= found.mean + 1e-12
+    assert found.mean - 1e-12 <= found.ci.high <= 1
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40), st.floats(-1e3, 1e3))
+def test_shifting_all_values_shifts_the_estimate_and_not_its_error(values: list[float], by: float) -> None:
+    """An error does not depend on where zero lies."""
+    before, after = stats.estimate(values), stats.estimate([value + by for value in values])
+    assert before.mean is not None
+    assert before.stderr is not None
+    assert after.mean == pytest.approx(before.mean + by, abs=1e-6)
+    assert after.stderr == pytest.approx(before.stderr, abs=1e-6, rel=1e-6)
 
 
 def test_nothing_is_an_estimate_without_a_mean() -> None:
