@@ -220,7 +220,7 @@ def _contains(name: str, field: Field, operand: Any, dialect: str) -> ColumnElem
     pattern = f"%{escaped}%"
     # LIKE disregards case in SQLite (of ASCII letters), ILIKE in PostgreSQL.
     parts = [
-        column.op("ILIKE")(literal(pattern)) if dialect == "postgresql" else column.like(pattern, escape="\\")
+        column.bool_op("ILIKE")(literal(pattern)) if dialect == "postgresql" else column.like(pattern, escape="\\")
         for column in columns
     ]
     return (field.via or _same)(or_(false(), *parts))

@@ -139,7 +139,7 @@ FILTERS = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(FILTERS, min_size=1, max_size=5))
 def test_a_filter_finds_what_it_says(reader: Reader, filters: list[dict[str, Any]]) -> None:
     rows = reader.traces(limit=100).rows
