@@ -43,11 +43,19 @@ def stacktrace(error: BaseException) -> str:
         printed = traceback.TracebackException(
             type(error), error, _innermost(error.__traceback__), lookup_lines=False, limit=-STACK_FRAMES
         )
-        kept = [frame for frame in printed.stack if not frame.filename.startswith(OWN_CODE)]
-        printed.stack[:] = kept
+        _leave_out_own(printed)
         return "".join(printed.format())
     except Exception as inner:
         return f"<no stack trace: {type(inner).__name__}>"
+
+
+def _leave_out_own(printed: traceback.TracebackException) -> None:
+    pending: list[traceback.TracebackException | None] = [printed]
+    while pending:
+        one = pending.pop()
+        if one is not None:
+            one.stack[:] = [frame for frame in one.stack if not frame.filename.startswith(OWN_CODE)]
+            pending += [one.__cause__, one.__context__, *(one.exceptions or ())]
 
 
 def _innermost(trace: TracebackType | None) -> TracebackType | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import Token
-from time import perf_counter_ns
 from types import TracebackType
 from typing import Any, Final
 
@@ -41,7 +40,7 @@ class Span(otel.Span):
     thread: str | None = None
     turn: str | None = None
     error: BaseException | None = None
-    """What the call raised."""
+    """What the call raised: kept by `f.call()` alone, since an exception that knows its span would know itself."""
     output_json: bytes | None = None
     """The output as recorded."""
     _runtime: Runtime | None = None
@@ -191,45 +190,46 @@ class Span(otel.Span):
             end_time: nanoseconds since 1970; default now.
             error: what the call raised.
         """
-        mono = perf_counter_ns()
-        if self._ended:
+        rt = self._runtime
+        if self._ended or rt is None:
+            self._ended = True
             return
         self._ended = True
-        rt = self._runtime
-        if rt is None:
-            return
+        duration_ns = rt.ids.mono_ns() - self._start_mono
         try:
             details: bytes | None = None
             if error is not None:
-                self.error = error
                 self._status = status_of(error)
                 if self._status != "ok":
                     details = capture_error(rt, error)
             elif self._status == "error":
                 details = capture(rt, {"type": "", "message": self._description or "", "stacktrace": ""})
-            rt.journal.append(
-                SpanClosed(
-                    SCHEMA,
-                    self._trace,
-                    self._id,
-                    end_time or rt.ids.wall_ns(),
-                    mono - self._start_mono,
-                    self._status or "ok",
-                    self.output_json,
-                    details,
-                    self._model,
-                    self._provider,
-                    self._usage,
-                )
-            )
-            if self._usage is not None and self._heard is not None:
-                self._heard(self)
+            self._close(rt, end_time or rt.ids.wall_ns(), duration_ns, details)
+            if _cut_off:
+                _end_cut_off()
+        except RecursionError:
+            _cut_off.append((self, duration_ns))  # no stack left, not even to count a fault
         except Exception as failure:
             rt.faults.note("end a span", failure)
 
-    def reopen(self) -> None:
-        """Take the end back: what had been left (a stream) goes on. Of several ends the last one stands."""
-        self._ended = False
+    def _close(self, rt: Runtime, end_ns: int, duration_ns: int, error: bytes | None) -> None:
+        rt.journal.append(
+            SpanClosed(
+                SCHEMA,
+                self._trace,
+                self._id,
+                end_ns,
+                duration_ns,
+                self._status or "ok",
+                self.output_json,
+                error,
+                self._model,
+                self._provider,
+                self._usage,
+            )
+        )
+        if self._usage is not None and self._heard is not None:
+            self._heard(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -260,3 +260,17 @@ class Span(otel.Span):
             rt.journal.append(SpanUpdated(SCHEMA, self._trace, self._id, now, name, encoded, events, bound))
         except Exception as error:
             rt.faults.note(cause, error)
+
+
+_cut_off: list[tuple[Span, int]] = []
+"""Spans that ended at the recursion limit, with their durations: the next span to end, further up, writes their end."""
+
+
+def _end_cut_off() -> None:
+    while _cut_off:
+        span, duration_ns = _cut_off.pop()
+        rt = span._runtime
+        assert rt is not None
+        span._status = "error"
+        cause = {"type": "RecursionError", "message": "at the recursion limit: no stack was left to record the end"}
+        span._close(rt, rt.ids.wall_ns(), duration_ns, capture(rt, {**cause, "stacktrace": ""}))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import Token
-from time import perf_counter_ns
 from types import TracebackType
 from typing import Any
 
@@ -82,7 +81,7 @@ def start(
     else:
         opened = _opened_in(scope, span, rt, above, inputs, own)  # type: ignore[arg-type]
     rt.journal.append(opened)
-    span._start_mono = perf_counter_ns()
+    span._start_mono = ids.mono_ns()
     return span
 
 

@@ -247,7 +247,7 @@ class _Proxy:
         flow.until_dropped(self)
 
     # isinstance() sees the stream inside.
-    __class__ = property(lambda self: type(self._weft_source))  # type: ignore[assignment]
+    __class__ = property(lambda self: type(self._weft_source))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._weft_source, name)
