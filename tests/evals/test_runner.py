@@ -492,6 +492,21 @@ class TestRecorded:
             assert found.trace_id != outer.trace_id
             assert [(link["trace_id"], link["span_id"]) for link in found.links] == [(outer.trace_id, outer.span_id)]
 
+    async def test_two_evaluations_at_once_do_not_mix(self) -> None:
+        """Each has its own run, and every trace is in one of them; what was open stays open."""
+        with span("around") as outer:
+            first, second = await asyncio.gather(
+                Evaluation(ROWS, [right], name="one").evaluate(answer_async),
+                Evaluation(ROWS, [right], name="two").evaluate(answer),
+            )
+            with span("after") as inner:
+                assert inner.trace_id == outer.trace_id
+        with open_store() as store:
+            for result in (first, second):
+                page = store.reader().traces({"run_id": result.run.id})
+                assert {trace.name for trace in page.rows} == {result.name}
+                assert page.total == 6
+
     def test_scores_are_on_their_traces_with_their_makers(self) -> None:
         """Value, label, reason, error, row, and who made it."""
 
