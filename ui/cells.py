@@ -90,12 +90,12 @@ def trace_columns(with_scores: bool, order: bool = True) -> list[Column]:
     ]
 
 
-def trace_rows(records: Sequence[TraceRecord], now_ns: int, with_scores: bool) -> list[Row]:
+def trace_rows(records: Sequence[TraceRecord], now_ns: int, with_scores: bool, project: str | None) -> list[Row]:
     """Its rows."""
-    return [_trace_row(record, now_ns, with_scores) for record in records]
+    return [_trace_row(record, now_ns, with_scores, project) for record in records]
 
 
-def _trace_row(record: TraceRecord, now_ns: int, with_scores: bool) -> Row:
+def _trace_row(record: TraceRecord, now_ns: int, with_scores: bool, project: str | None) -> Row:
     output = text(record.output_preview)
     if record.status == "error" and isinstance(output, dict):
         output["tone"] = "error"
@@ -103,7 +103,7 @@ def _trace_row(record: TraceRecord, now_ns: int, with_scores: bool) -> Row:
     cost = units.usd(record.cost) if record.cost is not None else unknown("No call in it could be priced")
     return Row(
         record.trace_id,
-        links.trace(record.trace_id),
+        links.trace(record.trace_id, project),
         [
             status(record.status),
             {"text": one_line(encodable(record.name)) or "unnamed", "kind": record.kind, "title": spans},

@@ -8,7 +8,8 @@ from pathlib import Path
 import streamlit as st
 
 from weft.tracking.errors import Error
-from weft.ui import links, page, theme
+from weft.ui import page, theme
+from weft.ui.components.navigator import navigator
 from weft.ui.data import data
 from weft.ui.screens import evaluation, evaluations, overview, runs, trace, traces
 from weft.ui.screens import run as run_screen
@@ -35,8 +36,9 @@ def run() -> None:
     st.logo(str(LOGO), size="medium")
     st.html(f"<style>{STYLE}</style>")
     screens = _screens()
-    links.pages = {screen.url_path or "": screen for section in screens.values() for screen in section}
     chosen = st.navigation(screens, expanded=True)
+    with st.sidebar:
+        navigator()
     try:
         projects = data().projects()
     except Error as error:

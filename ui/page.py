@@ -55,7 +55,7 @@ def notice(title: str, words: str, href: str, link: str) -> None:
     """Nothing by that name: what was looked for, and where to go instead."""
     st.html(
         f"<div class='weft-empty'><b>{html.escape(visible(title))}</b><p>{html.escape(visible(words))}</p>"
-        f"<a href='{html.escape(href, quote=True)}' target='_self'>{html.escape(link)}</a></div>"
+        f"<a href='{html.escape(href, quote=True)}' class='weft-go' target='_self'>{html.escape(link)}</a></div>"
     )
 
 
@@ -103,7 +103,7 @@ def more(title: str, href: str, total: int) -> None:
     """A part's title, and the way to all of it."""
     st.html(
         f"<div class='weft-label'><b>{html.escape(title)}</b>"
-        f"<a href='{html.escape(href, quote=True)}' target='_self'>all {units.count(total)}</a></div>"
+        f"<a href='{html.escape(href, quote=True)}' class='weft-go' target='_self'>all {units.count(total)}</a></div>"
     )
 
 
@@ -122,7 +122,11 @@ def run_head(title: str, state: str, told: Sequence[tuple[str, str]], link: tupl
         for name, value in told
     )
     look = STATES.get(state, "cancelled")
-    go = f"<a href='{html.escape(link[1], quote=True)}' target='_self'>{html.escape(link[0])}</a>" if link else ""
+    go = (
+        f"<a href='{html.escape(link[1], quote=True)}' class='weft-go' target='_self'>{html.escape(link[0])}</a>"
+        if link
+        else ""
+    )
     st.html(
         f"<div class='weft-head'><h1>{html.escape(visible(title))}</h1>"
         f"<em class='weft-{look}'>{html.escape(visible(state))}</em>{shown}{go}</div>"
@@ -131,7 +135,7 @@ def run_head(title: str, state: str, told: Sequence[tuple[str, str]], link: tupl
 
 def failure(message: str, stacktrace: str) -> None:
     """A recorded error."""
-    st.html(f"<div class='weft-broken'><b>{html.escape(visible(message))}</b></div>")
+    st.html(f"<div class='weft-failure'><b>{html.escape(visible(message))}</b></div>")
     if stacktrace:
         with st.expander("Stack trace"):
             st.code(visible(stacktrace), language=None)

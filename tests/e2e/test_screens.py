@@ -49,10 +49,10 @@ def test_filters_stand_in_the_url_and_narrow_the_rows(page: Page, served: Served
     page.get_by_test_id("stMultiSelect").first.click()
     page.get_by_role("option", name="error").click()
     expect(page).to_have_url(re.compile(r"status=error"))
-    expect(page.locator(".weft-label", has_text="traces").first).to_contain_text("15 traces")
+    expect(page.locator(".weft-label", has_text="traces").first).to_contain_text("16 traces")
     expect(page.locator(".body .status-ok")).to_have_count(0)
     page.goto(page.url)
-    expect(page.locator(".weft-label", has_text="traces").first).to_contain_text("15 traces")
+    expect(page.locator(".weft-label", has_text="traces").first).to_contain_text("16 traces")
     expect(page.locator(".body .status-ok")).to_have_count(0)
 
 
@@ -172,7 +172,7 @@ def test_an_evaluation_and_a_row_to_its_trace(page: Page, served: Served) -> Non
     expect(page).to_have_url(re.compile(r"/evaluation\?.*id="))
     expect(rows(page, "Scorers").filter(has_text="right_topic")).to_contain_text("±")
     expect(rows(page, "Cases")).to_have_count(40)
-    page.get_by_role("radio", name="Errors").or_(page.get_by_text("Errors", exact=True).last).first.click()
+    page.get_by_test_id("stButtonGroup").get_by_text("Errors", exact=True).click()
     expect(rows(page, "Cases")).to_have_count(1)
     expect(page).to_have_url(re.compile(r"show=Errors"))
     rows(page, "Cases").locator("a.go").first.click()
@@ -216,6 +216,7 @@ def test_hostile_content_is_text(page: Page, served: Served) -> None:
         assert page.evaluate("window.pwned") is None
         sound(page)
     page.goto(f"{served.url}/trace?id={served.made.hostile}")
+    expect(page.get_by_role("treeitem")).to_have_count(2)
     for name in page.get_by_role("treeitem").all():
         name.click()
         for tab in page.get_by_role("tab").all():

@@ -97,6 +97,15 @@ function typing() {
 function plainClick(event) {
   return event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
 }
+// In place and with a history of its own: Streamlit follows the address as it does for the browser's back and forward.
+function go(href) {
+  if (!href || !href.startsWith("/") || href.startsWith("//")) return;
+  history.pushState({}, "", href);
+  window.dispatchEvent(new PopStateEvent("popstate"));
+}
+function going(href) {
+  return (event) => { if (plainClick(event)) { event.preventDefault(); event.stopPropagation(); go(href); } };
+}
 // Keys belong to the one mounted component that has them; the listener goes with the element.
 function keys(held, handler) {
   held.handler = handler;

@@ -11,7 +11,7 @@ function meanCell(cell) {
     el("span", { class: "dot", style: { left: at(cell.value) } }));
   return el("span", { class: "bar" }, track, el("span", { class: "text" }, cell.text));
 }
-function cellNode(column, cell, row, send) {
+function cellNode(column, cell, row) {
   const classes = ["cell", column.class || "", cell && cell.tone ? cell.tone : ""].join(" ");
   const node = el("div", { class: classes, role: "cell", title: cell && cell.title });
   if (cell === null || cell === undefined) return node;
@@ -20,12 +20,9 @@ function cellNode(column, cell, row, send) {
   else if (column.type === "scores") content = scoreCell(cell.scores || []);
   else if (column.type === "mean" && typeof cell === "object" && "value" in cell) content = meanCell(cell);
   else if (cell.kind) content = el("span", { class: "named", title: cell.kind }, kindIcon(cell.kind), el("span", {}, cell.text));
-  if (cell.href) content = el("a", { class: "inner", href: cell.href, on: { click: (event) => {
-    if (plainClick(event)) { event.preventDefault(); event.stopPropagation(); send("open", { href: cell.href }); }
-  } } }, content);
-  if (column.link && row.href) content = el("a", { class: "go", href: row.href, tabindex: "-1", on: { click: (event) => {
-    if (plainClick(event)) { event.preventDefault(); send("open", { href: row.href }); }
-  } } }, content === "" ? "\u2013" : content);
+  if (cell.href) content = el("a", { class: "inner", href: cell.href, on: { click: going(cell.href) } }, content);
+  if (column.link && row.href)
+    content = el("a", { class: "go", href: row.href, on: { click: going(row.href) } }, content === "" ? "\u2013" : content);
   add(node, [content]);
   return node;
 }
@@ -48,7 +45,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const newest = known && fresh.length && fresh.length < data.rows.length ? fresh[fresh.length - 1] : null;
   for (const row of data.rows) {
     const line = el("div", { class: "row body", role: "row", "data-id": row.id },
-      data.columns.map((column, at) => cellNode(column, row.cells[at], row, setTriggerValue)));
+      data.columns.map((column, at) => cellNode(column, row.cells[at], row)));
     if (known && fresh.includes(row.id)) line.classList.add("fresh");
     if (row.id === newest) line.classList.add("line");
     if (row.id === state.current) line.classList.add("current");
@@ -76,7 +73,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     else if (event.key === "k") move(-1);
     else if (event.key === "Enter" && state.current) {
       const row = data.rows.find((each) => each.id === state.current);
-      if (row && row.href) setTriggerValue("open", { href: row.href });
+      if (row) go(row.href);
     } else return;
     event.preventDefault();
   });

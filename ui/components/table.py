@@ -8,7 +8,6 @@ from typing import Any
 
 import streamlit as st
 
-from weft.ui import links
 from weft.ui.components.bundle import load
 
 _render = load("table")
@@ -51,7 +50,7 @@ def table(
     keys: bool = False,
     none: str = "Nothing here.",
 ) -> str | None:
-    """Draw a list; follow a click. Returns the order that a click on a head asks for.
+    """Draw a list. Returns the order that a click on a head asks for.
 
     Args:
         height: CSS height above which the list scrolls in itself.
@@ -69,9 +68,7 @@ def table(
         "keys": keys,
         "none": none,
     }
-    result = _render(key=key, data=data, on_open_change=_nothing, on_sort_change=_nothing)
-    if result.open:
-        links.follow(str(result.open["href"]))
+    result = _render(key=key, data=data, on_sort_change=_nothing)
     return str(result.sort) if result.sort else None
 
 

@@ -46,7 +46,7 @@ function tabsOf(detail) {
   return tabs;
 }
 
-export default function ({ data, parentElement, setTriggerValue, setStateValue }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const held = root(parentElement, "trace"), { node, state } = held;
   node.style.setProperty("--height", data.height);
   if (state.trace !== data.trace.id) Object.assign(state, { trace: data.trace.id, folded: new Set(), details: {}, current: null, query: "", tab: state.tab || null, built: false });
@@ -127,8 +127,13 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
     reveal();
     detail();
     clearTimeout(state.asking);
-    // The cursor may run over many spans: only where it rests is asked for and named in the URL.
-    state.asking = setTimeout(() => setTriggerValue("select", id), state.details[id] ? 250 : 60);
+    // The cursor may run over many spans: only where it rests is named in the URL and, if need be, asked for.
+    state.asking = setTimeout(() => {
+      const address = new URL(window.location.href);
+      address.searchParams.set("span", id);
+      history.replaceState(history.state, "", address);
+      if (!state.details[id]) setTriggerValue("select", id);
+    }, 60);
   };
   state.hop = (step, wanted) => {
     const from = spans.findIndex((span) => span.id === state.current), n = spans.length;
@@ -152,13 +157,13 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
     draw(first);
   };
   const header = () => {
-    const trace = data.trace, go = (href) => (event) => { if (plainClick(event)) { event.preventDefault(); setTriggerValue("open", { href }); } };
+    const trace = data.trace;
     const errors = spans.filter((span) => span.status === "error").length;
-    parts.title.replaceChildren(el("h1", { title: trace.name }, trace.name), status(trace.status), el("div", { class: "facts" }, trace.facts.map(([text, name, why, href]) => el("span", { title: why }, href ? el("a", { href, on: { click: go(href) } }, text) : el("b", {}, text), name ? ` ${name}` : ""))),
+    parts.title.replaceChildren(el("h1", { title: trace.name }, trace.name), status(trace.status), el("div", { class: "facts" }, trace.facts.map(([text, name, why, href]) => el("span", { title: why }, href ? el("a", { href, on: { click: going(href) } }, text) : el("b", {}, text), name ? ` ${name}` : ""))),
       el("div", { class: "push" }, errors ? el("button", { class: "tool", on: { click: () => state.hop(1, (span) => span.status === "error") } }, icon("error"), `${errors} ${errors === 1 ? "error" : "errors"}`) : null,
         copyButton(() => trace.id, "Copy id"),
-        trace.newer ? el("a", { class: "tool", href: trace.newer, title: "The trace before this one in the list", on: { click: go(trace.newer) } }, "‹ newer") : null,
-        trace.older ? el("a", { class: "tool", href: trace.older, title: "The next trace in the list", on: { click: go(trace.older) } }, "older ›") : null));
+        trace.newer ? el("a", { class: "tool", href: trace.newer, title: "The trace before this one in the list", on: { click: going(trace.newer) } }, "‹ newer") : null,
+        trace.older ? el("a", { class: "tool", href: trace.older, title: "The next trace in the list", on: { click: going(trace.older) } }, "older ›") : null));
     parts.ticks.replaceChildren(...trace.ticks.map(([at, text]) => el("span", { style: { left: `${at * 100}%` } }, text)));
   };
   keys(held, (event) => {
@@ -173,7 +178,7 @@ export default function ({ data, parentElement, setTriggerValue, setStateValue }
     else if (event.key === "E") state.hop(-1, (each) => each.status === "error");
     else if (event.key === "Home") select((state.shown[0] || {}).id);
     else if (event.key === "End") select((state.shown[state.shown.length - 1] || {}).id);
-    else if (event.key === "Escape" && data.back) setTriggerValue("open", { href: data.back });
+    else if (event.key === "Escape") history.length > 1 ? history.back() : go(data.back);
     else return;
     event.preventDefault();
   });

@@ -27,13 +27,6 @@ TOKEN_WORDS = {
 }
 
 
-class Answer(NamedTuple):
-    """What the visitor did."""
-
-    selected: str | None
-    opened: str | None
-
-
 class Neighbours(NamedTuple):
     """Where the buttons lead."""
 
@@ -51,8 +44,8 @@ def view(
     around: Neighbours,
     height: str,
     key: str,
-) -> Answer:
-    """Draw the trace; `details` are of the spans whose payloads are at hand."""
+) -> str | None:
+    """Draw the trace; `details` are of the spans whose payloads are at hand. Returns a span whose are wanted."""
     now = time.time_ns()
     nodes = tree.arrange(spans, now)
     first = min((span.start_ns for span in spans), default=trace.start_ns)
@@ -75,8 +68,8 @@ def view(
         "details": details,
         "height": height,
     }
-    result = _render(key=key, data=data, on_select_change=_nothing, on_open_change=_nothing)
-    return Answer(result.select, str(result.open["href"]) if result.open else None)
+    result = _render(key=key, data=data, on_select_change=_nothing)
+    return str(result.select) if result.select else None
 
 
 def _facts(trace: TraceRecord, now: int) -> list[tuple[str, str, str, str | None]]:

@@ -147,7 +147,7 @@ def _listing(cases: Sequence[Case], found: Sequence[Scorecard]) -> None:
     rows = [
         Row(
             f"{case.row_id}/{case.trial}",
-            links.trace(case.trace_id) if case.trace_id else None,
+            links.trace(case.trace_id, page.project()) if case.trace_id else None,
             _cells(case, names[:5], binary),
         )
         for case in part

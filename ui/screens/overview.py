@@ -51,7 +51,7 @@ def _body() -> None:
             with_scores = any(record.scores for record in latest.rows)
             table(
                 cells.trace_columns(with_scores, order=False),
-                cells.trace_rows(latest.rows, time.time_ns(), with_scores),
+                cells.trace_rows(latest.rows, time.time_ns(), with_scores, page.project()),
                 key="latest",
                 label="Latest traces",
                 page="latest",

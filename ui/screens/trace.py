@@ -50,8 +50,9 @@ def _body(trace_id: str) -> None:
         st.rerun()
         return
     spans = data().spans(trace_id)
-    selected = st.query_params.get("span") or record.root_span_id
-    answer = view(
+    cursor = f"cursor-{trace_id}"
+    selected = st.session_state.get(cursor) or st.query_params.get("span") or record.root_span_id
+    wanted = view(
         record,
         spans,
         _details(trace_id, spans, selected),
@@ -60,14 +61,9 @@ def _body(trace_id: str) -> None:
         height="calc(100vh - 34px)",
         key=f"trace-{trace_id}",
     )
-    if answer.opened:
-        links.follow(answer.opened)
-    if answer.selected and answer.selected != st.query_params.get("span"):
-        st.query_params["span"] = answer.selected
-        if len(spans) > AHEAD_SPANS:
-            st.rerun(scope="fragment")
-    if record.status != "running" and any(span.status == "running" for span in spans):
-        st.rerun()
+    if wanted and wanted != selected:
+        st.session_state[cursor] = wanted
+        st.rerun(scope="fragment")
 
 
 def _details(trace_id: str, spans: Sequence[SpanRecord], selected: str | None) -> dict[str, Any]:
@@ -100,7 +96,7 @@ def _around(record: TraceRecord) -> Neighbours:
     )
     older = data().traces({"project": record.project, "start_ns": {"$lt": record.start_ns}}, limit=1).rows
     return Neighbours(
-        links.trace(newer[0].trace_id) if newer else None,
-        links.trace(older[0].trace_id) if older else None,
+        links.trace(newer[0].trace_id, page.project()) if newer else None,
+        links.trace(older[0].trace_id, page.project()) if older else None,
         links.to("traces", {"project": page.project()}),
     )

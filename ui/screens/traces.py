@@ -168,7 +168,7 @@ def _listing(where: dict[str, Any], order: str, live: bool, foot: Any) -> None:
     with_scores = any(record.scores for record in found.rows)
     asked = table(
         cells.trace_columns(with_scores),
-        cells.trace_rows(found.rows, time.time_ns(), with_scores),
+        cells.trace_rows(found.rows, time.time_ns(), with_scores, page.project()),
         key="traces",
         label="Traces",
         height="calc(100vh - 276px)",
