@@ -1,0 +1,229 @@
+"""Promises of the live span: a block, by hand, and as OpenTelemetry sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from opentelemetry import trace as otel
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags, use_span
+
+from weft.tracer.context import as_current, current_span
+from weft.tracer.op import op
+from weft.tracer.span import Span, span, start_span
+from weft.tracking import runtime
+from weft.tracking.errors import UsageError
+from weft.tracking.readmodels import SpanRecord
+from weft.tracking.records import Record, SpanUpdated
+from weft.tracking.settings import Settings
+
+Spans = Callable[[], list[SpanRecord]]
+
+
+@op(name="leaf")
+def leaf(x: int = 0) -> int:
+    return x
+
+
+def test_a_block_is_a_span(spans: Spans) -> None:
+    """With name, kind, inputs, attributes and output; calls inside are in it."""
+    with span("rank", kind="retriever", inputs={"query": "q"}, attributes={"k": 5}) as s:
+        assert current_span() is s
+        assert s.status == "running"
+        leaf(1)
+        s.set_output(["hit"])
+        s.set_attribute("found", 1)
+    assert current_span() is None
+    ranked, inside = spans()
+    assert (ranked.name, ranked.kind, ranked.status) == ("rank", "retriever", "ok")
+    assert (ranked.inputs, ranked.output) == ({"query": "q"}, ["hit"])
+    assert ranked.attributes == {"k": 5, "found": 1}
+    assert (ranked.trace_id, ranked.span_id) == (s.trace_id, s.span_id)
+    assert inside.parent_id == s.span_id
+
+
+async def test_a_block_works_in_coroutines(spans: Spans) -> None:
+    """`async with` and `with` alike, in tasks side by side."""
+
+    async def work(n: int) -> None:
+        async with span(f"work {n}") as s:
+            await asyncio.sleep(0)
+            leaf(n)
+            assert current_span() is s
+
+    await asyncio.gather(*[work(n) for n in range(10)])
+    by_id = {one.span_id: one for one in spans()}
+    leaves = [one for one in by_id.values() if one.name == "leaf"]
+    assert [by_id[one.parent_id or ""].name for one in leaves] == [f"work {one.inputs['x']}" for one in leaves]
+
+
+def test_an_exception_in_a_block_is_its_error(spans: Spans) -> None:
+    """And passes."""
+    problem = ValueError("no")
+    with pytest.raises(ValueError, match="no") as caught, span("fails"):
+        raise problem
+    assert caught.value is problem
+    (one,) = spans()
+    assert one.status == "error"
+    assert one.error is not None
+    assert (one.error["type"], one.error["message"]) == ("ValueError", "no")
+    assert "test_span.py" in one.error["stacktrace"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": 3}, "name"),
+        ({"name": "a", "inputs": 3}, "inputs"),
+        ({"name": "a", "attributes": [1]}, "attributes"),
+    ],
+)
+def test_a_wrong_call_raises_at_the_call(arguments: dict[str, Any], named: str, home: Any) -> None:
+    """With the value that was given."""
+    with pytest.raises(UsageError, match=named):
+        span(**arguments)
+
+
+def test_what_is_added_is_written_at_once(records: Callable[[], list[Record]]) -> None:
+    """A killed process loses no attribute and no event."""
+    with span("long") as s:
+        s.set_attributes({"a": 1, "b": {"c": float("nan")}})
+        s.add_event("halfway", {"percent": 50})
+        s.set_inputs({"late": True})
+        assert sum(isinstance(record, SpanUpdated) for record in records()) == 3
+
+
+def test_events_links_names_and_usage_are_recorded(spans: Spans) -> None:
+    """Under OpenTelemetry's names."""
+    with span("first") as s:
+        s.add_event("at a time", timestamp=123)
+        s.record_exception(ValueError("handled"), {"more": 1})
+        s.add_link(SpanContext(1, 2, True), {"why": "because"})
+        s.update_name("second")
+        s.set_usage({"input_tokens": 3, "output_tokens": 4}, model="gpt-x", provider="openai")
+        s.set_usage({"output_tokens": 5})
+    (one,) = spans()
+    at, exception, link = one.events
+    assert (one.name, one.status) == ("second", "ok")
+    assert at == {"name": "at a time", "at_ns": 123, "attributes": {}}
+    assert exception["attributes"]["exception.message"] == "handled"
+    assert link["attributes"] == {"trace_id": f"{1:032x}", "span_id": f"{2:016x}", "why": "because"}
+    assert (one.usage, one.model, one.provider) == ({"input_tokens": 3, "output_tokens": 5}, "gpt-x", "openai")
+
+
+def test_usage_is_whole_numbers(home: Any) -> None:
+    """A programming mistake raises at the call."""
+    with span("x") as s, pytest.raises(UsageError, match="input_tokens"):
+        s.set_usage({"input_tokens": "3"})  # type: ignore[dict-item]
+
+
+def test_a_status_that_is_set_holds_unless_an_exception_says_otherwise(spans: Spans) -> None:
+    """As in OpenTelemetry."""
+    with span("set") as s:
+        s.set_status(Status(StatusCode.ERROR, "bad luck"))
+    with span("fine") as s:
+        s.set_status(StatusCode.OK)
+
+    def raises_anyway() -> None:
+        with span("raises") as s:
+            s.set_status(StatusCode.OK)
+            raise ValueError("x")
+
+    with pytest.raises(ValueError, match="x"):
+        raises_anyway()
+    bad, fine, raises = spans()
+    assert (bad.status, fine.status, raises.status) == ("error", "ok", "error")
+    assert bad.error is not None
+    assert bad.error["message"] == "bad luck"
+
+
+def test_a_span_by_hand_outlives_a_block_and_ends_once(spans: Spans) -> None:
+    """It is current only where it is made so."""
+    s = start_span("stream", kind="llm", inputs={"a": 1})
+    assert current_span() is None
+    with as_current(s):
+        leaf(1)
+    leaf(2)
+    s.end()
+    s.end(error=ValueError("too late"))
+    s.set_output("too late")
+    stream, inside, outside = spans()
+    assert (stream.status, stream.kind, stream.output) == ("ok", "llm", None)
+    assert (inside.parent_id, outside.parent_id) == (stream.span_id, None)
+
+
+def test_secrets_in_attributes_and_events_are_redacted(records: Callable[[], list[Record]]) -> None:
+    """At the start and later."""
+    secret = "ghp_abcdefghijklmnopqrstuvwxyz0123"
+    with span("x", inputs={"a": secret}, attributes={"b": secret}) as s:
+        s.set_attribute("c", secret)
+        s.add_event("d", {"e": secret})
+        s.set_status(Status(StatusCode.ERROR, secret))
+    assert secret not in repr(records())
+    assert repr(records()).count("[redacted:github-token]") == 5
+
+
+def test_it_is_an_opentelemetry_span(spans: Spans) -> None:
+    """Of the API, current in its context, with ids that foreign code can carry on."""
+    with span("ours") as s:
+        assert isinstance(s, otel.Span)
+        assert otel.get_current_span() is s
+        context = s.get_span_context()
+        assert (f"{context.trace_id:032x}", f"{context.span_id:016x}") == (s.trace_id, s.span_id)
+        assert context.is_valid
+        assert context.trace_flags.sampled
+        assert s.is_recording()
+    assert not s.is_recording()
+
+
+def test_foreign_spans_and_ours_nest_in_each_other(spans: Spans) -> None:
+    """Ours, an SDK span in it, ours in that: one trace, each the child of what was open."""
+    tracer = TracerProvider().get_tracer("foreign")
+    with span("ours") as outer, tracer.start_as_current_span("foreign") as foreign:
+        assert foreign.parent is not None  # type: ignore[attr-defined]
+        assert foreign.parent.span_id == int(outer.span_id, 16)  # type: ignore[attr-defined]
+        assert current_span() is outer
+        leaf(1)
+    _, inside = spans()
+    assert inside.trace_id == outer.trace_id
+    assert inside.parent_id == f"{foreign.get_span_context().span_id:016x}"
+
+
+def test_a_root_under_a_foreign_span_takes_its_ids(spans: Spans) -> None:
+    """Also under one from another process."""
+    remote = SpanContext(0xABC, 0xDEF, is_remote=True, trace_flags=TraceFlags(1))
+    with use_span(NonRecordingSpan(remote)):
+        leaf(1)
+    (one,) = spans()
+    assert (one.trace_id, one.parent_id, one.project) == (f"{0xABC:032x}", f"{0xDEF:016x}", "default")
+
+
+def test_children_take_their_roots_project(tmp_path: Any) -> None:
+    """Through foreign spans too, whatever the settings say meanwhile."""
+    tracer = TracerProvider().get_tracer("foreign")
+    runtime.configure(Settings.resolve(home=tmp_path / "home", project="one", strict=True))
+    with span("root") as root, tracer.start_as_current_span("foreign"):
+        runtime.configure(Settings.resolve(home=tmp_path / "home", project="two", strict=True))
+        with span("child") as child:
+            assert child.project == root.project == "one"
+    with span("other") as other:
+        assert other.project == "two"
+
+
+def test_disabled_spans_do_nothing(tmp_path: Any) -> None:
+    """And can be used like any other."""
+    runtime.configure(Settings.resolve(home=tmp_path / "home", mode="disabled"))
+    with span("x", inputs={"a": 1}) as s:
+        s.set_attribute("a", 1)
+        s.add_event("b")
+        s.set_output(1)
+        s.set_usage({"input_tokens": 1})
+        assert current_span() is None
+        assert not s.is_recording()
+        assert not s.get_span_context().is_valid
+    assert isinstance(s, Span)
+    assert not (tmp_path / "home").exists()
