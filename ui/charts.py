@@ -73,6 +73,15 @@ def band(at: Sequence[float], values: Sequence[float], slices: int = BAND_POINTS
     return made
 
 
+def lasts(at: Sequence[float], slices: int = BAND_POINTS) -> list[int]:
+    """The index of the last point in each of equal slices of the axis."""
+    if not at:
+        return []
+    first, width = at[0], (at[-1] - at[0]) or 1
+    found = {min(slices - 1, int((x - first) / width * slices)): index for index, x in enumerate(at)}
+    return list(found.values())
+
+
 def axis(series: Series, by_time: bool) -> list[float]:
     """Steps, or seconds since the first point."""
     if not by_time:
@@ -88,10 +97,12 @@ def spec(series: Series, *, by_time: bool, smooth: float) -> dict[str, Any]:
     thinned = series.total > len(series.steps)
     if thinned:
         drawn += _band_series(band(at, series.values))
-    raw = _points(at, series.values)
-    if smooth:
-        drawn.append(_line("raw", raw, opacity=0.25, width=1))
-    line = _line(series.key, _points(at, smoothed(series.values, smooth)), opacity=1, width=1.75)
+    elif smooth:
+        drawn.append(_line("raw", _points(at, series.values), opacity=0.25, width=1))
+    shown = _points(at, smoothed(series.values, smooth))
+    if thinned:  # the band tells the extremes; a line through them all would hide it
+        shown = [shown[index] for index in lasts(at)]
+    line = _line(series.key, shown, opacity=1, width=1.75)
     if len(at) == 1:
         line |= {"showSymbol": True, "symbolSize": 7}
     drawn.append(line)

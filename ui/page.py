@@ -81,10 +81,15 @@ def part(title: str) -> Iterator[None]:
         broken(f"{title} could not be shown", error)
 
 
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """`1 error`, `2 errors`, `12,408 traces`."""
+    return f"{units.count(n)} {one if n == 1 else many or one + 's'}"
+
+
 def number() -> int:
     """The page of a list that the URL names, from 1."""
     try:
-        return max(1, int(st.session_state.get("page") or st.query_params.get("page", 1)))
+        return max(1, int(str(st.session_state.get("page") or st.query_params.get("page", "1"))))
     except ValueError:
         return 1
 

@@ -45,7 +45,7 @@ class Server:
     """`serve` in a process of its own, on a free port."""
 
     def __init__(self, home: Path, *, store: str | None = None) -> None:
-        script = "import sys; from pathlib import Path; from weft.ui.serve import serve; sys.exit(serve(0, Path(sys.argv[1])))"
+        script = "import sys; from pathlib import Path; from weft.ui.serve import serve; serve(0, Path(sys.argv[1]))"
         env = {**os.environ, "WEFT_HOME": str(home), **({"WEFT_STORE": store} if store else {})}
         # To a file: a pipe that nobody reads would stop the server once it is full.
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by stop()

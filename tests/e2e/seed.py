@@ -1,4 +1,4 @@
-"""A home full of traces, evaluations and runs, written as journal records: what the app shows in its tests and pictures.
+"""A home full of traces, evaluations and runs, as journal records: what the app shows in its tests and pictures.
 
 Deterministic but for the times, which end now. `python seed.py HOME` fills one to look at.
 """
@@ -45,6 +45,16 @@ SCRIPT = f"<script>window.pwned=1</script><img src='{EVIL}' onerror='window.pwne
 MARKDOWN = f"![x]({EVIL}) [click](javascript:window.pwned=3) **bold** $x$ :material/bolt: :red[red]"
 CONTROLS = "\x1b[31mred\x1b[0m \u202egnp.exe\u202c \x07bell"
 
+STACK = """Traceback (most recent call last):
+  File "agent.py", line 88, in read
+    reply = client.chat.completions.create(**request)
+openai.RateLimitError: 429 Too Many Requests"""
+SYSTEM = """You answer from the reference you are given. Quote it, name the topic, and say so when it does not tell.
+
+Reference:
+```rst
+A function definition may be wrapped by one or more decorator expressions.
+```"""
 QUESTIONS = [
     (
         "how do decorators work?",
@@ -176,7 +186,7 @@ class Seeder:
         failure = {
             "type": "RateLimitError",
             "message": "429 Too Many Requests: the provider asks to wait 20 s",
-            "stacktrace": 'Traceback (most recent call last):\n  File "agent.py", line 88, in read\n    reply = client.chat.completions.create(**request)\nopenai.RateLimitError: 429 Too Many Requests',
+            "stacktrace": STACK,
         }
         root = self.span(
             trace,
@@ -239,16 +249,17 @@ class Seeder:
             output=told,
             error=failure if broken else None,
         )
+        call = {"name": "lookup", "arguments": orjson.dumps({"topic": topic, "lines": 12}).decode()}
         request = {
             "model": "gpt-4o-mini",
             "messages": [
-                {"role": "system", "content": "You answer from the reference you are given. Quote it, name the topic, and say so when it does not tell.\n\nReference:\n```rst\nA function definition may be wrapped by one or more decorator expressions.\n```"},
+                {"role": "system", "content": SYSTEM},
                 {"role": "user", "content": question},
-                {"role": "assistant", "content": None, "tool_calls": [{"id": "call_7Hs2", "type": "function", "function": {"name": "lookup", "arguments": orjson.dumps({"topic": topic, "lines": 12}).decode()}}]},
-                {"role": "tool", "tool_call_id": "call_7Hs2", "content": f"{told} The rest of the topic is about `{topic}`."},
+                {"role": "assistant", "content": None, "tool_calls": [{"id": "call_7Hs2", "function": call}]},
+                {"role": "tool", "tool_call_id": "call_7Hs2", "content": f"{told} More is under `{topic}`."},
             ],
             "temperature": 0,
-            "tools": [{"type": "function", "function": {"name": "lookup", "parameters": {"type": "object", "properties": {"topic": {"type": "string"}}}}}],
+            "tools": [{"type": "function", "function": {"name": "lookup", "parameters": {"type": "object"}}}],
         }  # fmt: skip
         count = draw.randrange(1200, 2100)
         usage = {"input_tokens": count, "output_tokens": draw.randrange(90, 380), "cache_read_tokens": 1024}

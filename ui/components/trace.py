@@ -63,7 +63,7 @@ def view(
             "older": around.older,
         },
         "back": around.back,
-        "spans": [_row(node, first, now) for node in nodes],
+        "spans": [_row(node, first, total, now) for node in nodes],
         "selected": selected,
         "details": details,
         "height": height,
@@ -107,7 +107,7 @@ def _facts(trace: TraceRecord, now: int) -> list[tuple[str, str, str, str | None
     return facts
 
 
-def _row(node: tree.Node, first: int, now: int) -> dict[str, Any]:
+def _row(node: tree.Node, first: int, total: int, now: int) -> dict[str, Any]:
     span = node.span
     length = tree.end_ns(span, now) - span.start_ns
     running = span.duration_ns is None
@@ -121,7 +121,8 @@ def _row(node: tree.Node, first: int, now: int) -> dict[str, Any]:
         "depth": node.depth,
         "kids": node.children,
         "below": node.below,
-        "critical": node.critical,
+        # Bold is where the time went: on the critical path, and 2% of the trace or more.
+        "critical": node.critical and length * 50 >= total,
         "start": span.start_ns - first,
         "length": length,
         "time": f"{units.duration(length)}…"

@@ -123,7 +123,10 @@ def _listing(cases: Sequence[Case], found: Sequence[Scorecard]) -> None:
         "Errors": sum(bool(case.error) for case in cases),
     }
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        page.label("Cases", f"{units.count(len(cases))} · {counts['Failing']} failing · {counts['Errors']} errors")
+        page.label(
+            "Cases",
+            f"{units.count(len(cases))} · {counts['Failing']} failing · {page.counted(counts['Errors'], 'error')}",
+        )
         shown = st.segmented_control(
             "Cases", SHOWN, default="All", required=True, key="show", bind="query-params", label_visibility="collapsed"
         )

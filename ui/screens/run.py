@@ -20,6 +20,8 @@ LIVE_SECONDS = 2.0
 POINTS = 1200
 """Points of a metric that go to the browser."""
 SHOWN_CHARTS = 24
+SMOOTH = {"No smoothing": 0.0, "Smooth 0.3": 0.3, "Smooth 0.6": 0.6, "Smooth 0.9": 0.9, "Smooth 0.97": 0.97}
+"""Weights of the moving average."""
 
 
 def show() -> None:
@@ -89,17 +91,8 @@ def _controls() -> None:
             bind="query-params",
             label_visibility="collapsed",
         )
-        st.slider(
-            "Smoothing",
-            0.0,
-            0.99,
-            0.0,
-            0.01,
-            key="smooth",
-            bind="query-params",
-            width=200,
-            label_visibility="collapsed",
-            format="smooth %.2f",
+        st.selectbox(
+            "Smoothing", list(SMOOTH), key="smooth", bind="query-params", label_visibility="collapsed", width=160
         )
 
 
@@ -124,7 +117,7 @@ def _charts(project: str, ident: str) -> None:
 
 def _section(found: Mapping[str, Series], keys: list[str]) -> None:
     by_time = st.session_state.get("x") == "Time"
-    smooth = float(st.session_state.get("smooth") or 0)
+    smooth = SMOOTH.get(st.session_state.get("smooth", ""), 0.0)
     for at in range(0, len(keys), 2):
         for column, key in zip(st.columns(2, gap="small"), keys[at : at + 2], strict=False):
             with column, st.container(border=True, key=f"weft-chart-{key}"):

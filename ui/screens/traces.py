@@ -185,10 +185,10 @@ def _listing(where: dict[str, Any], order: str, live: bool, foot: Any) -> None:
 
 def _totals(stats: TraceStats) -> None:
     page.label(
-        f"{units.count(stats.count)} {'trace' if stats.count == 1 else 'traces'}",
+        page.counted(stats.count, "trace"),
         " · ".join(
             (
-                f"{units.count(stats.error_count)} {'error' if stats.error_count == 1 else 'errors'}",
+                page.counted(stats.error_count, "error"),
                 f"p50 {units.duration(stats.p50_ns)}",
                 f"p95 {units.duration(stats.p95_ns)}",
                 units.tokens(stats.tokens),

@@ -1,0 +1,61 @@
+"""A call to a model reads as a chat, whatever the API's shape."""
+
+from __future__ import annotations
+
+from weft.ui.messages import conversation
+
+
+def test_chat_completions_with_tools() -> None:
+    """System, user, a tool call with parsed arguments, the tool's answer, and the final reply."""
+    call = {"name": "look", "arguments": '{"a": 1}'}
+    request = {
+        "model": "gpt-4o-mini",
+        "messages": [
+            {"role": "system", "content": "Answer."},
+            {"role": "user", "content": [{"type": "text", "text": "why?"}, {"type": "image_url", "image_url": {}}]},
+            {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "function": call}]},
+            {"role": "tool", "tool_call_id": "c1", "content": "found"},
+        ],
+    }  # fmt: skip
+    chat = conversation(request, {"choices": [{"message": {"role": "assistant", "content": "because"}}]})
+    assert [message["role"] for message in chat] == ["system", "user", "assistant", "tool", "assistant"]
+    assert chat[1]["parts"][0] == {"type": "text", "text": "why?"}
+    assert chat[1]["parts"][1]["type"] == "json"
+    assert chat[2]["parts"] == [{"type": "call", "name": "look", "id": "c1", "arguments": {"a": 1}}]
+    assert chat[3]["name"] == "c1"
+    assert chat[4]["parts"] == [{"type": "text", "text": "because"}]
+
+
+def test_arguments_that_are_no_json_stay_as_written() -> None:
+    """A model may write anything."""
+    broken = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": '{"a": '}}]}
+    chat = conversation([{"role": "user", "content": "x"}], broken)
+    assert chat[1]["parts"][0]["arguments"] == '{"a": '
+
+
+def test_the_responses_api() -> None:
+    """Instructions, text input, and output items with calls and their results."""
+    request = {"model": "m", "instructions": "Be brief.", "input": "hello"}
+    output = {
+        "output": [
+            {"type": "function_call", "name": "f", "call_id": "c", "arguments": "{}"},
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hi"}]},
+        ]
+    }
+    chat = conversation(request, output)
+    assert [message["role"] for message in chat] == ["system", "user", "assistant", "assistant"]
+    assert chat[3]["parts"] == [{"type": "text", "text": "hi"}]
+
+
+def test_what_is_no_chat_has_none() -> None:
+    """Plain arguments, numbers, and nothing."""
+    assert conversation({"question": "why?"}, "because") == []
+    assert conversation({"messages": "two"}, None) == []
+    assert conversation(None, {"choices": []}) == []
+
+
+def test_a_refusal_and_an_empty_reply_show() -> None:
+    """A refusal is text of the assistant; a message without content is still there."""
+    asked = [{"role": "user", "content": "x"}]
+    assert conversation(asked, {"role": "assistant", "content": None, "refusal": "no"})[1]["parts"][0]["text"] == "no"
+    assert conversation(asked, {"choices": [{"message": {"role": "assistant", "content": ""}}]})[1]["parts"] == []
