@@ -33,7 +33,7 @@ def test_each_block_runs_in_a_fresh_interpreter(code: str, tmp_path: Path) -> No
 
 def test_what_the_blocks_recorded_can_be_listed(tmp_path: Path) -> None:
     (tmp_path / "block.py").write_text(BLOCKS[0])
-    environment = {**os.environ, "WEFT_HOME": str(tmp_path / "home")}
+    environment = {**os.environ, "WEFT_HOME": str(tmp_path / "home"), "COLUMNS": "120"}
     subprocess.run([sys.executable, str(tmp_path / "block.py")], env=environment, check=True, capture_output=True)
 
     listed = subprocess.run(

@@ -21,7 +21,7 @@ Convert = Callable[[str, Any], Any]
 PICO = 10**12
 
 _COMPARE = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists")
-OPERATORS = (*_COMPARE, "$contains")
+OPERATORS = (*_COMPARE, "$contains", "$endswith")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +52,27 @@ def number_of(name: str, value: Any) -> float | int:
     return value
 
 
-def hex_of(digits: int) -> Convert:
-    """An id of that many hex digits, to its bytes."""
+@dataclass(frozen=True, slots=True)
+class HexId:
+    """Converts an id of that many hex digits to its bytes."""
 
-    def convert(name: str, value: Any) -> bytes:
+    digits: int
+
+    def __call__(self, name: str, value: Any) -> bytes:
+        return self._bytes(name, value, isinstance(value, str) and len(value) == self.digits, f"{self.digits}")
+
+    def end(self, name: str, value: Any) -> bytes:
+        """The last digits of one, an even number of them."""
+        fits = isinstance(value, str) and 0 < len(value) <= self.digits and len(value) % 2 == 0
+        return self._bytes(name, value, fits, f"an even number of, at most {self.digits},")
+
+    def _bytes(self, name: str, value: Any, fits: bool, wanted: str) -> bytes:
         try:
-            if isinstance(value, str) and len(value) == digits:
+            if fits:
                 return bytes.fromhex(value)
         except ValueError:
             pass
-        raise UsageError(f"filter {name!r} takes an id of {digits} hex digits, not {value!r}")
-
-    return convert
+        raise UsageError(f"filter {name!r} takes an id of {wanted} hex digits, not {value!r}")
 
 
 def usd_of(name: str, value: Any) -> int:
@@ -159,6 +168,8 @@ def _leaf(name: str, field: Field, operator: str, operand: Any, dialect: str) ->
         return _negated(_one(name, operand, {name: field}, dialect))
     if operator == "$contains":
         return _contains(name, field, operand, dialect)
+    if operator == "$endswith":
+        return _ends(name, field, operand)
     if operator not in _COMPARE:
         raise UsageError(f"unknown filter operator {operator!r} of {name!r}; valid: {', '.join(OPERATORS)}, $not")
     if field.texts:
@@ -224,6 +235,14 @@ def _contains(name: str, field: Field, operand: Any, dialect: str) -> ColumnElem
         for column in columns
     ]
     return (field.via or _same)(or_(false(), *parts))
+
+
+def _ends(name: str, field: Field, operand: Any) -> ColumnElement[bool]:
+    """By the last digits of an id: the first ones are its time, alike in all that are listed together."""
+    if not isinstance(field.convert, HexId):
+        raise UsageError(f"filter {name!r} is no id: $endswith does not apply")
+    tail = field.convert.end(name, operand)
+    return (field.via or _same)(func.substr(field.column, field.convert.digits // 2 - len(tail) + 1) == tail)
 
 
 def _item(field: Field, value: str) -> ColumnElement[bool]:

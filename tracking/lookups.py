@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from weft.tracking import schema
 from weft.tracking.errors import UsageError
-from weft.tracking.filters import Field, hex_of, text_of, through, through_one
+from weft.tracking.filters import Field, HexId, text_of, through, through_one
 
 _PICO = Decimal(10) ** -12
 
@@ -38,7 +38,7 @@ def run_field(key: ColumnElement[Any]) -> Field:
 def run_uid_field(key: ColumnElement[Any]) -> Field:
     """Filter by the run's uid."""
     found = through_one(key, select(schema.run.c.id))
-    return Field(schema.run.c.uid, hex_of(32), via=found)
+    return Field(schema.run.c.uid, HexId(32), via=found)
 
 
 def tally(connection: Connection, table: Any, condition: ColumnElement[bool]) -> int:

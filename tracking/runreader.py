@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from weft.tracking import schema
 from weft.tracking.errors import NotFoundError, UsageError
-from weft.tracking.filters import Field, Where, compile_filter, compile_order, hex_of, number_of, text_of
+from weft.tracking.filters import Field, HexId, Where, compile_filter, compile_order, number_of, text_of
 from weft.tracking.lookups import hexed, paged, parts, project_field, projects, tally
 from weft.tracking.readmodels import Page, RunRecord, Series
 from weft.tracking.spanfold import decoded
@@ -22,7 +22,7 @@ _m = schema.metric_point.c
 _x = schema.rich_point.c
 
 FIELDS = {
-    "uid": Field(_r.uid, hex_of(32)),
+    "uid": Field(_r.uid, HexId(32)),
     "id": Field(_r.run_id, text_of),
     "project": project_field(_r.project_key),
     "name": Field(_r.name, text_of),
@@ -188,7 +188,7 @@ def rich(connection: Connection, run_uid: str, key: str | None) -> list[dict[str
 
 
 def _run_key(connection: Connection, run_uid: str) -> int:
-    found = connection.execute(select(_r.id).where(_r.uid == hex_of(32)("run_uid", run_uid))).scalar()
+    found = connection.execute(select(_r.id).where(_r.uid == HexId(32)("run_uid", run_uid))).scalar()
     if found is None:
         raise NotFoundError(f"there is no run with uid {run_uid} in this store; `weft runs ls` lists what there is")
     return int(found)

@@ -34,7 +34,7 @@ class Settings:
     """Past a backlog of 256 MiB a program that only writes starts the niced ingester. `WEFT_AUTO_INGEST=0`."""
 
     enrichers: tuple[str, ...] = ("weft.tracer.prices:enrich",)
-    """What adds to spans on their way into the store, as `module:function`: loaded by the ingester alone. Named here, not
+    """What adds to spans on their way into the store, as `module:function`; loaded by the ingester alone. Named, not
     imported: this package knows no prices."""
 
     @classmethod

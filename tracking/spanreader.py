@@ -11,10 +11,10 @@ from sqlalchemy import Connection, select
 from weft.tracking import schema, spanfold
 from weft.tracking.filters import (
     Field,
+    HexId,
     Where,
     compile_filter,
     compile_order,
-    hex_of,
     number_of,
     text_of,
     through_one,
@@ -42,9 +42,9 @@ _c = schema.score.c
 _of_trace = through_one(_s.trace_key, select(schema.trace.c.id))
 
 FIELDS = {
-    "trace_id": Field(schema.trace.c.trace_id, hex_of(32), via=_of_trace),
-    "span_id": Field(_s.span_id, hex_of(16)),
-    "parent_id": Field(_s.parent_id, hex_of(16)),
+    "trace_id": Field(schema.trace.c.trace_id, HexId(32), via=_of_trace),
+    "span_id": Field(_s.span_id, HexId(16)),
+    "parent_id": Field(_s.parent_id, HexId(16)),
     "project": project_field(_s.project_key),
     "name": Field(_s.name, text_of),
     "kind": Field(_s.kind, text_of),
@@ -80,7 +80,7 @@ ORDERS = {
     )
 } | {"cost": _s.cost_pico_usd}
 SCORE_FIELDS = {
-    "uid": Field(_c.uid, hex_of(32)),
+    "uid": Field(_c.uid, HexId(32)),
     "target": Field(_c.target, text_of),
     "name": Field(_c.name, text_of),
     "value": Field(_c.value, number_of),
@@ -89,8 +89,8 @@ SCORE_FIELDS = {
     "error": Field(_c.error, text_of),
     "at_ns": Field(_c.at_ns, number_of),
     "project": project_field(_c.project_key),
-    "trace_id": Field(_c.trace_id, hex_of(32)),
-    "span_id": Field(_c.span_id, hex_of(16)),
+    "trace_id": Field(_c.trace_id, HexId(32)),
+    "span_id": Field(_c.span_id, HexId(16)),
     "run_id": run_field(_c.run_key),
     "run_uid": run_uid_field(_c.run_key),
     "row_id": Field(_c.row_id, text_of),

@@ -221,7 +221,10 @@ def _parse(url: str) -> URL:
     if backend in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
-        raise StoreError(f"the store URL {url!r} names {backend}; weft keeps its store in SQLite or PostgreSQL.")
+        raise StoreError(
+            f"the store URL {url!r} names {backend}; weft keeps its store in SQLite or PostgreSQL. "
+            "Set WEFT_STORE to sqlite:////absolute/path.db or postgresql://user@host/database"
+        )
     if _path(parsed) is None:
         raise StoreError(f"the store URL {url!r} names no file. Set WEFT_STORE to sqlite:////absolute/path.db")
     return parsed

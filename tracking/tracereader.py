@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, case, func, literal_column, or_, select
 
 from weft.tracking import schema
 from weft.tracking.errors import UsageError
-from weft.tracking.filters import Field, Where, compile_filter, compile_order, hex_of, number_of, text_of, usd_of
+from weft.tracking.filters import Field, HexId, Where, compile_filter, compile_order, number_of, text_of, usd_of
 from weft.tracking.lookups import (
     hexed,
     paged,
@@ -31,7 +31,7 @@ _t = schema.trace.c
 _s = schema.score.c
 
 FIELDS = {
-    "trace_id": Field(_t.trace_id, hex_of(32)),
+    "trace_id": Field(_t.trace_id, HexId(32)),
     "project": project_field(_t.project_key),
     "name": Field(_t.name, text_of),
     "kind": Field(_t.kind, text_of),

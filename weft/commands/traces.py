@@ -14,10 +14,13 @@ from weft.commands import terminal
 from weft.tracking import units
 from weft.tracking.access import open_store
 from weft.tracking.errors import NotFoundError, UsageError
+from weft.tracking.reader import Reader
 from weft.tracking.readmodels import SpanRecord, TraceRecord
 
 app = typer.Typer(help="Traces: root calls with the tree below them.", no_args_is_help=True, add_completion=False)
 
+SHORT = 8
+"""Digits of a trace id in a list: its last, since its first ones are the time and alike in neighbours."""
 _AGO = re.compile(r"(\d+)\s*([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -52,10 +55,11 @@ def ls(
         return
     now = time.time_ns()
     table = terminal.table(
-        "status", "trace", "name", "input", "dur", "spans", "tok", "cost", "when", right=("dur", "spans", "tok", "cost")
+        "status", "name", "input", "dur", "tokens", "cost", "when", "trace", right=("dur", "tokens", "cost")
     )
     for row in page.rows:
         table.add_row(*_cells(row, now))
+    table.columns[1].min_width, table.columns[-2].min_width, table.columns[-1].min_width = 10, 9, SHORT
     console = terminal.console()
     console.print(table)
     if page.total > len(page.rows):
@@ -65,14 +69,13 @@ def ls(
 def _cells(row: TraceRecord, now_ns: int) -> tuple[Text | str, ...]:
     return (
         terminal.status(row.status),
-        Text(row.trace_id[:16], no_wrap=True, style="dim"),
         terminal.text(row.name, limit=28),
         terminal.text(row.input_preview, limit=44),
         units.duration(row.duration_ns),
-        f"{row.span_count:,}",
-        units.tokens(_total(row.input_tokens, row.output_tokens)),
+        units.tokens(_total(row.input_tokens, row.output_tokens)).removesuffix(" tok"),
         units.usd(row.cost),
-        units.age(row.start_ns, now_ns),
+        Text(units.age(row.start_ns, now_ns), no_wrap=True),
+        Text(row.trace_id[-SHORT:], no_wrap=True, style="dim"),
     )
 
 
@@ -83,7 +86,7 @@ def _total(*counts: int | None) -> int | None:
 
 @app.command()
 def show(
-    trace: Annotated[str, typer.Argument(help="Trace id, or the beginning of one.")],
+    trace: Annotated[str, typer.Argument(help="Trace id, or its first or last digits.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON, payloads included.")] = False,
 ) -> None:
     """Show one trace as a tree."""
@@ -97,17 +100,19 @@ def show(
     terminal.console().print(tree(row, spans))
 
 
-def _one(reader: Any, prefix: str) -> TraceRecord:
-    if not re.fullmatch(r"[0-9a-fA-F]{1,32}", prefix):
-        raise UsageError(f"a trace id is up to 32 hex digits, not {prefix!r}. `weft traces ls` shows them")
-    low, high = prefix.lower().ljust(32, "0"), prefix.lower().ljust(32, "f")
-    rows = reader.traces({"trace_id": {"$gte": low, "$lte": high}}, limit=2).rows
+def _one(reader: Reader, ident: str) -> TraceRecord:
+    """The trace of an id, or of either end of one."""
+    if not re.fullmatch(r"[0-9a-fA-F]{1,32}", ident):
+        raise UsageError(f"a trace id is up to 32 hex digits, not {ident!r}. `weft traces ls` shows them")
+    low, high = ident.lower().ljust(32, "0"), ident.lower().ljust(32, "f")
+    rows = [*reader.traces({"trace_id": {"$gte": low, "$lte": high}}, limit=2).rows]
+    if len(rows) != 1 and len(ident) % 2 == 0 and len(ident) >= SHORT:
+        rows = [*reader.traces({"trace_id": {"$endswith": ident}}, limit=2).rows] or rows
     if not rows:
-        raise NotFoundError(f"no trace begins with {prefix}. `weft traces ls` shows the newest")
+        raise NotFoundError(f"no trace id begins or ends with {ident}. `weft traces ls` shows the newest")
     if len(rows) > 1:
-        raise UsageError(f"{prefix} is the beginning of several traces: {', '.join(row.trace_id for row in rows)}, ...")
-    found: TraceRecord = rows[0]
-    return found
+        raise UsageError(f"{ident} is part of several trace ids: {', '.join(row.trace_id for row in rows)}, ...")
+    return rows[0]
 
 
 def tree(trace: TraceRecord, spans: Any) -> Tree:
