@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from weft.tracking.runs import Run
 
 JOB_TYPE = "evaluation"
+WAKE_S = 0.5
 log = logging.getLogger("weft.evals")
 
 
@@ -100,7 +101,12 @@ class Runner:
 
         lanes = [asyncio.create_task(lane()) for _ in range(min(evaluation.concurrency, self.planned))]
         try:
-            await asyncio.gather(*lanes)
+            waiting = set(lanes)
+            while waiting:
+                # Ctrl-C in the instant before the loop falls asleep is seen only when it wakes: so it sleeps briefly.
+                done, waiting = await asyncio.wait(waiting, timeout=WAKE_S, return_when=asyncio.FIRST_EXCEPTION)
+                for task in done:
+                    task.result()
         finally:
             for task in lanes:
                 task.cancel()
