@@ -55,11 +55,11 @@ def ls(
         return
     now = time.time_ns()
     table = terminal.table(
-        "status", "name", "input", "dur", "tokens", "cost", "when", "trace", right=("dur", "tokens", "cost")
+        "status", "name", "input", "dur", "tokens", "cost", "age", "trace", right=("dur", "tokens", "cost")
     )
     for row in page.rows:
         table.add_row(*_cells(row, now))
-    table.columns[1].min_width, table.columns[-2].min_width, table.columns[-1].min_width = 10, 9, SHORT
+    table.columns[1].min_width, table.columns[-2].min_width, table.columns[-1].min_width = 10, 6, SHORT
     console = terminal.console()
     console.print(table)
     if page.total > len(page.rows):
@@ -74,7 +74,7 @@ def _cells(row: TraceRecord, now_ns: int) -> tuple[Text | str, ...]:
         units.duration(row.duration_ns),
         units.tokens(_total(row.input_tokens, row.output_tokens)).removesuffix(" tok"),
         units.usd(row.cost),
-        Text(units.age(row.start_ns, now_ns), no_wrap=True),
+        Text(units.age(row.start_ns, now_ns).removesuffix(" ago"), no_wrap=True),
         Text(row.trace_id[-SHORT:], no_wrap=True, style="dim"),
     )
 
