@@ -193,15 +193,16 @@ def suspicious(data: bytes) -> bool:
     Every pattern holds one byte that is rare in prose, and begins with it where it can: looking for one byte costs next
     to nothing, and most payloads have few of them.
     """
+    find = data.find
     return (
-        (b"-" in data and _find_dash(data) is not None)
-        or (b"_" in data and _find_underscore(data) is not None)
-        or (b"A" in data and _find_a(data) is not None)
-        or (b"J" in data and _find_jwt(data) is not None)
-        or (b"B" in data and _find_bearer(data) is not None)
+        ((at := find(b"-")) >= 0 and _find_dash(data, at) is not None)
+        or ((at := find(b"_")) >= 0 and _find_underscore(data, at) is not None)
+        or ((at := find(b"A")) >= 0 and _find_a(data, at) is not None)
+        or ((at := find(b"J")) >= 0 and _find_jwt(data, at) is not None)
+        or ((at := find(b"B")) >= 0 and _find_bearer(data, at) is not None)
         or (b"@" in data and _find_url(data) is not None)
-        or (b"=" in data and _find_assignment(data) is not None)
-        or (b"\\" in data and _find_inner_key(data) is not None)
+        or ((at := find(b"=")) >= 0 and _find_assignment(data, at) is not None)
+        or ((at := find(b"\\")) >= 0 and _find_inner_key(data, at) is not None)
         or (b"$" in data and _find_map(data) is not None)
     )
 
