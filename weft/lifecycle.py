@@ -26,12 +26,15 @@ def configure(
     """Set where and how this process records, from now on. What is not given comes from `WEFT_*`, else the defaults.
 
     Raises:
-        UsageError: `mode` is none of online, offline, disabled.
+        UsageError: `mode` is none of online, offline, disabled; or a run is active, which would be torn in two.
 
     Example:
         >>> weft.configure(home="/tmp/my-home", project="ask-python")
     """
     settings = Settings.resolve(home=home, project=project, mode=mode, store_url=store_url, redact=redact)
+    run = active_run()
+    if run is not None:
+        raise UsageError(f"weft.configure() was called while the run {run.name!r} is active. Call weft.finish() first")
     runtime.configure(settings)
     return settings
 

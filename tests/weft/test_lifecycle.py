@@ -48,6 +48,12 @@ def test_run_config_and_summary_follow_the_active_run(home: Path) -> None:
     assert weft.run is None
 
 
+def test_a_run_is_not_torn_in_two_by_configuring_in_its_middle(home: Path, tmp_path: Path) -> None:
+    with weft.init("p") as run, pytest.raises(weft.Error, match=r"weft\.finish\(\)"):
+        weft.configure(home=tmp_path / "elsewhere")
+    assert run.id
+
+
 def test_flush_makes_what_was_handed_over_survive_a_power_cut(home: Path) -> None:
     run = weft.init("p")
     run.log({"a": 1})
