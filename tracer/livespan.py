@@ -231,6 +231,10 @@ class Span(otel.Span):
         if self._usage is not None and self._heard is not None:
             self._heard(self)
 
+    def reopen(self) -> None:
+        """Take the end back: what had been left (a stream) goes on. Of several ends the last one stands."""
+        self._ended = False
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -11,6 +11,7 @@ from opentelemetry import trace as otel
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags, use_span
 
+from weft.testing.spans import read_spans
 from weft.tracer.context import as_current, current_span
 from weft.tracer.op import op
 from weft.tracer.span import Span, span, start_span
@@ -154,6 +155,19 @@ def test_a_span_by_hand_outlives_a_block_and_ends_once(spans: Spans) -> None:
     stream, inside, outside = spans()
     assert (stream.status, stream.kind, stream.output) == ("ok", "llm", None)
     assert (inside.parent_id, outside.parent_id) == (stream.span_id, None)
+
+
+def test_a_span_that_is_opened_again_ends_anew(home: Any) -> None:
+    """What had been left (a stream) goes on: the last end stands."""
+    s = start_span("stream")
+    s.set_output("half")
+    s.end()
+    s.reopen()
+    assert s.is_recording()
+    s.set_output("whole")
+    s.end()
+    (stream,) = read_spans(runtime.active().home.journal)
+    assert (stream.status, stream.output) == ("ok", "whole")
 
 
 def test_secrets_in_attributes_and_events_are_redacted(records: Callable[[], list[Record]]) -> None:
