@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, s
 from weft.tracking import schema
 from weft.tracking.artifactsink import LATEST
 from weft.tracking.filters import Field, Where, compile_filter, compile_order, number_of, text_of, through_one
+from weft.tracking.jsontext import decoded
 from weft.tracking.lookups import paged, parts, projects, run_names, tally
 from weft.tracking.readmodels import ArtifactRecord, Page
-from weft.tracking.spanfold import decoded
 
 _a = schema.artifact.c
 _v = schema.artifact_version.c

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from weft.tracking import schema
+from weft.tracking.jsontext import text
 from weft.tracking.records import ArtifactLogged, ArtifactUsed
-from weft.tracking.spanfold import Stamp, text
-from weft.tracking.transaction import Transaction
+from weft.tracking.transaction import Stamp, Transaction
 
 LATEST = "latest"
 """The alias that is not kept: it is whatever was logged last."""

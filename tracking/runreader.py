@@ -12,9 +12,9 @@ from sqlalchemy import Connection, func, select
 from weft.tracking import schema
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.filters import Field, HexId, Where, compile_filter, compile_order, number_of, text_of
+from weft.tracking.jsontext import decoded
 from weft.tracking.lookups import hexed, paged, parts, project_field, projects, tally
 from weft.tracking.readmodels import Page, RunRecord, Series
-from weft.tracking.spanfold import decoded
 
 _r = schema.run.c
 _k = schema.metric_key.c

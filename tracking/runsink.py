@@ -10,9 +10,9 @@ import orjson
 
 from weft.tracking import schema
 from weft.tracking.frames import Frame
+from weft.tracking.jsontext import loads, text
 from weft.tracking.records import MetricsLogged, RunFinished, RunStarted, RunUpdated
-from weft.tracking.spanfold import Stamp, loads, text
-from weft.tracking.transaction import Row, Transaction
+from weft.tracking.transaction import Row, Stamp, Transaction
 
 _RUN = [column.name for column in schema.run.columns]
 _METRIC = [column.name for column in schema.metric_key.columns]

@@ -115,7 +115,7 @@ trace = Table(
     Index("ix_trace_name_start_ns", "name", "start_ns"),
     Index("ix_trace_run_key_start_ns", "run_key", "start_ns"),
 )
-"""One row a trace: sums over its spans, and its root's own fields. `root_rank`: see `spanfold.Rank`."""
+"""One row a trace: sums over its spans, and its root's own fields. `root_rank`: see `spanfacts`."""
 
 span = Table(
     "span",
@@ -166,7 +166,7 @@ span_payload = Table(
     Column("closed_attributes", Text),
     Column("more", Text),
 )
-"""What the records of one span said, JSON as it came; keyed like `span`. Folded when read (`spanfold`).
+"""What the records of one span said, JSON as it came; keyed like `span`. Folded when read (`spanpayload`).
 
 `more` is a JSON object of what few spans have: `links`, `events` (texts of JSON), `name`, `kind` (as the close had
 them), `updates` (list of [at_ns, segment, offset, {fields}]), `opened` (name, kind, thread, turn and user of the

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from weft.tracking import schema
+from weft.tracking.jsontext import text
 from weft.tracking.records import ScoreLogged
-from weft.tracking.spanfold import text
 from weft.tracking.transaction import Row, Transaction
 
 _SCORE = [column.name for column in schema.score.columns]

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, select
 
-from weft.tracking import schema, spanfold
+from weft.tracking import schema, spanpayload
 from weft.tracking.filters import (
     Field,
     HexId,
@@ -20,6 +20,7 @@ from weft.tracking.filters import (
     through_one,
     usd_of,
 )
+from weft.tracking.jsontext import decoded, loads
 from weft.tracking.lookups import (
     hexed,
     paged,
@@ -33,7 +34,6 @@ from weft.tracking.lookups import (
     usd,
 )
 from weft.tracking.readmodels import Page, ScoreRecord, SpanRecord
-from weft.tracking.spanfold import decoded, loads
 
 _s = schema.span.c
 _p = schema.span_payload.c
@@ -124,7 +124,7 @@ def _record(
     trace_id, span_id = row.trace_id.hex(), row.span_id.hex()
     found: dict[str, Any] = {}
     if payloads:
-        told = spanfold.told(row, row.end_ns)
+        told = spanpayload.told(row, row.end_ns)
         found = {
             "inputs": told.inputs,
             "output": decoded(row.output),
@@ -133,7 +133,7 @@ def _record(
             "links": told.links,
         }
     error = decoded(row.error)
-    seen = spanfold.seen(row)
+    seen = spanpayload.seen(row)
     return SpanRecord(
         trace_id=trace_id,
         span_id=span_id,

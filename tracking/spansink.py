@@ -11,7 +11,8 @@ from typing import Any
 
 from weft.tracking import schema
 from weft.tracking.records import SpanClosed, SpanOpened, SpanPriced, SpanUpdated
-from weft.tracking.spanfold import MAX_INT, UNOPENED, Facts, Price, SpanFact, Update
+from weft.tracking.spanfacts import MAX_INT, UNOPENED, Facts, Price, SpanFact
+from weft.tracking.spanpayload import Update
 from weft.tracking.tracestate import TRACE, TraceState
 from weft.tracking.transaction import Row, Transaction
 
@@ -19,7 +20,7 @@ _SPAN = [column.name for column in schema.span.columns]
 _PAYLOAD = [column.name for column in schema.span_payload.columns if column.name != "id"]
 _STORED = (
     f"SELECT {', '.join(f's.{name}' for name in _SPAN)}, {', '.join(f'p.{name}' for name in _PAYLOAD)} "
-    "FROM span s LEFT JOIN span_payload p ON p.id = s.id WHERE "
+    "FROM {} LEFT JOIN span_payload p ON p.id = s.id"
 )
 _RANK = f"CASE WHEN project_key IS NULL THEN {UNOPENED} WHEN parent_id IS NULL THEN 0 ELSE 1 END"
 
@@ -144,14 +145,14 @@ class SpanSink:
         self, traces: dict[bytes, dict[bytes, Facts]], states: dict[bytes, TraceState]
     ) -> dict[tuple[int, bytes], Any]:
         """Stored spans that the batch speaks of, by trace key and span id."""
-        found: dict[tuple[int, bytes], Any] = {}
-        for trace_id, spans in traces.items():
-            state = states[trace_id]
-            if not state.fresh:
-                statement = f"{_STORED} s.trace_key = ? AND s.span_id IN ({{marks}})"
-                for row in self._tx.rows_in(statement, spans, (state.id,)):
-                    found[state.id, bytes(row.span_id)] = row  # type: ignore[attr-defined]
-        return found
+        pairs = (
+            (states[trace_id].id, span_id)
+            for trace_id, spans in traces.items()
+            if not states[trace_id].fresh
+            for span_id in spans
+        )
+        statement = _STORED.format("wanted JOIN span s ON s.trace_key = first AND s.span_id = second")
+        return {(row[1], bytes(row[2])): row for row in self._tx.rows_of_pairs(statement, pairs)}
 
     def _load(self, trace_id: bytes, stored: Any) -> Facts:
         project = None if stored.project_key is None else self._tx.project_name(stored.project_key)
@@ -175,7 +176,7 @@ class SpanSink:
     def _find_root(self, state: TraceState) -> None:
         """Ask which span stands for the trace: the one that did was moved behind another."""
         row = self._tx.rows(
-            f"{_STORED} s.trace_key = ? ORDER BY {_RANK}, start_ns, span_id LIMIT 1",
+            f"{_STORED.format('span s')} WHERE s.trace_key = ? ORDER BY {_RANK}, start_ns, span_id LIMIT 1",
             (state.id,),
         )[0]
         state.root_key = row[0]

@@ -25,7 +25,7 @@ from weft.tracking.lookups import (
     usd,
 )
 from weft.tracking.readmodels import Page, TraceBucket, TraceRecord, TraceStats
-from weft.tracking.spanfold import ROOT
+from weft.tracking.spanfacts import ROOT
 
 _t = schema.trace.c
 _s = schema.score.c

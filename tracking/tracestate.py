@@ -8,7 +8,9 @@ from typing import Any
 import orjson
 
 from weft.tracking import schema
-from weft.tracking.spanfold import MAX_INT, Facts, Row, shown, shown_error
+from weft.tracking.spanfacts import MAX_INT, Facts
+from weft.tracking.spanpayload import shown, shown_error
+from weft.tracking.transaction import Row
 
 TRACE = [column.name for column in schema.trace.columns]
 _SPAN = [column.name for column in schema.span.columns]

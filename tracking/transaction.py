@@ -13,10 +13,13 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import Column, Connection, Dialect, Table
+from sqlalchemy.exc import DBAPIError
 
 from weft.tracking import schema
 
 Row = tuple[Any, ...]
+Stamp = tuple[int, str, int]
+"""(at_ns, segment, offset): of two writers of one thing, the greater wins."""
 IN_LIMIT = 900
 """Most values in one IN list; SQLite builds exist that take 999 parameters."""
 NULL = math.nan
@@ -56,6 +59,12 @@ class Transaction:
         for part in _parts(values, IN_LIMIT):
             yield from self.rows(statement.format(marks=", ".join("?" * len(part))), (*first, *part))
 
+    def rows_of_pairs(self, statement: str, pairs: Iterable[tuple[Any, Any]]) -> Iterator[Row]:
+        """Ask with the pairs as a table `wanted (first, second)` to join, a part of them at a time."""
+        for part in _parts(pairs, IN_LIMIT // 2):
+            wanted = f"WITH wanted (first, second) AS (VALUES {', '.join(['(?, ?)'] * len(part))})"
+            yield from self.rows(f"{wanted} {statement}", [value for pair in part for value in pair])
+
     def run(self, statement: str, parameters: Sequence[Any] = ()) -> int:
         """Execute one statement; how many rows it changed."""
         if self._mark != "?":
@@ -68,8 +77,23 @@ class Transaction:
 
     def insert(self, table: Table, rows: list[Row]) -> None:
         """Add rows, each a tuple in the table's column order."""
-        if rows:
+        if rows and self.postgresql:
+            self._copy(table, rows)
+        elif rows:
             self._connection.exec_driver_sql(_statement(self._dialect, table, ""), rows)
+
+    def _copy(self, table: Table, rows: list[Row]) -> None:
+        """PostgreSQL's bulk road: no round trip a row."""
+        quote = self._dialect.identifier_preparer.quote
+        names = ", ".join(quote(column.name) for column in table.columns)
+        statement = f"COPY {quote(table.name)} ({names}) FROM STDIN"
+        driver = self._dialect.loaded_dbapi
+        try:
+            with self._connection.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[attr-defined]
+                for row in rows:
+                    copy.write_row(row)
+        except driver.Error as error:
+            raise DBAPIError.instance(statement, None, error, driver.Error, dialect=self._dialect) from error
 
     def upsert(self, table: Table, rows: list[Row]) -> None:
         """Add or replace rows by primary key."""

@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from weft.tracking import migrations, schema
-from weft.tracking.spanfold import Facts
+from weft.tracking.spanfacts import Facts
 from weft.tracking.store import REVISIONS, Store
 
 

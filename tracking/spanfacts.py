@@ -1,21 +1,25 @@
-"""What the records of one span come to, pure: whatever order they arrive in, the same rows and the same read model.
+"""What the records of one span come to, pure: whatever order they arrive in, the same rows.
 
-`spansink` gathers `Facts`, merges them with the stored ones and writes `Facts.row` and `Facts.payload`; `spanreader`
-folds the payload when it is read. Records win by time: a span's updates and its close are folded in the order of
-(at_ns, segment, offset), a close after the updates of its own instant.
+`spansink` gathers `Facts`, merges them with the stored ones and writes `Facts.row` and `Facts.payload`. Records win by
+time: a span's updates and its close are folded in the order of (at_ns, segment, offset), a close after the updates of
+its own instant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import orjson
 
-from weft.tracking.encoding import decode
-from weft.tracking.previews import preview
+from weft.tracking.jsontext import data, loads, text
 from weft.tracking.records import SCHEMA, SpanClosed, SpanOpened, SpanPriced, SpanUpdated
+from weft.tracking.spanpayload import Update
+from weft.tracking.spanpayload import updates as kept_updates
+
+if TYPE_CHECKING:
+    from weft.tracking.transaction import Row, Stamp
 
 ROOT, CHILD, UNOPENED = 0, 1, 2
 """A span's rank as the one that stands for its trace: the least (rank, start, id) does."""
@@ -23,36 +27,9 @@ MAX_TOKENS = 1 << 40
 """A token count beyond this is no count: its column stays null, the usage JSON keeps what was said."""
 MAX_INT = (1 << 63) - 1
 OVERRIDABLE = ("name", "kind", "thread_id", "turn_id", "user_id")
-
-Row = tuple[Any, ...]
 SpanFact = SpanOpened | SpanUpdated | SpanClosed | SpanPriced
-Stamp = tuple[int, str, int]
-"""(at_ns, segment, offset): of two writers of one thing, the greater wins."""
 
 _canonical = msgspec.msgpack.Encoder().encode
-
-
-class Update(NamedTuple):
-    """What one `SpanUpdated` said, as kept in `span_payload.updates`."""
-
-    at_ns: int
-    segment: str
-    offset: int
-    fields: dict[str, Any]
-    """name, attributes, events, inputs, thread_id, turn_id, user_id, tags: those that were set, JSON decoded."""
-
-    @classmethod
-    def of(cls, record: SpanUpdated, segment: str, offset: int) -> Update:
-        fields: dict[str, Any] = {}
-        for name in ("name", "thread_id", "turn_id", "user_id"):
-            value = getattr(record, name)
-            if value is not None:
-                fields[name] = value
-        for name in ("attributes", "events", "inputs", "tags"):
-            value = getattr(record, name)
-            if value is not None:
-                fields[name] = loads(value)
-        return cls(record.at_ns, segment, offset, fields)
 
 
 class Price(NamedTuple):
@@ -106,7 +83,7 @@ class Facts:
             self.updates = [update]
         elif not any(mine[:3] == update[:3] for mine in self.updates):
             self.updates.append(update)
-            self.updates.sort(key=_stamp)
+            self.updates.sort(key=_order)
 
     def price_at(self, price: Price) -> None:
         if self.price is None or price.order > self.price.order:
@@ -324,75 +301,10 @@ class Facts:
                 name=more.get("name"),
             )
         if "updates" in more:
-            facts.updates = updates(more)
+            facts.updates = kept_updates(more)
         if span.priced_ns is not None:
             facts.price = Price(span.priced_ns, span.price_source, span.cost_pico_usd)
         return facts
-
-
-class Told(NamedTuple):
-    """A payload folded for reading, its tagged values restored."""
-
-    inputs: Any
-    attributes: dict[str, Any]
-    events: list[Mapping[str, Any]]
-    links: list[Mapping[str, Any]]
-
-
-def told(payload: Any, end_ns: int | None) -> Told:
-    """Fold a stored payload row (attributes by column name) as of its last record."""
-    attributes = _mapping(decoded(payload.attributes))
-    closed = _mapping(decoded(payload.closed_attributes))
-    inputs = decoded(payload.inputs)
-    events: list[Any] = []
-    more: dict[str, Any] = loads(payload.more) or {}
-    for update in updates(more):
-        if end_ns is not None and update.at_ns > end_ns:
-            attributes, closed = attributes | closed, {}
-        fields = update.fields
-        if "attributes" in fields:
-            attributes |= _mapping(decoded(orjson.dumps(fields["attributes"])))
-        if "events" in fields:
-            events += _sequence(decoded(orjson.dumps(fields["events"])))
-        if "inputs" in fields:
-            inputs = decoded(orjson.dumps(fields["inputs"]))
-    events += _sequence(decoded(more.get("events")))
-    return Told(inputs, attributes | closed, events, _sequence(decoded(more.get("links"))))
-
-
-class Seen(NamedTuple):
-    """What lists show of a payload."""
-
-    input_preview: str
-    output_preview: str
-    tags: Sequence[str]
-
-
-def seen(payload: Any) -> Seen:
-    """The previews and tags of a stored payload row."""
-    inputs: str | bytes | None = payload.inputs
-    tags: Sequence[str] = ()
-    if payload.more is not None:
-        for update in updates(loads(payload.more)):
-            tags = update.fields.get("tags", tags)
-            if "inputs" in update.fields:
-                inputs = orjson.dumps(update.fields["inputs"])
-    return Seen(shown(inputs), shown(payload.output) if payload.error is None else shown_error(payload.error), tags)
-
-
-def decoded(value: bytes | str | None) -> Any:
-    """The value of a stored payload. What is no JSON, which weft never writes, comes back as the text that it is."""
-    if value is None:
-        return None
-    try:
-        return decode(value)
-    except ValueError:
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def updates(more: Mapping[str, Any]) -> list[Update]:
-    """The stored updates, in order."""
-    return [Update(*update) for update in more.get("updates", ())]
 
 
 def tokens(usage: Mapping[str, int], name: str, null: Any = None) -> Any:
@@ -401,49 +313,5 @@ def tokens(usage: Mapping[str, int], name: str, null: Any = None) -> Any:
     return found if found is not None and 0 <= found <= MAX_TOKENS else null
 
 
-def text(value: bytes | None) -> str | None:
-    """JSON bytes as the text that a column takes. Bytes that are no UTF-8, which weft never writes, are marked."""
-    return None if value is None else str(value, "utf-8", "replace")
-
-
-def data(value: str | None) -> bytes | None:
-    return None if value is None else value.encode()
-
-
-def loads(value: bytes | str | None) -> Any:
-    """Parsed JSON. What is none, which weft never writes, comes back as the text that it is."""
-    if value is None:
-        return None
-    try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def shown(data: bytes | str | None) -> str:
-    """Plain text for lists. No NUL: PostgreSQL's text has none."""
-    return "" if data is None else preview(data).replace("\0", "␀")
-
-
-def shown_error(data: bytes | str) -> str:
-    """`Type: message` of an error payload."""
-    error = loads(data)
-    if not isinstance(error, dict):
-        return shown(data)
-    return ": ".join(str(error[name]) for name in ("type", "message") if error.get(name))[:300].replace("\0", "␀")
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    if value is None:
-        return {}
-    return value if isinstance(value, dict) else {"value": value}
-
-
-def _sequence(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def _stamp(update: Update) -> Stamp:
+def _order(update: Update) -> Stamp:
     return update.at_ns, update.segment, update.offset
