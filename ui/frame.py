@@ -8,18 +8,18 @@ from pathlib import Path
 import streamlit as st
 
 from weft.tracking.errors import Error
-from weft.ui import page, theme
-from weft.ui.components.navigator import navigator
+from weft.ui import page
 from weft.ui.data import data
 from weft.ui.screens import evaluation, evaluations, overview, runs, trace, traces
 from weft.ui.screens import run as run_screen
 
 log = logging.getLogger("weft.ui")
 ALL = "All projects"
+PATHS = ("", "overview", "traces", "trace", "evaluations", "evaluation", "runs", "run")
+"""Where screens are."""
 
 _FOLDER = Path(__file__).parent
 LOGO, ICON = _FOLDER / "logo.svg", _FOLDER / "icon.svg"
-STYLE = theme.variables() + (_FOLDER / "frame.css").read_text("utf-8")
 
 
 def warm() -> None:
@@ -34,11 +34,8 @@ def run() -> None:
     """Draw the frame, then the screen that the URL names."""
     st.set_page_config(page_title="weft", page_icon=str(ICON), layout="wide", initial_sidebar_state="expanded")
     st.logo(str(LOGO), size="medium")
-    st.html(f"<style>{STYLE}</style>")
     screens = _screens()
     chosen = st.navigation(screens, expanded=True)
-    with st.sidebar:
-        navigator()
     try:
         projects = data().projects()
     except Error as error:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import webbrowser
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,6 +109,7 @@ def _server(port: int, open_browser: bool) -> Any:
 
     app = st.App(
         Path(__file__).with_name("app.py"),
+        routes=_routes(frame.PATHS),
         lifespan=ready,
         middleware=[Middleware(Guard)],
         on_script_error=frame.failed,
@@ -116,6 +117,22 @@ def _server(port: int, open_browser: bool) -> Any:
     return uvicorn.Server(
         uvicorn.Config(app, log_level="warning", access_log=False, ws_ping_interval=30, timeout_graceful_shutdown=2)
     )
+
+
+def _routes(paths: Sequence[str]) -> list[Any]:
+    """Our page in place of Streamlit's, at every screen's path."""
+    from starlette.responses import HTMLResponse
+    from starlette.routing import Route
+    from streamlit import file_util
+
+    from weft.ui.shell import shell
+
+    page = shell(Path(file_util.get_static_dir()))
+
+    async def answer(_request: object) -> HTMLResponse:
+        return HTMLResponse(page, headers={"cache-control": "no-cache"})
+
+    return [Route(f"/{path}", answer) for path in paths]
 
 
 def options(port: int) -> dict[str, Any]:

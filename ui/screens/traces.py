@@ -41,8 +41,7 @@ def show() -> None:
         _poll(data().version())
         return
     with st.container(key="weft-traces"):
-        live = st.session_state.get("live", True)
-        st.fragment(_body, run_every=LIVE_SECONDS if live else None)(where, live)
+        st.fragment(_body, run_every=LIVE_SECONDS)(where)
 
 
 @st.fragment(run_every=LIVE_SECONDS)
@@ -87,7 +86,6 @@ def _filters() -> tuple[dict[str, Any], bool]:
             "Time", list(SINCE), key="since", bind="query-params", label_visibility="collapsed", width=150
         )
         _custom_range()
-        st.toggle("Live", value=True, key="live", help="New traces come in by themselves")
     where: dict[str, Any] = {}
     if project := page.project():
         where["project"] = project
@@ -148,11 +146,11 @@ def _where(text: str, chosen: list[str], names: list[str], seconds: int | None) 
     return where
 
 
-def _body(where: dict[str, Any], live: bool) -> None:
+def _body(where: dict[str, Any]) -> None:
     totals, charts, listing, foot = (st.container() for _ in range(4))
     order = st.query_params.get("sort", "-start_ns")
     with listing, page.part("The traces"):
-        _listing(where, order, live, foot)
+        _listing(where, order, foot)
     with charts, page.part("The charts"):
         stats = data().trace_stats(where, buckets=strips.BUCKETS)
         with totals:
@@ -162,7 +160,7 @@ def _body(where: dict[str, Any], live: bool) -> None:
             st.rerun()
 
 
-def _listing(where: dict[str, Any], order: str, live: bool, foot: Any) -> None:
+def _listing(where: dict[str, Any], order: str, foot: Any) -> None:
     number = page.number()
     found = data().traces(where, order=order, limit=PAGE, offset=(number - 1) * PAGE)
     with_scores = any(record.scores for record in found.rows)
@@ -174,7 +172,7 @@ def _listing(where: dict[str, Any], order: str, live: bool, foot: Any) -> None:
         height="calc(100vh - 276px)",
         order=order,
         page=(where, order, number),
-        live=live,
+        live=True,
         keys=True,
         none="No trace matches these filters.",
     )
