@@ -68,7 +68,7 @@ class Facts:
     def open(self, record: SpanOpened, writer: bytes) -> None:
         """Of several, the one that started last stands; the content decides between equals."""
         mine = self.opened
-        if mine is None or (record.start_ns, _canonical(record)) > (mine.start_ns, _canonical(mine)):
+        if mine is None or _opening_order(record) > _opening_order(mine):
             self.opened = record
             self.writer = writer
 
@@ -315,3 +315,8 @@ def tokens(usage: Mapping[str, int], name: str, null: Any = None) -> Any:
 
 def _order(update: Update) -> Stamp:
     return update.at_ns, update.segment, update.offset
+
+
+def _opening_order(record: SpanOpened) -> tuple[int, bytes, bytes]:
+    # The run last: once it is removed, the stored opening no longer names it.
+    return record.start_ns, _canonical(msgspec.structs.replace(record, run_uid=None)), record.run_uid or b""

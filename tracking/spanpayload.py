@@ -1,4 +1,4 @@
-"""A span's stored payload, folded when it is read. For `spanreader`, and for what `spansink` shows of a trace's root."""
+"""A span's stored payload, folded when it is read. For `spanreader`, and for what lists show of a trace's root."""
 
 from __future__ import annotations
 

@@ -98,8 +98,8 @@ class SpanSink:
         state.consider(facts, row, None)
         if row != before:
             self._old_spans.append(row)
-        payload = facts.payload(row[0])
-        if payload is not None and payload[1:] != tuple(stored[len(_SPAN) :]):
+        payload = facts.payload(row[0]) or (row[0], *(None,) * len(_PAYLOAD))
+        if payload[1:] != tuple(stored[len(_SPAN) :]):
             self._old_payloads.append(payload)
 
     def _gather(self, frames: Sequence[SpanFrame]) -> dict[bytes, dict[bytes, Facts]]:

@@ -54,6 +54,11 @@ NUMBERS = st.sampled_from([0.5, 2.0, math.nan, math.inf, -1.0])
 ERRORS = st.just(b'{"type":"ValueError","message":"no"}')
 
 
+def opening(trace_id: bytes, **fields: Any) -> SpanOpened:
+    """A trace belongs to one run, or to none."""
+    return SpanOpened(trace_id=trace_id, run_uid=b"r" * 16 if trace_id == b"t" * 16 else None, **fields)
+
+
 def score(uid: bytes, **target: Any) -> st.SearchStrategy[ScoreLogged]:
     """What is said about a target may be said again; the target of a score stays."""
     return st.builds(
@@ -72,7 +77,7 @@ def score(uid: bytes, **target: Any) -> st.SearchStrategy[ScoreLogged]:
 
 RECORDS: st.SearchStrategy[Record] = st.one_of(
     st.builds(
-        SpanOpened,
+        opening,
         schema=st.just(1),
         trace_id=TRACES,
         span_id=SPANS,
@@ -81,7 +86,6 @@ RECORDS: st.SearchStrategy[Record] = st.one_of(
         kind=st.sampled_from(["op", "llm"]),
         start_ns=TIMES,
         project=PROJECTS,
-        run_uid=maybe(RUNS),
         inputs=maybe(OBJECTS),
         attributes=maybe(OBJECTS),
         thread_id=maybe(TEXTS),
