@@ -110,9 +110,7 @@ class Reader:
         """What the store holds. `version` differs once anything was written."""
         with self._store.reading() as connection:
             run = schema.run.c
-            traces, spans = connection.execute(
-                select(func.count(), func.coalesce(func.sum(schema.trace.c.span_count), 0)).select_from(schema.trace)
-            ).one()
+            meta = connection.execute(select(schema.meta)).one_or_none()
             runs = select(func.count()).select_from(schema.run).where(run.started_ns.is_not(None))
             names = select(schema.project.c.name).order_by(schema.project.c.name)
             if self._store.path is None:
@@ -120,10 +118,10 @@ class Reader:
             else:
                 size = sum(path.stat().st_size for path in self._store.files)
             return StoreStatus(
-                version=connection.execute(select(schema.meta.c.version)).scalar() or 0,
+                version=meta.version if meta is not None else 0,
                 schema_revision=self._store.revision,
-                traces=traces,
-                spans=int(spans),
+                traces=meta.traces if meta is not None else 0,
+                spans=meta.spans if meta is not None else 0,
                 runs=connection.execute(runs).scalar_one(),
                 size_bytes=size,
                 segments=connection.execute(select(func.count()).select_from(schema.segment)).scalar_one(),

@@ -39,8 +39,13 @@ meta = Table(
     metadata,
     _key(),
     Column("version", Int, nullable=False),
+    Column("traces", Int, nullable=False),
+    Column("spans", Int, nullable=False),
 )
-"""One row. `version` grows with every commit of a sink: what has been read is stale once it differs."""
+"""One row. `version` grows with every commit of a sink: what has been read is stale once it differs.
+
+`traces` and `spans` are how many there are, so that nobody has to count.
+"""
 
 project = Table(
     "project",

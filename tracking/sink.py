@@ -125,14 +125,14 @@ class Sink:
             artifacts = ArtifactSink(tx, position.segment)
             for frame in kinds[_ARTIFACTS]:
                 artifacts.apply(frame.record, frame.offset)
-            _changed(tx)
+            tx.changed()
 
     def end_writer(self, writer: bytes) -> None:
         """A writer is dead: what it began and never ended is interrupted, its runs crashed. A late end still wins."""
         with self._store.writing() as tx:
             tx.add_missing(schema.writer, [(writer,)])
             if end_spans(tx, writer) + end_runs(tx, writer):
-                _changed(tx)
+                tx.changed()
 
 
 def _advance(tx: Transaction, position: Position, frames: Sequence[Frame]) -> tuple[int, int]:
@@ -158,8 +158,3 @@ def _remove(tx: Transaction, record: Removed) -> None:
     elif record.target == "artifact":
         tx.bury(record.target, record.key, record.project, record.at_ns)
         remove_version(tx, record.key.decode("ascii", "replace"), record.project)
-
-
-def _changed(tx: Transaction) -> None:
-    if not tx.run("UPDATE meta SET version = version + 1 WHERE id = 1"):
-        tx.insert(schema.meta, [(1, 1)])

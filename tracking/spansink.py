@@ -161,6 +161,8 @@ class SpanSink:
 
     def _write(self, states: dict[bytes, TraceState]) -> None:
         tx = self._tx
+        tx.spans += len(self._new_spans)
+        tx.traces += sum(state.fresh for state in states.values())
         tx.insert(schema.span, self._new_spans)
         tx.insert(schema.span_payload, self._new_payloads)
         tx.upsert(schema.span, self._old_spans)
@@ -214,5 +216,5 @@ def remove_trace(transaction: Transaction, trace_id: bytes) -> None:
     if found:
         key = found[0][0]
         transaction.run("DELETE FROM span_payload WHERE id IN (SELECT id FROM span WHERE trace_key = ?)", (key,))
-        transaction.run("DELETE FROM span WHERE trace_key = ?", (key,))
-        transaction.run("DELETE FROM trace WHERE id = ?", (key,))
+        transaction.spans -= transaction.run("DELETE FROM span WHERE trace_key = ?", (key,))
+        transaction.traces -= transaction.run("DELETE FROM trace WHERE id = ?", (key,))

@@ -6,7 +6,9 @@ to migrate. SQLite runs in WAL mode, where readers wait for nobody; writers wait
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +40,7 @@ class Store:
     def __init__(self, url: URL, engine: Engine) -> None:
         self._url = url
         self._engine = engine
+        _stores.add(self)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True) -> Store:
@@ -139,8 +142,7 @@ class Store:
         if path is not None and not path.exists():
             if not create:
                 raise StoreError(f"there is no store at {path}. Run `weft ingest` to make it.")
-            if not path.parent.is_dir():
-                raise StoreError(f"weft could not make the store {path}: {path.parent} is no folder.")
+            _touch(path)
         elif path is not None and not path.is_file():
             raise StoreError(f"weft could not open the store {path}: it is no file.")
         if self._known(create):
@@ -206,6 +208,19 @@ class Store:
             raise DBAPIError("PRAGMA journal_mode = WAL", None, error) from error
         finally:
             raw.close()
+
+
+def _touch(path: Path) -> None:
+    """An empty file, which is an empty database, that nobody else may read."""
+    if not path.parent.is_dir():
+        raise StoreError(f"weft could not make the store {path}: {path.parent} is no folder.")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"weft could not make the store {path}: {error.strerror}. Make the file and its folder writable, "
+            "or set WEFT_STORE to another."
+        ) from error
 
 
 def _parse(url: str) -> URL:
@@ -297,3 +312,16 @@ def _cause(error: DBAPIError) -> str:
     }
     hint = next((hint for part, hint in hints.items() if part in text), "")
     return f"{text}. {hint}" if hint else text
+
+
+_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """The parent's connections are not the child's: it opens its own, and leaves those as they are."""
+    for store in list(_stores):
+        store._engine.dispose(close=False)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

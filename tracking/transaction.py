@@ -39,6 +39,9 @@ class Transaction:
         self._mark = "%s" if self.postgresql else "?"
         self.null: Any = None if self.postgresql else NULL
         """What inserts bind for null."""
+        self.traces = 0
+        self.spans = 0
+        """How many more there are than before, for `changed`."""
         self._next: dict[str, int] = {}
         self._projects: dict[str, int] = {}
         self._project_names: dict[int, str] = {}
@@ -104,6 +107,14 @@ class Transaction:
         """Add the rows whose primary key is not there yet."""
         if rows:
             self._connection.exec_driver_sql(_statement(self._dialect, table, "nothing"), rows)
+
+    def changed(self) -> None:
+        """Count this commit, and what it added or took away."""
+        counts = (self.traces, self.spans)
+        if not self.run(
+            "UPDATE meta SET version = version + 1, traces = traces + ?, spans = spans + ? WHERE id = 1", counts
+        ):
+            self.insert(schema.meta, [(1, 1, *counts)])
 
     def key(self, table: Table) -> int:
         """The next free key of a table."""

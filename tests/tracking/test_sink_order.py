@@ -254,6 +254,7 @@ def apply(store: Store, placed: Sequence[Placed], cuts: Sequence[int]) -> None:
 def contents(store: Store) -> dict[str, Any]:
     """All that can be read from a store, apart from the numbers of artifact versions."""
     reader = store.reader()
+    status = reader.status()
     runs = sorted(reader.runs(limit=None).rows, key=lambda run: run.uid)
     artifacts = [repr(dataclasses.replace(row, version=0)) for row in reader.artifacts(limit=None).rows]
     return {
@@ -264,6 +265,8 @@ def contents(store: Store) -> dict[str, Any]:
         "rich": [repr(reader.rich(run.uid)) for run in runs],
         "scores": list(map(repr, reader.scores().rows)),
         "artifacts": sorted(artifacts),
+        "counts": (status.traces, status.spans) == (reader.traces().total, reader.spans(limit=0).total),
+        "status": (status.traces, status.spans, status.runs),
         "positions": store.sink().positions("home"),
     }
 
@@ -299,6 +302,7 @@ def test_any_order_any_split_any_repetition(
     for segment in dead[1:]:
         store.sink().end_writer(writer(segment))
 
+    assert straight["counts"]
     assert contents(store) == straight
 
 

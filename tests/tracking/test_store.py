@@ -233,3 +233,23 @@ def test_the_version_changes_with_every_batch(store: Store) -> None:
     store.sink().end_writer(b"w")
     seen.append(store.reader().status().version)
     assert len(set(seen)) == len(seen)
+
+
+def test_a_store_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "weft.db"
+    Store.open(f"sqlite:///{path}").close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_reads_through_connections_of_its_own(store_url: str) -> None:
+    """Parent and child go on as if nothing had happened."""
+    script = (
+        "import os, sys; from weft.tracking.store import Store\n"
+        "store = Store.open(sys.argv[1]); reader = store.reader(); assert reader.traces().total == 0\n"
+        "child = os.fork()\n"
+        "for _ in range(20): assert reader.status().traces == 0\n"
+        "if not child: os._exit(0)\n"
+        "assert os.waitpid(child, 0)[1] == 0; assert reader.traces().total == 0; store.close()"
+    )
+    subprocess.run([sys.executable, "-c", script, store_url], check=True)
