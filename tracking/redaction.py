@@ -60,6 +60,7 @@ _KEY_ENDS = (
 )
 """Endings of folded names: `OPENAI_API_KEY`, `x-api-key`, `dbPassword`."""
 
+_HEADER = r"[Aa]uthorization\\?[\"']?[:=]\s*\\?[\"']?"
 _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("anthropic-key", re.compile(r"(?<![A-Za-z0-9])sk-ant-[\w-]{8,}"), ""),
     ("api-key", re.compile(r"(?<![A-Za-z0-9])[sr]k-(?!learn\b)[A-Za-z0-9_-]{8,}"), ""),
@@ -76,15 +77,19 @@ _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (
         "",
     ),
     ("jwt", re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), ""),
-    ("bearer-token", re.compile(r"\b([Bb]earer\s+)(?!\[redacted)[A-Za-z0-9._~+/=-]{8,}"), r"\1"),
-    ("basic-auth", re.compile(r"(?i)(authorization\\?[\"']?\s*[:=]\s*\\?[\"']?basic\s+)[A-Za-z0-9+/=]{4,}"), r"\1"),
+    (
+        "bearer-token",
+        re.compile(rf"(\bBearer\s+|{_HEADER}[Bb]earer\s+)(?!\[redacted)[A-Za-z0-9._~+/=-]{{8,}}"),
+        r"\1",
+    ),
+    ("basic-auth", re.compile(rf"({_HEADER}[Bb]asic\s+)(?!\[redacted)[A-Za-z0-9+/=]{{4,}}"), r"\1"),
     ("url-password", re.compile(r"(://[^/\s:@\"']*:)(?!\[redacted)[^/\s@\"']+(?=@)"), r"\1"),
     (
         "named-secret",
         re.compile(
             r"(?i)((?:api[_-]?key|(?:access|auth|api|refresh|github|hf)[_-]?token|client[_-]?secret|secret[_-]?key|"
             r"secret[_-]?access[_-]?key|private[_-]?key|passw(?:or)?d|passphrase|(?<![a-z])(?:secret|token|pwd))"
-            r"(?:=|\\?[\"']\s*:\s*\\?)\\?[\"']?)(?!\[redacted)[^\s\"'\\&,;<>(){}\[\]$%]{4,}"
+            r"(?:=|\\?[\"']:\s*)\\?[\"']?)(?!\[redacted)[^\s\"'\\&,;<>(){}\[\]$%]{4,}"
         ),
         r"\1",
     ),
@@ -128,10 +133,17 @@ _find_underscore = re.compile(
 ).search
 _find_a = re.compile(rb"A(?:KIA[0-9A-Z]{16}|SIA[0-9A-Z]{16}|Iza[\w-]{20})").search
 _find_jwt = re.compile(rb"J(?<=eyJ)[\w-]{8}").search
-_find_bearer = re.compile(rb"B(?:earer\s+[A-Za-z0-9._~+/=-]{8}|asic (?<=ion: Basic ))").search
+_find_bearer = re.compile(rb"Bearer[\s\\]").search
+_find_header = re.compile(rb"zation(?<=[Aa]uthorization)[\\\"':=\sbfnrt]{1,12}[Bb](?:earer|asic)").search
 _find_url = re.compile(rb"://[^/\s:@\"']*:[^/\s@\"']+@").search
 _find_assignment = re.compile(f"={_ends_name('=')}".encode()).search
-_find_inner_key = re.compile(f'\\\\":{_ends_name(chr(92) * 2 + chr(34) + ":")}'.encode()).search
+# JSON inside a text, and JSON inside that: one backslash before the quote, or three.
+_find_inner_key = re.compile(
+    f'\\\\":(?:{_ends_name(chr(92) * 2 + chr(34) + ":")}|{_ends_name(chr(92) * 6 + chr(34) + ":")})'.encode()
+).search
+_find_quoted_key = re.compile(
+    f"':(?:{_ends_name(chr(39) + ':')}|{_ends_name(chr(92) * 4 + chr(39) + ':')})".encode()
+).search
 _find_map = re.compile(rb'\$weft":"map"').search
 
 
@@ -200,6 +212,8 @@ def suspicious(data: bytes) -> bool:
         or ((at := find(b"A")) >= 0 and _find_a(data, at) is not None)
         or ((at := find(b"J")) >= 0 and _find_jwt(data, at) is not None)
         or ((at := find(b"B")) >= 0 and _find_bearer(data, at) is not None)
+        or ((at := find(b"z")) >= 0 and _find_header(data, at) is not None)
+        or ((at := find(b"'")) >= 0 and _find_quoted_key(data, at) is not None)
         or (b"@" in data and _find_url(data) is not None)
         or ((at := find(b"=")) >= 0 and _find_assignment(data, at) is not None)
         or ((at := find(b"\\")) >= 0 and _find_inner_key(data, at) is not None)

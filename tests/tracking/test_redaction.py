@@ -259,3 +259,31 @@ def test_whatever_surrounds_it_no_secret_stays_and_json_stays_json(value: Any, s
     json.loads(clean)
     for known in SECRETS.values():
         assert known.encode() not in clean
+
+
+fragments = st.sampled_from(
+    [
+        *SECRETS.values(),
+        *NAMES,
+        *"=:\n\t '\"\\@/.,-_{}&?",
+        "Bearer ",
+        "bearer ",
+        "Basic ",
+        "Authorization: ",
+        "authorization: ",
+        "://joe:",
+        "hunter2hunter2",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "a",
+        "é",
+        "\x1b",
+    ]
+)
+
+
+@given(st.lists(fragments, max_size=8).map("".join))
+def test_what_the_rules_find_the_scans_do_not_miss(text: str) -> None:
+    """The quick look at the encoded bytes suspects every text that the rules would change."""
+    assert json.loads(redact(encode({"text": text}))) == {"text": redact_text(text)}
+    inner = json.dumps({"x": text})
+    assert json.loads(redact(encode([inner]))) == [redact_text(inner)]
