@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal_column, select
 
 from weft.tracking import schema
 from weft.tracking.errors import NotFoundError, UsageError
@@ -136,15 +136,21 @@ Point = tuple[int, float, int]
 
 
 def _points(connection: Connection, key_id: int) -> list[Point]:
+    """In order of step, then of time, segment and offset."""
     segment = schema.segment.c
     query = (
         select(_m.step, _m.value, _m.at_ns)
         .join(schema.segment, segment.id == _m.segment_key)
-        .where(_m.metric_key == key_id)
+        .where(_m.metric_key == literal_column(str(key_id)))
         .order_by(_m.step, _m.at_ns, segment.name, _m.seq)
     )
-    rows = connection.execute(query)
-    return [(step, math.nan if value is None else value, at_ns) for step, value, at_ns in rows]
+    # Past SQLAlchemy's rows, which cost more than the query where points go into the hundred thousands.
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(str(query.compile(dialect=connection.dialect)))
+        return [(step, math.nan if value is None else value, at_ns) for step, value, at_ns in cursor.fetchall()]
+    finally:
+        cursor.close()
 
 
 def downsample(points: Sequence[Point], limit: int) -> list[Point]:
@@ -163,11 +169,13 @@ def downsample(points: Sequence[Point], limit: int) -> list[Point]:
 
 
 def _extremes(points: Sequence[Point]) -> list[Point]:
-    chosen = {len(points) - 1} if points else set()
-    numbers = [at for at, point in enumerate(points) if not math.isnan(point[1])]
+    if not points:
+        return []
+    values = [point[1] for point in points]
+    numbers = [value for value in values if value == value]  # all but NaN
+    chosen = {len(points) - 1}
     if numbers:
-        chosen.add(min(numbers, key=lambda at: points[at][1]))
-        chosen.add(max(numbers, key=lambda at: points[at][1]))
+        chosen |= {values.index(min(numbers)), values.index(max(numbers))}
     return [points[at] for at in sorted(chosen)]
 
 

@@ -68,9 +68,11 @@ class Facts:
     def open(self, record: SpanOpened, writer: bytes) -> None:
         """Of several, the one that started last stands; the content decides between equals."""
         mine = self.opened
-        if mine is None or _opening_order(record) > _opening_order(mine):
-            self.opened = record
-            self.writer = writer
+        theirs, ours = _opening_order(record), None if mine is None else _opening_order(mine)
+        if ours is None or theirs > ours:
+            self.opened, self.writer = record, writer
+        elif theirs == ours:
+            self.writer = max(writer, self.writer or b"")
 
     def close(self, record: SpanClosed) -> None:
         """Of several, the one that ended last stands."""

@@ -132,9 +132,12 @@ class Store:
 
     @contextmanager
     def _said(self, what: str) -> Iterator[None]:
+        driver: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         try:
             yield
         except DBAPIError as error:
+            raise StoreError(f"weft could not {what} the store {self.url}: {_cause(error.orig)}") from error
+        except driver as error:
             raise StoreError(f"weft could not {what} the store {self.url}: {_cause(error)}") from error
 
     def _prepare(self, create: bool) -> None:
@@ -299,9 +302,9 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
-def _cause(error: DBAPIError) -> str:
-    said = str(error.orig).strip().splitlines()
-    text = said[0] if said else type(error.orig).__name__
+def _cause(error: BaseException | None) -> str:
+    said = str(error).strip().splitlines()
+    text = said[0] if said else type(error).__name__
     hints = {
         "file is not a database": "Move that file away, or set WEFT_STORE to another; records wait in the journal.",
         "malformed": "Move that file away and run `weft ingest`: what the journal still holds is read again.",
