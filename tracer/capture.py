@@ -40,11 +40,12 @@ def capture_error(rt: Runtime, error: BaseException) -> bytes:
 def stacktrace(error: BaseException) -> str:
     """As Python prints it, without the frames of our own wrappers; of a very deep one the innermost frames."""
     try:
-        printed = traceback.TracebackException(
-            type(error), error, _innermost(error.__traceback__), lookup_lines=False, limit=-STACK_FRAMES
-        )
+        trace = _innermost(error.__traceback__)
+        printed = traceback.TracebackException(type(error), error, trace, lookup_lines=False, limit=-STACK_FRAMES)
         _leave_out_own(printed)
-        return "".join(printed.format())
+        left_out = sum(1 for _ in traceback.walk_tb(trace)) - STACK_FRAMES
+        said = f"[the outermost {left_out} frames are left out]\n" if left_out > 0 else ""
+        return said + "".join(printed.format())
     except Exception as inner:
         return f"<no stack trace: {type(inner).__name__}>"
 

@@ -76,6 +76,7 @@ class Recorder:
         """The call returned: write the output, end the span. Answers the very result, or a proxy of a stream."""
         if span._token is not None:
             detach(span._token)
+            span._token = None
         rt = span._runtime
         assert rt is not None
         try:
@@ -94,6 +95,7 @@ class Recorder:
         """The call raised."""
         if span._token is not None:
             detach(span._token)
+            span._token = None
         span.end(error=error)
 
     def drive(self, rt: Runtime, inputs: dict[str, Any], source: Any, span: Span | None = None) -> Any:
