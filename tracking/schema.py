@@ -152,6 +152,12 @@ span = Table(
     Column("writer", LargeBinary),
     Index("ix_span_trace_key_span_id", "trace_key", "span_id", unique=True),
     Index(
+        "ix_span_run_key",
+        "run_key",
+        sqlite_where=text("run_key IS NOT NULL"),
+        postgresql_where=text("run_key IS NOT NULL"),
+    ),
+    Index(
         "ix_span_running_writer",
         "writer",
         sqlite_where=text("status = 'running'"),

@@ -166,6 +166,12 @@ def test_tags_are_asked_item_by_item(reader: Reader) -> None:
         assert ids(reader, where) == {row.trace_id for row in rows if wanted(row.tags)}, where
 
 
+def test_an_id_is_found_by_its_end(reader: Reader) -> None:
+    assert ids(reader, {"trace_id": {"$endswith": "0b"}}) == {(11).to_bytes(16, "big").hex()}
+    assert ids(reader, {"trace_id": {"$endswith": "ff0b"}}) == set()
+    assert reader.spans({"trace_id": {"$endswith": "00000b"}}).total == 1
+
+
 def test_ids_are_hex(reader: Reader) -> None:
     trace_id = (7).to_bytes(16, "big").hex()
     assert ids(reader, {"trace_id": trace_id}) == {trace_id}
@@ -192,6 +198,8 @@ def test_ids_are_hex(reader: Reader) -> None:
         ({"name": {"$gt": None}}, "takes a value"),
         ({"name": {"$exists": 1}}, "True or False"),
         ({"duration_ns": {"$contains": "1"}}, "is no text"),
+        ({"name": {"$endswith": "b"}}, "is no id"),
+        ({"trace_id": {"$endswith": "abc"}}, "even number"),
         ({"text": {"$gt": "a"}}, r"takes text or \$contains"),
         ({"tags": {"$gt": "a"}}, "does not apply"),
         ({"$or": {"name": "a"}}, "takes a list of filters"),

@@ -221,6 +221,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_span")),
     )
     op.create_index(
+        "ix_span_run_key",
+        "span",
+        ["run_key"],
+        unique=False,
+        sqlite_where=sa.text("run_key IS NOT NULL"),
+        postgresql_where=sa.text("run_key IS NOT NULL"),
+    )
+    op.create_index(
         "ix_span_running_writer",
         "span",
         ["writer"],
