@@ -79,10 +79,10 @@ _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("jwt", re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), ""),
     (
         "bearer-token",
-        re.compile(rf"(\bBearer\s+|{_HEADER}[Bb]earer\s+)(?!\[redacted)[A-Za-z0-9._~+/=-]{{8,}}"),
+        re.compile(r"(\bBearer\s+)(?!\[redacted)[A-Za-z0-9._~+/=-]{8,}"),
         r"\1",
     ),
-    ("basic-auth", re.compile(rf"({_HEADER}[Bb]asic\s+)(?!\[redacted)[A-Za-z0-9+/=]{{4,}}"), r"\1"),
+    ("basic-auth", re.compile(rf"({_HEADER}Basic\s+)(?!\[redacted)[A-Za-z0-9+/=]{{4,}}"), r"\1"),
     ("url-password", re.compile(r"(://[^/\s:@\"']*:)(?!\[redacted)[^/\s@\"']+(?=@)"), r"\1"),
     (
         "named-secret",
@@ -134,7 +134,7 @@ _find_underscore = re.compile(
 _find_a = re.compile(rb"A(?:KIA[0-9A-Z]{16}|SIA[0-9A-Z]{16}|Iza[\w-]{20})").search
 _find_jwt = re.compile(rb"J(?<=eyJ)[\w-]{8}").search
 _find_bearer = re.compile(rb"Bearer[\s\\]").search
-_find_header = re.compile(rb"zation(?<=[Aa]uthorization)[\\\"':=\sbfnrt]{1,12}[Bb](?:earer|asic)").search
+_find_basic = re.compile(rb"zation(?<=[Aa]uthorization)[\\\"':=\sbfnrt]{1,12}Basic").search
 _find_url = re.compile(rb"://[^/\s:@\"']*:[^/\s@\"']+@").search
 _find_assignment = re.compile(f"={_ends_name('=')}".encode()).search
 # JSON inside a text, and JSON inside that: one backslash before the quote, or three.
@@ -211,8 +211,7 @@ def suspicious(data: bytes) -> bool:
         or ((at := find(b"_")) >= 0 and _find_underscore(data, at) is not None)
         or ((at := find(b"A")) >= 0 and _find_a(data, at) is not None)
         or ((at := find(b"J")) >= 0 and _find_jwt(data, at) is not None)
-        or ((at := find(b"B")) >= 0 and _find_bearer(data, at) is not None)
-        or ((at := find(b"z")) >= 0 and _find_header(data, at) is not None)
+        or ((at := find(b"B")) >= 0 and (_find_bearer(data, at) is not None or _find_basic(data) is not None))
         or ((at := find(b"'")) >= 0 and _find_quoted_key(data, at) is not None)
         or (b"@" in data and _find_url(data) is not None)
         or ((at := find(b"=")) >= 0 and _find_assignment(data, at) is not None)
