@@ -61,12 +61,14 @@ def tokens(record: TraceRecord) -> dict[str, Any] | str:
 
 
 def scores(found: Mapping[str, float | None]) -> dict[str, Any]:
-    """Values in [0, 1] get a bar."""
+    """Values in [0, 1] get a bar, and come first; the hover has all."""
+
+    def bounded(value: float | None) -> bool:
+        return value is not None and 0 <= value <= 1
+
+    first = sorted(found.items(), key=lambda item: not bounded(item[1]))[:2]
     return {
-        "scores": [
-            (name, value if value is not None and 0 <= value <= 1 else None, units.number(value))
-            for name, value in list(found.items())[:2]
-        ],
+        "scores": [(name, value if bounded(value) else None, units.number(value)) for name, value in first],
         "title": "\n".join(f"{name}: {units.number(value)}" for name, value in found.items()),
     }
 

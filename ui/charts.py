@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from weft.tracking import units
 from weft.tracking.readmodels import Series
 from weft.ui.values import visible
 
+_SEPARATOR = re.compile(r"[/.]")
 HEIGHT = 220
 BAND_POINTS = 240
 
@@ -25,10 +27,11 @@ class Band(NamedTuple):
 
 
 def sections(keys: Sequence[str]) -> dict[str, list[str]]:
-    """Metrics by what stands before their first `/`; plain names come first."""
+    """Metrics by what stands before their first `/` or, for those of a logged dict, `.`; plain names come first."""
     found: dict[str, list[str]] = {}
-    for key in sorted(keys, key=lambda key: ("/" in key, key)):
-        found.setdefault(key.split("/")[0] if "/" in key else "Charts", []).append(key)
+    for key in sorted(keys, key=lambda key: (_SEPARATOR.search(key) is not None, key)):
+        parts = _SEPARATOR.split(key, maxsplit=1)
+        found.setdefault(parts[0] if len(parts) > 1 else "Charts", []).append(key)
     return found
 
 

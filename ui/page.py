@@ -101,7 +101,7 @@ def pages(total: int, shown: int, size: int) -> None:
         first = min(total, (shown - 1) * size + 1)
         label("", f"{units.count(first)} – {units.count(min(total, shown * size))} of {units.count(total)}")
         if count > 1:
-            st.pagination(count, key="page", bind="query-params")
+            st.pagination(count, key="page", bind="query-params", width=360)
 
 
 def more(title: str, href: str, total: int) -> None:

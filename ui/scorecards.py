@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,8 @@ from weft.tracking.readmodels import ArtifactRecord, ScoreRecord, TraceRecord
 RESULTS = "results.parquet"
 EVALUATION = "evaluation"
 """The job type of a run that is an evaluation."""
+TELLING = ("answer", "output", "text", "content", "question", "query")
+"""Of a mapping with several keys, the one that a narrow cell shows; the trace has all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,12 @@ class Scorecard:
             return f"{self.mean:,.{places}f} ± {self.half:,.{places}f}"
         return units.number(self.mean)
 
-    @property
-    def bounded(self) -> bool:
-        """Whether it can be drawn on the line from 0 to 1."""
-        return self.mean is not None and (self.binary or 0 <= self.mean <= 1)
+    def bounded(self, cases: Sequence[Case]) -> bool:
+        """Whether it can be drawn on the line from 0 to 1: so far, all its values lie there."""
+        if self.mean is None:
+            return False
+        values = [value for case in cases if (value := case.scores.get(self.name)) is not None]
+        return self.binary or (bool(values) and all(0 <= value <= 1 for value in values))
 
 
 def scorecards(summary: Mapping[str, Any]) -> list[Scorecard]:
@@ -99,10 +103,9 @@ class Case:
     """Scorers that failed, and why."""
     reasons: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def failing(self) -> bool:
-        """Its model or a scorer failed, or a score says 0."""
-        return bool(self.error or self.problems) or any(value == 0 for value in self.scores.values())
+    def failing(self, binary: Collection[str]) -> bool:
+        """Its model or a scorer failed, or one of the scorers that say yes or no said no."""
+        return bool(self.error or self.problems) or any(self.scores.get(name) == 0 for name in binary)
 
 
 def from_table(blobs: Blobs, artifact: ArtifactRecord) -> list[Case]:
@@ -143,15 +146,18 @@ def _share(value: Any) -> float | None:
 
 
 def _text(data: Any) -> str:
-    """JSON text as one reads it: a lone string, or a lone argument's, without its quotes."""
+    """JSON text as one reads it: a lone string, a lone argument's, or the telling one's, without quotes."""
     if data is None:
         return ""
     try:
         value = orjson.loads(data) if isinstance(data, str) else data
     except orjson.JSONDecodeError:
         return str(data)
-    while isinstance(value, dict) and len(value) == 1:
-        value = next(iter(value.values()))
+    while isinstance(value, dict) and value:
+        telling = [name for name in TELLING if isinstance(value.get(name), str)]
+        if not telling and len(value) > 1:
+            break
+        value = value[telling[0]] if telling else next(iter(value.values()))
     return value if isinstance(value, str) else "" if value is None else orjson.dumps(value).decode()
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import webbrowser
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -60,7 +62,7 @@ def serve(port: int, home: Path | None = None, open_browser: bool = False) -> in
             runtime.configure(Settings.resolve(home=home))
         port = bound.getsockname()[1]
         server = _server(port, open_browser)
-        with watcher(runtime.active().settings):
+        with watcher(runtime.active().settings), _ending():
             try:
                 server.run(sockets=[bound])
             except KeyboardInterrupt:
@@ -215,6 +217,19 @@ def allowed(host: str, origin: str | None) -> bool:
     except ValueError:
         return False
     return came.scheme == "http" and came.netloc == host
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """While the block runs, SIGTERM ends it as Ctrl+C does: uvicorn raises it again, and the watcher must end too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 @contextmanager

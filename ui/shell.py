@@ -16,15 +16,6 @@ AHEAD = ("BidiComponent", "Html", "Selectbox", "TextInput", "Multiselect", "Pagi
 """Streamlit's parts that the first screens are made of, by the first word of their file."""
 FOLDER = Path(__file__).parent
 _IMPORT = re.compile(r'(?:from|import)"\./([\w.-]+\.js)"')
-_SCRIPT = """window.__streamlit = { BACKEND_BASE_URL: location.origin, MAIN_PAGE_BASE_URL: location.origin };
-// The frame's own links lead in place, with a history of their own, like the rows of a list.
-addEventListener("click", (event) => {
-  const link = event.target.closest && event.target.closest("a.weft-go");
-  if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-  event.preventDefault();
-  history.pushState({}, "", link.getAttribute("href"));
-  dispatchEvent(new PopStateEvent("popstate"));
-});"""
 
 
 def shell(static: Path) -> str:
@@ -39,9 +30,10 @@ def shell(static: Path) -> str:
     page = re.sub(
         r"<link rel=\"shortcut icon\"[^>]*>", f'<link rel="icon" href="data:image/svg+xml;base64,{icon}">', page
     )
+    script = (FOLDER / "shell.js").read_text("utf-8")
     ahead = [name for name in _parts(static / "static" / "js") if name not in page]
     links = "".join(f'<link rel="modulepreload" crossorigin href="./static/js/{name}">' for name in ahead)
-    return page.replace("</head>", f"<style>{style()}</style><script>{_SCRIPT}</script>{links}</head>", 1)
+    return page.replace("</head>", f"<style>{style()}</style><script>{script}</script>{links}</head>", 1)
 
 
 def style() -> str:

@@ -45,10 +45,10 @@ def test_a_band_of_nothing_finite_is_empty() -> None:
 
 
 def test_sections_group_by_prefix() -> None:
-    """Plain names first, then by what stands before the slash."""
-    assert charts.sections(["val/loss", "loss", "train/loss", "val/acc"]) == {
+    """Plain names first, then by what stands before the slash or dot."""
+    assert charts.sections(["val/loss", "loss", "train.loss", "val/acc"]) == {
         "Charts": ["loss"],
-        "train": ["train/loss"],
+        "train": ["train.loss"],
         "val": ["val/acc", "val/loss"],
     }
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from weft.ui import serve
@@ -74,10 +75,12 @@ def test_a_served_app_guards_itself_and_ends_in_order(tmp_path: Path) -> None:
         answers[name] = (answer.status, answer.getheader("content-security-policy"))
         answer.read()
         connection.close()
+    watchers = psutil.Process(process.pid).children()
     process.terminate()
-    assert process.wait(20) in (0, -15)
-    rest, _ = process.communicate()
-    assert rest == ""
+    rest, _ = process.communicate(timeout=30)
+    assert (process.returncode, rest) == (0, "")
+    assert len(watchers) == 1
+    assert not any(watcher.is_running() for watcher in watchers)
     assert answers["own"] == (200, serve.POLICY)
     assert answers["foreign"][0] == answers["other page"][0] == 403
     with socket.socket() as again:

@@ -41,11 +41,13 @@ def _body(project: str, ident: str) -> None:
         return
     _head(run)
     found = scorecards(run.summary)
-    with page.part("The summary"):
-        _summary(found, run)
+    cases: Sequence[Case] = ()
+    summary = st.container()
     with page.part("The cases"):
         cases = data().computed("cases", [run.uid], lambda: _cases(run))
         _listing(cases, found)
+    with summary, page.part("The summary"):
+        _summary(found, cases, run)
     with page.part("The configuration"), st.expander("Configuration"):
         config_part(run)
 
@@ -70,7 +72,7 @@ def _head(run: RunRecord) -> None:
             ("took", units.duration(took)),
             ("", units.age(run.started_ns, time.time_ns())),
         ],
-        ("Its traces", links.to("traces", {"project": run.project, "run": run.id})),
+        ("All its traces", links.to("traces", {"project": run.project, "run": run.id})),
     )
 
 
@@ -78,7 +80,7 @@ def _seconds(value: Any) -> str:
     return units.duration(None if value is None else int(value * 1e9))
 
 
-def _summary(found: Sequence[Scorecard], run: RunRecord) -> None:
+def _summary(found: Sequence[Scorecard], cases: Sequence[Case], run: RunRecord) -> None:
     if not found:
         page.label("Scorers", "still running" if run.state == "running" else "nothing was scored")
         return
@@ -95,7 +97,7 @@ def _summary(found: Sequence[Scorecard], run: RunRecord) -> None:
             None,
             [
                 cells.text(card.name),
-                {"text": card.text, "value": card.mean, "half": card.half, "unit": card.bounded},
+                {"text": card.text, "value": card.mean, "half": card.half, "unit": card.bounded(cases)},
                 units.count(card.n),
                 {"text": units.count(card.n_errors), "tone": "error" if card.n_errors else "soft"},
                 {"text": units.count(card.n_unscored), "tone": "soft"},
@@ -118,8 +120,9 @@ def _cases(run: RunRecord) -> list[Case]:
 
 
 def _listing(cases: Sequence[Case], found: Sequence[Scorecard]) -> None:
+    binary = {card.name for card in found if card.binary}
     counts = {
-        "Failing": sum(case.failing for case in cases),
+        "Failing": sum(case.failing(binary) for case in cases),
         "Errors": sum(bool(case.error) for case in cases),
     }
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -131,27 +134,27 @@ def _listing(cases: Sequence[Case], found: Sequence[Scorecard]) -> None:
             "Cases", SHOWN, default="All", required=True, key="show", bind="query-params", label_visibility="collapsed"
         )
     if shown == "Failing":
-        cases = [case for case in cases if case.failing]
+        cases = [case for case in cases if case.failing(binary)]
     elif shown == "Errors":
         cases = [case for case in cases if case.error]
     number = page.number()
     part = cases[(number - 1) * PAGE : number * PAGE]
     names = [card.name for card in found] or sorted({name for case in cases for name in case.scores})
+    expected = any(case.expected for case in part)
     columns = [
         Column("Row", "minmax(70px, 110px)", look="mono", link=True),
         Column("Input", "minmax(140px, 1.6fr)"),
-        Column("Expected", "minmax(110px, 1fr)"),
+        *([Column("Expected", "minmax(100px, 1fr)")] if expected else []),
         Column("Output", "minmax(140px, 1.6fr)"),
         *(Column(name, "minmax(84px, 110px)", look="num", help=name) for name in names[:5]),
         Column("Latency", "84px", look="num"),
         Column("Cost", "84px", look="num"),
     ]
-    binary = {card.name for card in found if card.binary}
     rows = [
         Row(
             f"{case.row_id}/{case.trial}",
             links.trace(case.trace_id, page.project()) if case.trace_id else None,
-            _cells(case, names[:5], binary),
+            _cells(case, names[:5], binary, expected),
         )
         for case in part
     ]
@@ -167,14 +170,14 @@ def _listing(cases: Sequence[Case], found: Sequence[Scorecard]) -> None:
     page.pages(len(cases), number, PAGE)
 
 
-def _cells(case: Case, names: Sequence[str], binary: set[str]) -> list[Any]:
+def _cells(case: Case, names: Sequence[str], binary: set[str], expected: bool) -> list[Any]:
     output = cells.text(case.error or case.output)
     if case.error and isinstance(output, dict):
         output["tone"] = "error"
     return [
         {"text": encodable(case.row_id) + (f" #{case.trial + 1}" if case.trial else ""), "title": case.row_id},
         cells.text(case.inputs),
-        cells.text(case.expected),
+        *([cells.text(case.expected)] if expected else []),
         output,
         *(_score(case, name, name in binary) for name in names),
         _seconds(case.latency_s),

@@ -55,17 +55,18 @@ def listing(
             counted[name] = counted.get(name, 0) + 1
     names = sorted(counted, key=lambda name: -counted[name])[: 2 if brief else 4]
     columns = [
-        Column("Status", "104px", "status", sort="state" if order else None),
-        Column("Evaluation", "minmax(150px, 1.4fr)", look="strong", link=True, sort="name" if order else None),
-        *([] if brief else [Column("Dataset", "minmax(110px, 1fr)"), Column("Model", "minmax(90px, 1fr)")]),
+        Column("Status", "96px", "status", sort="state" if order else None),
+        Column("Evaluation", "minmax(110px, 1.3fr)", look="strong", link=True, sort="name" if order else None),
+        Column("Dataset", "minmax(96px, 1fr)"),
+        Column("Model", "minmax(80px, 0.8fr)"),
         *(
-            Column(name, "minmax(118px, 150px)", look="num", help=f"{name}: mean ± half of its 95% interval")
+            Column(name, "minmax(104px, 150px)", look="num", help=f"{name}: mean ± half of its 95% interval")
             for name in names
         ),
-        Column("Cases", "66px", look="num"),
-        Column("Errors", "66px", look="num"),
-        *([] if brief else [Column("Cost", "84px", look="num"), Column("Took", "96px", look="num")]),
-        Column("Started", "100px", look="soft num", sort="started_ns" if order else None),
+        Column("Cases", "60px", look="num"),
+        Column("Errors", "60px", look="num"),
+        *([] if brief else [Column("Cost", "76px", look="num"), Column("Took", "76px", look="num")]),
+        Column("Started", "92px", look="soft num", sort="started_ns" if order else None),
     ]
     now = time.time_ns()
     rows = [
@@ -89,7 +90,7 @@ def _cells(run: RunRecord, found: dict[str, Scorecard], names: list[str], now: i
     return [
         cells.state(run.state),
         cells.text(str(config.get("evaluation") or run.name)),
-        *([] if brief else described),
+        *described,
         *(
             {"text": found[name].text, "title": f"n = {units.count(found[name].n)}"}
             if name in found
@@ -104,8 +105,8 @@ def _cells(run: RunRecord, found: dict[str, Scorecard], names: list[str], now: i
 
 
 def _name(described: Any) -> str:
-    """`{"name": …}` or plain text."""
+    """`{"name": …}` or plain text; a version where it is one to read (v3), not a digest."""
     if isinstance(described, dict):
-        version = described.get("version")
-        return f"{described.get('name', '')}{f' {version}' if version is not None else ''}"
+        version = str(described.get("version") or "")
+        return f"{described.get('name', '')} {version if len(version) < 8 else ''}".strip()
     return str(described or "")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 import streamlit as st
 
 from weft.tracking import units
@@ -14,7 +15,7 @@ from weft.ui import cells, charts, links, page
 from weft.ui.components.json import tree
 from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
-from weft.ui.values import encodable, one_line, showable, visible
+from weft.ui.values import encodable, showable, visible
 
 LIVE_SECONDS = 2.0
 POINTS = 1200
@@ -49,7 +50,7 @@ def show() -> None:
 
 def _head(run: RunRecord) -> None:
     took = None if run.ended_ns is None else run.ended_ns - run.started_ns
-    link = ("Its traces", links.to("traces", {"project": run.project, "run": run.id})) if run.trace_count else None
+    link = ("All its traces", links.to("traces", {"project": run.project, "run": run.id})) if run.trace_count else None
     page.run_head(
         run.name,
         run.state,
@@ -142,7 +143,7 @@ def _summary(run: RunRecord) -> None:
 def _value(value: Any) -> Any:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return {"text": units.number(value), "title": repr(value)}
-    return cells.text(one_line(str(value)))
+    return cells.text(value if isinstance(value, str) else orjson.dumps(showable(value)).decode())
 
 
 def config_part(run: RunRecord) -> None:
@@ -184,7 +185,7 @@ def _rich(run: RunRecord) -> None:
                 [
                     cells.text(str(row["key"])),
                     units.count(row.get("step")),
-                    cells.text(one_line(str(showable(row.get("value"))), 300)),
+                    _value(row.get("value")),
                 ],
             )
             for at, row in enumerate(logged[-200:])

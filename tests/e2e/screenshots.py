@@ -1,0 +1,65 @@
+"""Pictures of every screen of a home, at 1440x900 in light and dark: to be looked at, and for the README.
+
+WEFT_HOME=~/.weft python tests/e2e/screenshots.py FOLDER
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parent))
+from conftest import CHROMIUM, FLAGS, Server
+
+from weft.tracking import runtime
+from weft.ui import links
+from weft.ui.data import data
+from weft.ui.scorecards import EVALUATION
+
+
+def screens() -> dict[str, str]:
+    """Paths by name; of traces, evaluations and runs the latest."""
+    found = {"overview": "/", "traces": "/traces", "evaluations": "/evaluations", "runs": "/runs"}
+    roots = [trace for trace in data().traces({}, limit=500).rows if trace.run_id is None and trace.status == "ok"]
+    if roots:
+        best = max(roots, key=lambda trace: (trace.name != "crawl", trace.span_count))
+        calls = [span for span in data().spans(best.trace_id) if span.kind == "llm"]
+        longest = max(calls, key=lambda span: span.duration_ns or 0, default=None)
+        found["trace"] = links.trace(best.trace_id) + (f"&span={longest.span_id}" if longest else "")
+    for run in data().runs({}).rows:
+        if run.job_type == EVALUATION:
+            found.setdefault("evaluation", links.evaluation(run.project, run.id))
+        else:
+            found.setdefault("run", links.run(run.project, run.id))
+    return found
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = screens()
+    server = Server(runtime.active().settings.home)
+    try:
+        with sync_playwright() as playwright:
+            path = str(CHROMIUM) if CHROMIUM.exists() else None
+            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            for scheme in ("light", "dark"):
+                context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme)
+                page = context.new_page()
+                for name, address in paths.items():
+                    page.goto(server.url + address)
+                    page.locator(".table, .trace, .weft-empty").first.wait_for()
+                    page.wait_for_timeout(1200)  # charts draw themselves in
+                    page.screenshot(path=folder / f"{name}-{scheme}.png")
+                    print(folder / f"{name}-{scheme}.png")
+                context.close()
+            browser.close()
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("WEFT_HOME", str(runtime.active().settings.home))
+    main(Path(sys.argv[1]))

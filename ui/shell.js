@@ -1,0 +1,43 @@
+// In the page itself, before the app: where its server is, links that lead in place, and the keys that work everywhere.
+window.__streamlit = { BACKEND_BASE_URL: location.origin, MAIN_PAGE_BASE_URL: location.origin };
+
+addEventListener("click", (event) => {
+  const link = event.target.closest && event.target.closest("a.weft-go");
+  if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  history.pushState({}, "", link.getAttribute("href"));
+  dispatchEvent(new PopStateEvent("popstate"));
+});
+
+const KEYS = [
+  ["/", "search"], ["j  k", "next, previous row"], ["enter", "open the row"], ["esc", "back"],
+  ["↑ ↓", "walk a trace"], ["← →", "fold, unfold"], ["e  E", "next, previous error"], ["?", "this list"],
+];
+addEventListener("keydown", (event) => {
+  let active = document.activeElement;
+  while (active && active.shadowRoot && active.shadowRoot.activeElement) active = active.shadowRoot.activeElement;
+  const typing = active && (/^(input|textarea|select)$/i.test(active.tagName) || active.isContentEditable);
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const search = document.querySelector('[data-testid="stMain"] [data-testid="stTextInput"] input');
+  if (event.key === "/" && search) {
+    event.preventDefault();
+    search.focus();
+    search.select();
+  } else if (event.key === "?") {
+    const shown = document.querySelector("dialog.weft-keys");
+    if (shown) return shown.remove();
+    const dialog = document.createElement("dialog");
+    dialog.className = "weft-keys";
+    for (const [key, what] of KEYS) {
+      const line = document.createElement("div"), name = document.createElement("kbd"), words = document.createElement("span");
+      name.textContent = key;
+      words.textContent = what;
+      line.append(name, words);
+      dialog.append(line);
+    }
+    dialog.addEventListener("close", () => dialog.remove());
+    dialog.addEventListener("click", () => dialog.close());
+    (document.querySelector(".stApp") || document.body).append(dialog);
+    dialog.showModal();
+  }
+});
