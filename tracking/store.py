@@ -106,6 +106,8 @@ class Store:
             StoreError: the database failed.
         """
         with self._said("read"), self._engine.connect() as connection:
+            if connection.dialect.name == "postgresql":  # SQLite's transactions are so by nature
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
 
     @contextmanager
