@@ -5,16 +5,18 @@ from __future__ import annotations
 import html
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from weft.tracking import units
 from weft.tracking.errors import Error
+from weft.tracking.readmodels import Page
 from weft.ui.values import visible
 
+T = TypeVar("T")
 STATES = {"running": "running", "finished": "ok", "failed": "error", "killed": "cancelled", "crashed": "interrupted"}
 """A run's state looks like the status of a call."""
 log = logging.getLogger("weft.ui")
@@ -86,6 +88,12 @@ def counted(n: int, one: str, many: str | None = None) -> str:
     return f"{units.count(n)} {one if n == 1 else many or one + 's'}"
 
 
+def first() -> None:
+    """Back to a list's first page: for filters, whose change makes another list."""
+    if "page" in st.session_state:
+        st.session_state["page"] = 1
+
+
 def number() -> int:
     """The page of a list that the URL names, from 1."""
     try:
@@ -94,13 +102,29 @@ def number() -> int:
         return 1
 
 
+def paged(ask: Callable[[int], Page[T]], size: int) -> tuple[Page[T], int]:
+    """The rows of the page that the URL names, and its number; of the last one where the list has become shorter.
+
+    Args:
+        ask: answers for an offset.
+    """
+    wanted = number()
+    found = ask((wanted - 1) * size)
+    if found.rows or not found.total:
+        return found, wanted
+    last = -(-found.total // size)
+    return ask((last - 1) * size), last
+
+
 def pages(total: int, shown: int, size: int) -> None:
     """Below a list: which of how many, and the way to the others."""
     count = max(1, -(-total // size))
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        first = min(total, (shown - 1) * size + 1)
-        label("", f"{units.count(first)} – {units.count(min(total, shown * size))} of {units.count(total)}")
+        start = min(total, (shown - 1) * size + 1)
+        label("", f"{units.count(start)} – {units.count(min(total, shown * size))} of {units.count(total)}")
         if count > 1:
+            if int(st.session_state.get("page") or 1) > count:
+                st.session_state["page"] = count
             st.pagination(count, key="page", bind="query-params", width=360)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Served, Server
+from conftest import Seeder, Served, Server, seed
 from playwright.sync_api import BrowserContext, Page, expect
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -230,8 +232,6 @@ def test_hostile_content_is_text(page: Page, served: Served) -> None:
 
 def test_new_traces_come_in_by_themselves(page: Page, tmp_path: Any, serve_home: Callable[..., Server]) -> None:
     """An empty home says how to fill it, and a trace written meanwhile appears without a reload."""
-    from conftest import Seeder
-
     home = tmp_path / "live"
     server = serve_home(home)
     page.goto(f"{server.url}/traces")
@@ -242,6 +242,52 @@ def test_new_traces_come_in_by_themselves(page: Page, tmp_path: Any, serve_home:
     expect(rows(page, "Traces")).to_have_count(1)
     seeder.answer(seeder.now + 1, "what is a metaclass?", "metaclasses", "The class of a class.")
     expect(rows(page, "Traces")).to_have_count(2)
+
+
+def test_a_page_beyond_the_end_is_the_last(page: Page, served: Served) -> None:
+    """A link to page 9 of a list that has become shorter shows its last page; a filter starts at the first."""
+    page.goto(f"{served.url}/traces?project=ask-python&page=9")
+    expect(page.locator(".weft-label", has_text="of 263")).to_contain_text("251 – 263")
+    expect(rows(page, "Traces")).to_have_count(13)
+    page.get_by_placeholder("Search names").fill("a")
+    page.keyboard.press("Enter")
+    expect(page.locator(".weft-label", has_text=" of ")).to_contain_text("1 – 50")
+
+
+def test_a_drag_over_a_chart_narrows_the_time(page: Page, served: Served) -> None:
+    """The range goes into the URL, the list follows, and a button takes it back."""
+    page.goto(f"{served.url}/traces?project=ask-python")
+    plot = page.locator(".plot").first
+    plot.wait_for()
+    box = plot.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 10, steps=4)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"from=\d+&to=\d+"))
+    expect(page.locator(".weft-label", has_text="traces").first).not_to_contain_text("263 traces")
+    page.get_by_test_id("stButton").get_by_role("button").click()
+    expect(page.locator(".weft-label", has_text="traces").first).to_contain_text("263 traces")
+
+
+def test_the_traces_of_a_run(page: Page, served: Served) -> None:
+    """An evaluation leads to its traces, and they to all others."""
+    page.goto(f"{served.url}/evaluation?project=ask-python&id={served.made.evaluation}")
+    page.get_by_role("link", name="All its traces").click()
+    expect(page.locator(".weft-label", has_text="of run")).to_be_visible()
+    expect(rows(page, "Traces")).to_have_count(40)
+
+
+def test_a_part_that_fails_says_so_in_place(page: Page, tmp_path: Any, serve_home: Callable[..., Server]) -> None:
+    """The result table's file is gone: the cases say which; the summary above them stands."""
+    home = tmp_path / "damaged"
+    made = seed(home)
+    shutil.rmtree(home / "blobs")
+    server = serve_home(home)
+    page.goto(f"{server.url}/evaluation?project=ask-python&id={made.evaluation}")
+    expect(page.get_by_role("alert")).to_contain_text("The cases could not be read")
+    expect(rows(page, "Scorers")).to_have_count(3)
 
 
 @pytest.mark.parametrize("path", ["/", "/evaluations", "/runs"])
@@ -279,10 +325,6 @@ def test_an_unknown_id_says_what_to_do(page: Page, served: Served, path: str, sa
 
 def test_a_newer_store_is_said_in_words(page: Page, tmp_path: Any, serve_home: Callable[..., Server]) -> None:
     """A store that a newer weft wrote: what was found and what to do, no stack trace."""
-    import sqlite3
-
-    from conftest import seed
-
     home = tmp_path / "newer"
     seed(home)
     with sqlite3.connect(home / "weft.db") as connection:

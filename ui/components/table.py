@@ -86,4 +86,6 @@ def reorder(asked: str | None) -> None:
     """Put the order into the URL and draw again."""
     if asked:
         st.query_params["sort"] = asked
+        if "page" in st.session_state:
+            st.session_state["page"] = 1
         st.rerun()

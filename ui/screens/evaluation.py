@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.readmodels import RunRecord
+from weft.tracking.readmodels import Page, RunRecord
 from weft.ui import cells, links, page
 from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
@@ -131,14 +131,22 @@ def _listing(cases: Sequence[Case], found: Sequence[Scorecard]) -> None:
             f"{units.count(len(cases))} · {counts['Failing']} failing · {page.counted(counts['Errors'], 'error')}",
         )
         shown = st.segmented_control(
-            "Cases", SHOWN, default="All", required=True, key="show", bind="query-params", label_visibility="collapsed"
+            "Cases",
+            SHOWN,
+            default="All",
+            required=True,
+            key="show",
+            bind="query-params",
+            on_change=page.first,
+            label_visibility="collapsed",
         )
     if shown == "Failing":
         cases = [case for case in cases if case.failing(binary)]
     elif shown == "Errors":
         cases = [case for case in cases if case.error]
-    number = page.number()
-    part = cases[(number - 1) * PAGE : number * PAGE]
+    chosen = list(cases)
+    listed, number = page.paged(lambda offset: Page(chosen[offset : offset + PAGE], len(chosen), offset), PAGE)
+    part = listed.rows
     names = [card.name for card in found] or sorted({name for case in cases for name in case.scores})
     expected = any(case.expected for case in part)
     columns = [

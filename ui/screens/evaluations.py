@@ -34,8 +34,7 @@ def _body() -> None:
         where["project"] = project
     with page.part("The evaluations"):
         order = st.query_params.get("sort", "-started_ns")
-        number = page.number()
-        found = data().runs(where, order=order, limit=PAGE, offset=(number - 1) * PAGE)
+        found, number = page.paged(lambda offset: data().runs(where, order=order, limit=PAGE, offset=offset), PAGE)
         if not found.total:
             page.empty("No evaluations yet", "Score a model on a dataset; every case is kept with its trace.", CODE)
             return

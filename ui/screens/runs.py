@@ -42,6 +42,7 @@ def _filters() -> dict[str, Any]:
             "Search",
             key="q",
             bind="query-params",
+            on_change=page.first,
             placeholder="Search names",
             icon=":material/search:",
             label_visibility="collapsed",
@@ -52,6 +53,7 @@ def _filters() -> dict[str, Any]:
             STATES,
             key="state",
             bind="query-params",
+            on_change=page.first,
             placeholder="State",
             label_visibility="collapsed",
             width=220,
@@ -67,8 +69,7 @@ def _filters() -> dict[str, Any]:
 def _body(where: dict[str, Any], filtered: bool) -> None:
     with page.part("The runs"):
         order = st.query_params.get("sort", "-started_ns")
-        number = page.number()
-        found = data().runs(where, order=order, limit=PAGE, offset=(number - 1) * PAGE)
+        found, number = page.paged(lambda offset: data().runs(where, order=order, limit=PAGE, offset=offset), PAGE)
         if not found.total and not filtered:
             page.empty("No runs yet", "Log a training or any other script; its metrics show here as they come.", CODE)
             return

@@ -58,6 +58,7 @@ def _filters() -> tuple[dict[str, Any], bool]:
             "Search",
             key="q",
             bind="query-params",
+            on_change=page.first,
             placeholder="Search names, inputs and outputs",
             icon=":material/search:",
             label_visibility="collapsed",
@@ -68,6 +69,7 @@ def _filters() -> tuple[dict[str, Any], bool]:
             STATUSES,
             key="status",
             bind="query-params",
+            on_change=page.first,
             placeholder="Status",
             label_visibility="collapsed",
             width=190,
@@ -77,13 +79,20 @@ def _filters() -> tuple[dict[str, Any], bool]:
             _names(),
             key="name",
             bind="query-params",
+            on_change=page.first,
             placeholder="Name",
             label_visibility="collapsed",
             accept_new_options=True,
             width=220,
         )
         since = st.selectbox(
-            "Time", list(SINCE), key="since", bind="query-params", label_visibility="collapsed", width=150
+            "Time",
+            list(SINCE),
+            key="since",
+            bind="query-params",
+            on_change=page.first,
+            label_visibility="collapsed",
+            width=150,
         )
         _custom_range()
     where: dict[str, Any] = {}
@@ -161,8 +170,7 @@ def _body(where: dict[str, Any]) -> None:
 
 
 def _listing(where: dict[str, Any], order: str, foot: Any) -> None:
-    number = page.number()
-    found = data().traces(where, order=order, limit=PAGE, offset=(number - 1) * PAGE)
+    found, number = page.paged(lambda offset: data().traces(where, order=order, limit=PAGE, offset=offset), PAGE)
     with_scores = any(record.scores for record in found.rows)
     asked = table(
         cells.trace_columns(with_scores),
