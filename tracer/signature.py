@@ -172,23 +172,45 @@ def generate(template: str, shape: Shape, func: Callable[..., Any], names: Mappi
     return made  # type: ignore[no-any-return]
 
 
-_plain_owners: dict[type, str | None] = {}
+_owners: dict[type, tuple[str, tuple[str, ...]]] = {}
+_OWNERS_KEPT = 4096
+_SCALARS = (str, int, float, bool, type(None))
+_OWNER_TEXT = 1000
+"""Longer texts of an owner are told by their length."""
 
 
 def owner(value: object) -> object:
-    """What is recorded for `self` or `cls`: a class by its name, an object with no repr of its own by its class's."""
-    kind = type(value)
-    if kind not in _plain_owners:
-        if len(_plain_owners) > 4096:
-            _plain_owners.clear()
-        described = kind.__repr__ is not object.__repr__ or any(
-            hasattr(kind, mark) for mark in ("__dataclass_fields__", "model_fields", "__attrs_attrs__")
-        )
-        _plain_owners[kind] = None if described else f"<{type_name(kind)} object>"
+    """What is recorded for `self` or `cls`: a class by its name, a model by its plain fields, else by its class's name.
+
+    It is recorded at every call: what is large in it (an index, a corpus) is told by type and length; no repr runs.
+    """
     if isinstance(value, type):
         return type_name(value)
-    text = _plain_owners[kind]
-    return value if text is None else text
+    kind = type(value)
+    known = _owners.get(kind)
+    if known is None:
+        if len(_owners) >= _OWNERS_KEPT:
+            _owners.clear()
+        known = _owners[kind] = (f"<{type_name(kind)} object>", _fields(kind))
+    name, fields = known
+    if not fields:
+        return name
+    return {"class": name[1:-8], **{field: _brief(getattr(value, field, None)) for field in fields}}
+
+
+def _fields(kind: type) -> tuple[str, ...]:
+    """Names of a dataclass's, pydantic model's or attrs class's public fields."""
+    found: Any = getattr(kind, "__dataclass_fields__", None) or getattr(kind, "model_fields", None)
+    if not isinstance(found, Mapping):
+        found = [attribute.name for attribute in getattr(kind, "__attrs_attrs__", ())]
+    return tuple(name for name in found if not name.startswith("_"))
+
+
+def _brief(value: object) -> object:
+    if isinstance(value, _SCALARS) and not (isinstance(value, str) and len(value) > _OWNER_TEXT):
+        return value
+    size = len(value) if isinstance(value, str | bytes | list | tuple | dict | set | frozenset) else None
+    return f"<{type_name(type(value))} of {size}>" if size is not None else f"<{type_name(type(value))} object>"
 
 
 def _namer(func: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], dict[str, Any]]:

@@ -82,17 +82,25 @@ def test_names_that_the_templates_use_are_no_trap() -> None:
     assert bound(unlucky, 1) == {"_weft_rt": 1, "_weft_func": 2}
 
 
-def test_an_owner_is_recorded_by_what_it_can_say() -> None:
-    """A class by its name, a plain object by its class's, one that describes itself as it is."""
+def test_an_owner_is_recorded_by_what_is_small_in_it() -> None:
+    """A class by its name, a plain object by its class's, a model by its fields; never by a repr, never at length."""
 
-    class Plain: ...
+    class Plain:
+        def __repr__(self) -> str:
+            raise AssertionError("a repr may cost anything")
 
     @dataclasses.dataclass
-    class Described:
-        x: int = 1
+    class Model:
+        name: str = "small"
+        corpus: list[str] = dataclasses.field(default_factory=lambda: ["text"] * 10_000)
+        prompt: str = "p" * 5000
+        client: Any = None
+        _cache: int = 0
 
-    described = Described()
-    assert owner(described) is described
     assert str(owner(Plain())).endswith("Plain object>")
     assert str(owner(Plain)).endswith("Plain")
     assert owner(Plain()) == owner(Plain())
+    recorded: Any = owner(Model(client=Plain()))
+    assert str(recorded.pop("class")).endswith("Model")
+    assert str(recorded.pop("client")).endswith("Plain object>")
+    assert recorded == {"name": "small", "corpus": "<list of 10000>", "prompt": "<str of 5000>"}
