@@ -166,6 +166,7 @@ class RunRecord:
     step: int | None
     """Highest step logged."""
     trace_count: int
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

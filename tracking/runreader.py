@@ -76,6 +76,7 @@ def _record(row: Any, names: Mapping[int, str], parents: Any, last: dict[str, fl
         parent_id=parents.get(row.parent_uid, hexed(row.parent_uid)),
         step=row.last_step,
         trace_count=traces,
+        exit_code=row.exit_code,
     )
 
 

@@ -58,12 +58,12 @@ class RunState:
             started = self.columns["started_ns"]
             self.columns["started_ns"] = at_ns if started is None else min(started, at_ns)
 
-    def row(self, ended: set[bytes]) -> Row:
+    def row(self, tx: Transaction) -> Row:
         columns = self.columns
         columns["config"] = self._ordered("config", self.config)
         columns["summary"] = self._ordered("summary", self.summary)
         columns["stamps"] = orjson.dumps(self._stamps).decode()
-        columns["state"] = self._state(ended)
+        columns["state"] = self._state(tx)
         return tuple(columns.values())
 
     def _ordered(self, field: str, values: dict[str, Any]) -> str | None:
@@ -71,12 +71,12 @@ class RunState:
         found = sorted(values.items(), key=lambda item: tuple(self._stamps[f"{field}.{item[0]}"]))
         return orjson.dumps(dict(found)).decode() if found else None
 
-    def _state(self, ended: set[bytes]) -> str:
+    def _state(self, tx: Transaction) -> str:
         columns = self.columns
         if columns["ended_ns"] is not None and columns["ended_ns"] >= (columns["resumed_ns"] or 0):
             return str(columns["ended_state"])
         writer = columns["writer"]
-        return "crashed" if writer is not None and bytes(writer) in ended else "running"
+        return "crashed" if writer is not None and tx.ended(bytes(writer)) else "running"
 
 
 class RunSink:
@@ -89,11 +89,10 @@ class RunSink:
         self._writer = writer
         self._states: dict[bytes, RunState | None] = {}
 
-    def apply(self, frames: Sequence[Frame], ended: set[bytes], *, again: bool) -> None:
+    def apply(self, frames: Sequence[Frame], *, again: bool) -> None:
         """Apply the batch.
 
         Args:
-            ended: writers known to be dead.
             again: some of these frames may have been applied before.
         """
         points: dict[tuple[int, str], list[Row]] = {}
@@ -115,7 +114,7 @@ class RunSink:
         self._tx.add_missing(schema.rich_point, rich)
         self._points(points, again)
         states = [state for state in self._states.values() if state is not None]
-        rows = [(state.row(ended), state.before) for state in states]
+        rows = [(state.row(self._tx), state.before) for state in states]
         self._tx.upsert(schema.run, [row for row, before in rows if row != before])
 
     def _state(self, uid: bytes) -> RunState | None:

@@ -114,12 +114,11 @@ class Sink:
             segment_key, applied = _advance(tx, position, kinds[_SEGMENT])
             for frame in kinds[_REMOVED]:
                 _remove(tx, frame.record)
-            ended = {bytes(row[0]) for row in tx.rows("SELECT writer FROM writer")}
             if kinds[_RUNS]:
                 again = min(frame.offset for frame in kinds[_RUNS]) < applied
-                RunSink(tx, position.segment, segment_key, position.writer).apply(kinds[_RUNS], ended, again=again)
+                RunSink(tx, position.segment, segment_key, position.writer).apply(kinds[_RUNS], again=again)
             if kinds[_SPANS]:
-                SpanSink(tx, position.segment, position.writer).apply(kinds[_SPANS], ended)
+                SpanSink(tx, position.segment, position.writer).apply(kinds[_SPANS])
             if kinds[_SCORES]:
                 apply_scores(tx, [frame.record for frame in kinds[_SCORES]])
             artifacts = ArtifactSink(tx, position.segment)

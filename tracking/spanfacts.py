@@ -7,6 +7,7 @@ its own instant.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -82,10 +83,10 @@ class Facts:
 
     def update(self, update: Update) -> None:
         if self.updates is None:
-            self.updates = [update]
-        elif not any(mine[:3] == update[:3] for mine in self.updates):
-            self.updates.append(update)
-            self.updates.sort(key=_order)
+            self.updates = []
+        at = bisect_left(self.updates, _order(update), key=_order)
+        if at == len(self.updates) or _order(self.updates[at]) != _order(update):
+            self.updates.insert(at, update)
 
     def price_at(self, price: Price) -> None:
         if self.price is None or price.order > self.price.order:

@@ -42,13 +42,8 @@ class SpanSink:
         self._new_payloads: list[Row] = []
         self._old_payloads: list[Row] = []
 
-    def apply(self, frames: Sequence[SpanFrame], ended: set[bytes]) -> None:
-        """Apply the batch.
-
-        Args:
-            frames: of span records only, from one segment.
-            ended: writers known to be dead.
-        """
+    def apply(self, frames: Sequence[SpanFrame]) -> None:
+        """Apply the batch: span records only, from one segment."""
         traces = self._gather(frames)
         for trace_id in self._tx.removed_traces(traces):
             del traces[trace_id]
@@ -63,12 +58,12 @@ class SpanSink:
             for span_id, facts in spans.items():
                 found = stored.get((state.id, span_id)) if not state.fresh else None
                 if found is None:
-                    self._new(state, next(keys), span_id, facts, ended)
+                    self._new(state, next(keys), span_id, facts)
                 else:
-                    self._changed(state, found, span_id, facts, ended)
+                    self._changed(state, found, span_id, facts)
         self._write(states)
 
-    def _new(self, state: TraceState, key: int, span_id: bytes, facts: Facts, ended: set[bytes]) -> None:
+    def _new(self, state: TraceState, key: int, span_id: bytes, facts: Facts) -> None:
         null = self._null
         opened = facts.opened
         if opened is None:
@@ -76,7 +71,7 @@ class SpanSink:
         else:
             run_key = None if opened.run_uid is None else self._tx.run_key(opened.run_uid)
             project_key = self._tx.project(opened.project)
-            row = facts.row(key, state.id, span_id, project_key, run_key, facts.writer in ended, null)
+            row = facts.row(key, state.id, span_id, project_key, run_key, self._tx.ended(facts.writer), null)
         state.count(row, null)
         # Once a root is found, none of its children needs to be looked at.
         if state.root_order is None or state.root_order[0] or opened is None or opened.parent_id is None:
@@ -86,14 +81,14 @@ class SpanSink:
         if payload is not None:
             self._new_payloads.append(payload)
 
-    def _changed(self, state: TraceState, stored: Any, span_id: bytes, more: Facts, ended: set[bytes]) -> None:
+    def _changed(self, state: TraceState, stored: Any, span_id: bytes, more: Facts) -> None:
         before = tuple(stored[: len(_SPAN)])
         facts = self._load(state.trace_id, stored)
         facts.merge(more)
         opened = facts.opened
         project_key = None if opened is None else self._tx.project(opened.project)
         run_key = None if opened is None or opened.run_uid is None else self._tx.run_key(opened.run_uid)
-        row = facts.row(before[0], state.id, span_id, project_key, run_key, facts.writer in ended)
+        row = facts.row(before[0], state.id, span_id, project_key, run_key, self._tx.ended(facts.writer))
         state.count_again(row, before)
         state.consider(facts, row, None)
         if row != before:

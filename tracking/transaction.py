@@ -47,6 +47,7 @@ class Transaction:
         self._project_names: dict[int, str] = {}
         self._runs: dict[bytes, int | None] = {}
         self._run_uids: dict[int, bytes] = {}
+        self._ended: dict[bytes, bool] = {}
         if self.postgresql:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
         self._removals = bool(self.rows("SELECT 1 FROM tombstone LIMIT 1"))
@@ -182,6 +183,15 @@ class Transaction:
         """The run was removed within this transaction."""
         self._removals = True
         self._runs[uid] = None
+
+    def ended(self, writer: bytes | None) -> bool:
+        """Whether this writer is known to be dead."""
+        if writer is None:
+            return False
+        found = self._ended.get(writer)
+        if found is None:
+            found = self._ended[writer] = bool(self.rows("SELECT 1 FROM writer WHERE writer = ?", (writer,)))
+        return found
 
     def removed(self, target: str, key: bytes, project: str = "") -> bool:
         """Whether a tombstone keeps this out."""
