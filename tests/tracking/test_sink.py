@@ -161,6 +161,14 @@ def test_the_last_word_wins_by_time_not_by_arrival(writes: Writes) -> None:
     assert (writes.span().attributes, writes.span().inputs) == ({"k": "later"}, {"q": "edited"})
 
 
+def test_a_long_span_may_be_told_of_thousands_of_events(writes: Writes) -> None:
+    """In whatever order, in two batches; each once, in order."""
+    events = [updated(at, events=b'[{"name":"e","at_ns":%d}]' % at) for at in range(101, 4101)]
+    writes(opened(), *events[::2])
+    writes(*reversed(events[1::2]))
+    assert [event["at_ns"] for event in writes.span().events] == list(range(101, 4101))
+
+
 def test_a_trace_of_orphans_is_listed_by_its_earliest_span_until_the_root_comes(writes: Writes) -> None:
     writes(opened(LEAF, CHILD, 120, name="leaf"), opened(CHILD, ROOT, 110, name="child"))
     assert (writes.trace().name, writes.trace().root_span_id) == ("child", None)
@@ -279,11 +287,9 @@ def test_a_run_is_what_its_records_say(writes: Writes) -> None:
     assert (found.metadata, found.step, found.trace_count) == ({"host": "h"}, 3, 1)
     assert found.parent_id == (b"q" * 16).hex()
     writes(RunFinished(SCHEMA, RUN, 60, "failed", 1, b'{"type":"E","message":"m"}'))
-    assert (writes.run().state, writes.run().ended_ns, writes.run().error) == (
-        "failed",
-        60,
-        {"type": "E", "message": "m"},
-    )
+    found = writes.run()
+    assert (found.state, found.ended_ns, found.exit_code) == ("failed", 60, 1)
+    assert found.error == {"type": "E", "message": "m"}
 
 
 def test_a_run_whose_writer_is_dead_crashed_unless_it_said_how_it_ended(writes: Writes) -> None:
