@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,10 @@ from weft.tracking.readmodels import TraceRecord
 from weft.ui import links
 from weft.ui.components.table import Column, Row
 from weft.ui.page import STATES
+from weft.ui.scorecards import TELLING
 from weft.ui.values import encodable, one_line
+
+_ANSWER = re.compile(rf'\{{"(?:{"|".join(TELLING)})":\s*"((?:[^"\\]|\\.)*)')
 
 
 def status(name: str) -> dict[str, Any]:
@@ -30,6 +34,15 @@ def text(value: str | None, limit: int = 160) -> dict[str, Any] | str:
     value = encodable(value)
     short = one_line(value, limit)
     return {"text": short, "title": value[:1200]}
+
+
+def preview(value: str) -> dict[str, Any] | str:
+    """A payload's first characters; of a mapping that begins with what it answers, just that."""
+    found = _ANSWER.match(value)
+    shown = text(found[1].replace('\\"', '"').replace("\\n", " ").replace("\\\\", "\\") if found else value)
+    if isinstance(shown, dict):
+        shown["title"] = encodable(value[:1200])
+    return shown
 
 
 def age(ns: int | None, now_ns: int) -> dict[str, Any]:
@@ -98,7 +111,7 @@ def trace_rows(records: Sequence[TraceRecord], now_ns: int, with_scores: bool, p
 
 
 def _trace_row(record: TraceRecord, now_ns: int, with_scores: bool, project: str | None) -> Row:
-    output = text(record.output_preview)
+    output = preview(record.output_preview)
     if record.status == "error" and isinstance(output, dict):
         output["tone"] = "error"
     spans = f"{record.kind} · {units.count(record.span_count)} spans"
@@ -109,7 +122,7 @@ def _trace_row(record: TraceRecord, now_ns: int, with_scores: bool, project: str
         [
             status(record.status),
             {"text": one_line(encodable(record.name)) or "unnamed", "kind": record.kind, "title": spans},
-            text(record.input_preview),
+            preview(record.input_preview),
             output,
             *([scores(record.scores)] if with_scores else []),
             duration(record.duration_ns, record.status),

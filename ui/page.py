@@ -125,7 +125,7 @@ def pages(total: int, shown: int, size: int) -> None:
         if count > 1:
             if int(st.session_state.get("page") or 1) > count:
                 st.session_state["page"] = count
-            st.pagination(count, key="page", bind="query-params", width=360)
+            st.pagination(count, key="page", bind="query-params", width=88 + 34 * min(count, 7))
 
 
 def more(title: str, href: str, total: int) -> None:

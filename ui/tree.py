@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from weft.tracking.readmodels import SpanRecord
 
+CLOCK_NS = 100_000
+"""How far the ends of a caller and of what it waited for may differ, beside 1% of the caller's length."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -111,8 +114,10 @@ def _critical(order: Sequence[tuple[SpanRecord, int]], children: Sequence[Sequen
         path.add(span.span_id)
         until = end_ns(span, now_ns)
         kids = sorted(children[at], key=lambda kid: end_ns(order[kid][0], now_ns), reverse=True)
+        # A child's end, told by its own clock reading, may lie a little behind its parent's that waited for it.
+        slack = CLOCK_NS + max(0, until - span.start_ns) // 100
         for kid in kids:
-            if order[kid][0].start_ns < until and end_ns(order[kid][0], now_ns) <= until:
+            if order[kid][0].start_ns < until and end_ns(order[kid][0], now_ns) <= until + slack:
                 pending.append(kid)
                 until = order[kid][0].start_ns
     return path

@@ -50,6 +50,20 @@ def test_the_critical_path_is_what_the_root_waited_for() -> None:
     assert {node.span.span_id for node in nodes if node.critical} == {"root", "first", "slow"}
 
 
+def test_clocks_of_caller_and_callee_may_differ_a_little() -> None:
+    """A child that ended some microseconds after its caller was waited for; one that outlives it by far was not."""
+    ms = 1_000_000
+    nodes = tree.arrange(
+        [
+            span("root", None, 0, 100 * ms),
+            span("awaited", "root", 50 * ms, 50 * ms + 9_000),
+            span("left behind", "root", 40 * ms, 500 * ms),
+        ],
+        0,
+    )
+    assert {node.span.span_id for node in nodes if node.critical} == {"root", "awaited"}
+
+
 def test_orphans_and_cycles_are_shown() -> None:
     """A parent that never arrived, a span that is its own parent, and a ring: all are rows, once."""
     nodes = tree.arrange(

@@ -91,14 +91,14 @@ def listing(
     metrics = _common([run.summary for run in runs])[: 2 if brief else 4]
     settings = [] if brief else _differing([run.config for run in runs])[:3]
     columns = [
-        Column("State", "104px", "status", sort="state" if order else None),
-        Column("Run", "minmax(150px, 1.6fr)", look="strong", link=True, sort="name" if order else None),
-        *(Column(name, "minmax(80px, 130px)", look="num soft", help=f"config: {name}") for name in settings),
+        Column("State", "96px", "status", sort="state" if order else None),
+        Column("Run", "minmax(130px, 1.6fr)", look="strong", link=True, sort="name" if order else None),
+        *(Column(name, "minmax(76px, 130px)", look="num soft", help=f"config: {name}") for name in settings),
         *(Column(name, "minmax(90px, 140px)", look="num", help=f"last value of {name}") for name in metrics),
-        Column("Steps", "74px", look="num"),
-        *([] if brief else [Column("Traces", "70px", look="num")]),
-        Column("Took", "100px", look="num"),
-        Column("Started", "100px", look="soft num", sort="started_ns" if order else None),
+        Column("Steps", "64px", look="num"),
+        *([] if brief else [Column("Traces", "62px", look="num")]),
+        Column("Took", "88px", look="num"),
+        Column("Started", "96px", look="soft num", sort="started_ns" if order else None),
     ]
     now = time.time_ns()
     rows = [Row(run.uid, links.run(run.project, run.id), _cells(run, settings, metrics, now, brief)) for run in runs]
