@@ -46,7 +46,11 @@ class Span(otel.Span):
     _runtime: Runtime | None = None
     _trace: bytes = bytes(16)
     _id: bytes = bytes(8)
+    _anchor_ns: int = 0
+    """Wall clock minus monotonic clock at the start: the end is told on the start's time line, so that a child's bar
+    never leaves its parent's, whatever was set or scheduled in between."""
     _start_mono: int = 0
+    """Read once the opening is written: what that took is no part of the call's duration."""
     _token: Token[Context] | None = None
     """Of the context it was made current in, where its op made it so."""
     _ended: bool = False
@@ -195,7 +199,8 @@ class Span(otel.Span):
             self._ended = True
             return
         self._ended = True
-        duration_ns = rt.ids.mono_ns() - self._start_mono
+        now = rt.ids.mono_ns()
+        duration_ns = now - self._start_mono
         try:
             details: bytes | None = None
             if error is not None:
@@ -204,7 +209,7 @@ class Span(otel.Span):
                     details = capture_error(rt, error)
             elif self._status == "error":
                 details = capture(rt, {"type": "", "message": self._description or "", "stacktrace": ""})
-            self._close(rt, end_time or rt.ids.wall_ns(), duration_ns, details)
+            self._close(rt, end_time or self._anchor_ns + now, duration_ns, details)
             if _cut_off:
                 _end_cut_off()
         except RecursionError:
@@ -277,4 +282,6 @@ def _end_cut_off() -> None:
         assert rt is not None
         span._status = "error"
         cause = {"type": "RecursionError", "message": "at the recursion limit: no stack was left to record the end"}
-        span._close(rt, rt.ids.wall_ns(), duration_ns, capture(rt, {**cause, "stacktrace": ""}))
+        span._close(
+            rt, span._anchor_ns + span._start_mono + duration_ns, duration_ns, capture(rt, {**cause, "stacktrace": ""})
+        )

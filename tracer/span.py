@@ -63,6 +63,8 @@ def start(
     else:
         above = _under_foreign(span, rt, parent, context)
     scope = context.get(SCOPE_KEY)
+    start_ns = ids.wall_ns()
+    span._anchor_ns = start_ns - ids.mono_ns()
     if scope is None:
         encoded = None if own is None else own.clean if rt.settings.redact else own.encoded
         opened = SpanOpened(
@@ -72,14 +74,14 @@ def start(
             span.parent_bytes,
             name,
             kind,
-            ids.wall_ns(),
+            start_ns,
             span.project,
             span.run_uid,
             inputs,
             encoded,
         )
     else:
-        opened = _opened_in(scope, span, rt, above, inputs, own)  # type: ignore[arg-type]
+        opened = _opened_in(scope, span, rt, above, inputs, own, start_ns)  # type: ignore[arg-type]
     rt.journal.append(opened)
     span._start_mono = ids.mono_ns()
     return span
@@ -108,7 +110,13 @@ def _under_foreign(span: Span, rt: Runtime, parent: object, context: Context) ->
 
 
 def _opened_in(
-    scope: Scope, span: Span, rt: Runtime, above: object, inputs: bytes | None, own: Attributes | None
+    scope: Scope,
+    span: Span,
+    rt: Runtime,
+    above: object,
+    inputs: bytes | None,
+    own: Attributes | None,
+    start_ns: int,
 ) -> SpanOpened:
     """The record of a span in a scope: attributes, conversation and link of the scope."""
     span._heard = scope.heard
@@ -130,7 +138,7 @@ def _opened_in(
         span.parent_bytes,
         span.name,
         span.kind,
-        rt.ids.wall_ns(),
+        start_ns,
         span.project,
         span.run_uid,
         inputs,

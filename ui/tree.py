@@ -51,11 +51,11 @@ def arrange(spans: Sequence[SpanRecord], now_ns: int) -> list[Node]:
 
 
 def end_ns(span: SpanRecord, now_ns: int) -> int:
-    """When it ended, by its monotonic duration; one that still runs ends now."""
+    """When it ended, on the time line of its start; one that still runs ends now."""
+    if span.end_ns is not None and span.end_ns >= span.start_ns:
+        return span.end_ns
     if span.duration_ns is not None:
         return span.start_ns + span.duration_ns
-    if span.end_ns is not None:
-        return span.end_ns
     return max(span.start_ns, now_ns) if span.status == "running" else span.start_ns
 
 
