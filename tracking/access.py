@@ -56,6 +56,8 @@ def drain_into(
         log.warning(
             "journal segment %s was written by a newer weft; it is kept as it is. Upgrade weft to read it", name
         )
+    for name in done.unreadable:
+        log.warning("journal segment %s could not be read; it is kept as it is. See `weft doctor`", name)
     for name in done.quarantined:
         log.warning("journal segment %s is damaged; its sound records were kept. See `weft doctor`", name)
     return done

@@ -6,10 +6,11 @@ Called by `weft ingest`, by the CLI and by `Api()` before they read; never by a 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from weft.tracking import frames
 from weft.tracking.frames import Frame, Scan, Stop
 from weft.tracking.home import Home
 from weft.tracking.locks import exclusive
@@ -46,6 +47,8 @@ class Drained:
     quarantined: list[str] = field(default_factory=list)
     newer: list[str] = field(default_factory=list)
     """Segments left alone because a newer weft wrote them."""
+    unreadable: list[str] = field(default_factory=list)
+    """Segments left alone because the disk would not give them, by name."""
 
 
 class Ingester:
@@ -64,9 +67,14 @@ class Ingester:
             own: names of segments to ingest wholly, whatever the time: this process's.
             foreign_s: seconds for everybody else's; None is no limit.
             wait_s: how long to wait for another ingester to finish its pass.
+
+        Raises:
+            HomeError: the home cannot be used.
+            StoreError: the store cannot be read or written; what was applied stays, with its position.
         """
         done = Drained()
-        with exclusive(self._home.ensure().ingest_lock, wait_s) as held:
+        self._home.ensure()
+        with self._home.using("ingest the journal"), exclusive(self._home.ingest_lock, wait_s) as held:
             if not held:
                 done.busy = True
                 done.waiting_bytes = self._waiting(self._segments.pending())
@@ -80,12 +88,16 @@ class Ingester:
         gone: set[bytes] = set()
         finished: list[SegmentFile] = []
         late: list[SegmentFile] = []
-        for segment in sorted(self._segments.pending(), key=lambda segment: segment.name not in own):
+        for segment in sorted(self._due(positions), key=lambda segment: segment.name not in own):
             limit = None if segment.name in own else deadline
             if limit is not None and time.monotonic() >= limit:
                 late.append(segment)
                 continue
-            life = self._segment(segment, positions.get(segment.name, 0), limit, done)
+            try:
+                life = self._segment(segment, positions.get(segment.name, 0), limit, done)
+            except OSError:  # its disk, or its permissions: the others are none the worse
+                done.unreadable.append(segment.name)
+                continue
             if life.released and life.writer is not None:
                 gone.add(life.writer)
             if life.complete:
@@ -95,14 +107,28 @@ class Ingester:
         for writer in gone - self._living():
             self._sink.end_writer(writer)
         for segment in finished:
-            self._segments.archive(segment)
+            if segment.path.parent == self._home.journal:
+                self._segments.archive(segment)
         self._segments.prune()
         done.waiting_bytes = self._waiting(late)
 
+    def _due(self, positions: Mapping[str, int]) -> list[SegmentFile]:
+        """Those not wholly ingested; and for a store that is new, or was lost, those that are kept for it."""
+        kept = [*self._segments.archived(), *self._segments.set_apart()]
+        lacked = [segment for segment in kept if positions.get(segment.name, len(frames.HEADER)) < segment.size]
+        return lacked + self._segments.pending()
+
     def _living(self) -> set[bytes]:
         """Writers that hold a segment now. One that rotates locks its next segment before it lets go of the last."""
-        opened = [segment.opened() for segment in self._segments.pending() if segment.alive]
-        return {record.writer for record in opened if record is not None}
+        found = set()
+        for segment in self._segments.pending():
+            try:
+                opened = segment.opened() if segment.alive else None
+            except OSError:  # said already
+                continue
+            if opened is not None:
+                found.add(opened.writer)
+        return found
 
     def _segment(self, segment: SegmentFile, offset: int, deadline: float | None, done: Drained) -> _Life:
         # Life before size: a writer found dead has written all that it ever will.
@@ -114,24 +140,34 @@ class Ingester:
             found = segment.read(offset, size)
             if not alive and found.stop in (Stop.TORN, Stop.CORRUPT):
                 found = self._rest(segment, found)
-            if found.frames:
+            ended = not alive and found.stop in (Stop.TORN, Stop.CORRUPT)
+            if ended:
+                found = found._replace(end=size)  # there is nothing more in it, for this store
+            if found.frames or ended:
                 self._apply(segment, found, writer or b"")
                 done.records += len(found.frames)
             offset = max(offset, found.end)  # a header alone is wholly read, too
             if found.stop is Stop.NEWER:
                 done.newer.append(segment.name)
                 return _Life(writer)
-            if not alive and found.stop in (Stop.TORN, Stop.CORRUPT):
-                if found.stop is Stop.TORN:
-                    done.torn.append(segment.name)
-                    return _Life(writer, released=True, complete=True)
-                self._segments.set_aside(segment, found.detail, len(found.frames))
-                done.quarantined.append(segment.name)
-                return _Life(writer, released=True)
+            if ended:
+                return self._ended(segment, found, writer, done)
             if found.stop is not Stop.END or offset >= size or not found.frames:
                 return _Life(writer, released=not alive, complete=not alive and offset >= size)
             if deadline is not None and time.monotonic() >= deadline:
                 return _Life(writer, waiting=True)
+
+    def _ended(self, segment: SegmentFile, found: Scan, writer: bytes | None, done: Drained) -> _Life:
+        """A dead writer's segment that does not end well: said and put away, unless it was already."""
+        if segment.path.parent != self._home.journal:
+            return _Life(writer, released=True)
+        if found.stop is Stop.TORN:
+            done.torn.append(segment.name)
+            return _Life(writer, released=True, complete=True)
+        with self._home.using(f"set aside the damaged segment {segment.name}"):
+            self._segments.set_aside(segment, found.detail, len(found.frames))
+        done.quarantined.append(segment.name)
+        return _Life(writer, released=True)
 
     def _rest(self, segment: SegmentFile, found: Scan) -> Scan:
         """A dead writer's segment from its first bad frame on: the sound frames behind the damage count as well."""

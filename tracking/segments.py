@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from weft.tracking.locks import is_held
 from weft.tracking.records import SegmentOpened
 
 CHUNK_BYTES = 4 << 20
+_name = re.compile(r"[\w.+-]+\.wj", re.ASCII)
 KEEP_SECONDS = 7 * 24 * 3600
 """An ingested segment stays this long, so that a store can be rebuilt."""
 
@@ -117,17 +119,15 @@ class Segments:
 
     def pending(self) -> list[SegmentFile]:
         """Those not wholly ingested, oldest first."""
-        try:
-            return [SegmentFile(Path(entry.path)) for entry in _sorted(self.home.journal) if entry.name.endswith(".wj")]
-        except FileNotFoundError:
-            return []
+        return _in(self.home.journal)
 
     def archived(self) -> list[SegmentFile]:
         """Those ingested and kept, oldest first."""
-        try:
-            return [SegmentFile(Path(entry.path)) for entry in _sorted(self.done) if entry.name.endswith(".wj")]
-        except FileNotFoundError:
-            return []
+        return _in(self.done)
+
+    def set_apart(self) -> list[SegmentFile]:
+        """Those in quarantine, oldest first."""
+        return _in(self.home.quarantine)
 
     def quarantined(self) -> list[Quarantined]:
         """Those set aside, with the reason."""
@@ -160,6 +160,11 @@ class Segments:
         return freed
 
 
-def _sorted(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return sorted(entries, key=lambda entry: entry.name)
+def _in(folder: Path) -> list[SegmentFile]:
+    """The segments in a folder. What else lies there, by whatever name, is not ours."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if _name.fullmatch(entry.name) and entry.is_file()]
+    except FileNotFoundError:
+        return []
+    return [SegmentFile(Path(entry.path)) for entry in sorted(found, key=lambda entry: entry.name)]

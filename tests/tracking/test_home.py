@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -93,3 +94,40 @@ def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: p
     home = Home(tmp_path / "home").ensure()
     assert len(home.uid) == 32
     assert [item.name for item in home.path.glob("home.id*")] == ["home.id"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"not hex"])
+def test_a_damaged_id_is_said_and_never_used(tmp_path: Path, content: bytes) -> None:
+    """An id that is another than before would make the store take everything in twice."""
+    home = Home(tmp_path / "home").ensure()
+    (home.path / "home.id").write_bytes(content)
+    with pytest.raises(HomeError, match=r"home\.id is damaged.*put them back"):
+        _ = home.uid
+
+
+def test_the_file_in_the_way_is_named_even_above_the_home(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(HomeError, match=re.escape(f"{tmp_path / 'file'} is a file")):
+        Home(tmp_path / "file" / "deep" / "home").ensure()
+
+
+def test_a_home_that_cannot_be_told_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No HOME and no entry for this user; nothing is made under the working directory instead."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HomeError, match="Set WEFT_HOME"):
+        Home(Path("~/.weft")).ensure()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "cure"),
+    [
+        (errno.ENOSPC, "Free some space"),
+        (errno.EROFS, "Make it writable"),
+        (errno.EISDIR, "Move it away"),
+        (errno.EIO, "weft doctor"),
+    ],
+)
+def test_what_the_disk_says_becomes_one_line_with_a_cure(tmp_path: Path, number: int, cure: str) -> None:
+    with pytest.raises(HomeError, match=cure), Home(tmp_path).using("keep a thing"):
+        raise OSError(number, "words", "/somewhere")

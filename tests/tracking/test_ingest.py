@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from weft.tracking import frames, runtime
 from weft.tracking.access import drain_into
-from weft.tracking.errors import NotFoundError
+from weft.tracking.errors import HomeError, NotFoundError
 from weft.tracking.faults import Faults
 from weft.tracking.home import Home
 from weft.tracking.ingest import Ingester
@@ -29,7 +29,7 @@ from weft.tracking.records import (
     SpanOpened,
     SpanPriced,
 )
-from weft.tracking.segments import Segments
+from weft.tracking.segments import SegmentFile, Segments
 from weft.tracking.store import Store
 
 RUN = b"r" * 16
@@ -270,3 +270,63 @@ def test_a_process_reads_its_own_writes(home: Path) -> None:
         drain_into(store, current, foreign_s=0.0)
 
         assert store.reader().traces().total == 3
+
+
+def test_a_lost_store_is_made_again_from_what_is_kept(tmp_path: Path, store: Store) -> None:
+    """Ingested segments stay for seven days so that nothing is lost with the store: damaged ones as well."""
+    home = Home(tmp_path)
+    _journal(tmp_path, _started(), _log(0), _opened(7), _closed(7)).close()
+    damaged = _journal(tmp_path, _opened(8), _closed(8), _opened(9), _closed(9))
+    path = damaged.segments[0]
+    damaged.close()
+    torn = _journal(tmp_path, _opened(10), _closed(10))
+    tail = torn.segments[0]
+    torn.close()
+    content = bytearray(path.read_bytes())
+    content[content.index(b"op8") + 1] ^= 0xFF
+    path.write_bytes(bytes(content))
+    tail.write_bytes(tail.read_bytes()[:-3])
+    first = Ingester(home, store.sink()).drain()
+    assert (len(first.quarantined), len(first.torn)) == (1, 1)
+    before = {trace.name for trace in store.reader().traces().rows}
+
+    with Store.open(f"sqlite:///{tmp_path / 'again.db'}") as again:
+        ingester = Ingester(home, again.sink())
+        ingester.drain(foreign_s=0.0)  # no time for it: it waits, and is not forgotten
+        done = ingester.drain()
+        assert {trace.name for trace in again.reader().traces().rows} == before >= {"op7", "op9", "op10"}
+        assert _steps(again) == [0]
+        assert done.records > 0
+        assert (done.quarantined, done.torn) == ([], [])  # said when it happened
+        assert ingester.drain().records == 0
+    assert Ingester(home, store.sink()).drain().records == 0
+    assert len(Segments(home).quarantined()) == 1
+
+
+def test_a_segment_that_cannot_be_read_holds_nobody_up(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = _journal(tmp_path, _log(1))
+    name = bad.segments[0].name
+    bad.close()
+    _journal(tmp_path, _started(), _log(0)).close()
+    read = SegmentFile.read
+
+    def failing(self: SegmentFile, *arguments: int) -> frames.Scan:
+        if self.name == name:
+            raise OSError(5, "Input/output error", str(self.path))
+        return read(self, *arguments)
+
+    monkeypatch.setattr(SegmentFile, "read", failing)
+    done = Ingester(Home(tmp_path), store.sink()).drain()
+    assert (done.unreadable, _steps(store)) == ([name], [0])
+    monkeypatch.undo()
+    assert Ingester(Home(tmp_path), store.sink()).drain().records > 0
+    assert _steps(store) == [0, 1]
+
+
+def test_a_home_that_cannot_be_ingested_from_is_said(tmp_path: Path, store: Store) -> None:
+    home = Home(tmp_path).ensure()
+    home.ingest_lock.mkdir()
+    with pytest.raises(HomeError, match=r"could not ingest the journal: Is a directory .*ingest\.lock"):
+        Ingester(home, store.sink()).drain()

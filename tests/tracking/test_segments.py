@@ -111,3 +111,16 @@ def test_ingested_segments_are_kept_seven_days(tmp_path: Path) -> None:
 
     assert freed > 0
     assert [segment.name for segment in found.archived()] == ["new.wj"]
+
+
+def test_what_is_no_segment_is_not_taken_for_one(tmp_path: Path) -> None:
+    """A folder, a pipe (which would never end), a link to nowhere, a name that no database takes."""
+    found = Segments(Home(tmp_path).ensure())
+    journal = found.home.journal
+    _write(journal / "a.wj", 1)
+    (journal / "folder.wj").mkdir()
+    (journal / "nowhere.wj").symlink_to(tmp_path / "absent")
+    (journal / "not\nours.wj").write_bytes(b"x")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(journal / "pipe.wj")
+    assert [segment.name for segment in found.pending()] == ["a.wj"]

@@ -40,7 +40,7 @@ def ingest(
         terminal.print_json(done)
     else:
         terminal.console().print(terminal.text(_said(done)))
-    if done.busy or done.newer:
+    if done.busy or done.newer or done.unreadable:
         raise SystemExit(terminal.INCOMPLETE)
 
 
@@ -56,11 +56,13 @@ def _said(done: Drained) -> str:
         parts.append(f"{len(done.quarantined)} damaged segments set aside (weft doctor)")
     if done.newer:
         parts.append(f"{len(done.newer)} segments of a newer weft left alone")
+    if done.unreadable:
+        parts.append(f"{len(done.unreadable)} segments could not be read (weft doctor)")
     return "; ".join(parts)
 
 
 def _watch(home: Home) -> None:
-    with exclusive(home.path / "watch.lock", wait_s=0) as mine:
+    with home.using("watch the journal"), exclusive(home.path / "watch.lock", wait_s=0) as mine:
         if not mine:
             terminal.console().print("another watcher is at work on this home already")
             return
