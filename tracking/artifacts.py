@@ -24,8 +24,9 @@ from weft.tracking.errors import HomeError, UsageError
 from weft.tracking.names import check_artifact
 from weft.tracking.tables import Table
 
-KEEP = "keep a file of an artifact"
-"""The cause under which files that could not be kept are counted."""
+KEEP = "keep the files of an artifact"
+"""The cause under which files that could not be kept are counted, when added and when logged."""
+NOT_LOGGED = "A version is logged only when all its files are kept."
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -152,7 +153,10 @@ class Artifact:
             draft = Path(folder) / "new"
             with draft.open(mode, encoding=None if "b" in mode else encoding) as file:
                 yield file
-            self._add(draft, name, overwrite=False)
+            path = self._add(draft, name, overwrite=False)
+            digest = self._entries[path]["digest"]
+            if self._sources[digest] == draft.absolute():  # not kept yet, and soon gone
+                self._sources[digest] = draft.read_bytes()
 
     def keep_in(self, blobs: Blobs) -> None:
         """Make sure that every file is a synced blob there; `Run.log_artifact` asks before it writes the record.
@@ -207,7 +211,7 @@ class Artifact:
                 self._sources[digest] = blobs.path(digest)
                 return digest, blobs.size(digest)
             except (OSError, HomeError) as error:
-                active.faults.note(KEEP, error, hint="log_artifact() will try again.")
+                active.faults.note(KEEP, error, hint=NOT_LOGGED)
         if isinstance(source, bytes):
             digest, size = hashlib.sha256(source).hexdigest(), len(source)
         else:

@@ -138,7 +138,7 @@ class Blobs:
         try:
             if target.stat().st_size != size:
                 return False
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return False
         _sync_folder(target.parent)  # its writer may not have come this far yet
         return True
@@ -148,8 +148,8 @@ class Blobs:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             return draft, os.open(draft, flags, 0o600)
-        except FileNotFoundError:
-            self._home.ensure()
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            self._home.ensure()  # makes the folder, or says what is wrong with the home
             return draft, os.open(draft, flags, 0o600)
 
     def _settle(self, draft: Path, digest: str) -> None:

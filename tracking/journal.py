@@ -20,7 +20,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from weft.tracking import frames
-from weft.tracking.errors import HomeError
 from weft.tracking.faults import Faults
 from weft.tracking.home import Home
 from weft.tracking.ids import Ids
@@ -236,11 +235,7 @@ class Journal:
 
     def _lost(self, error: Exception) -> None:
         self.dropped += 1
-        hint = (
-            f"{error}"
-            if isinstance(error, HomeError)
-            else f"Records are being dropped; look at {self.home.path} (space, permissions) and run `weft doctor`."
-        )
+        hint = f"Records are being dropped; look at {self.home.path} (space, permissions) and run `weft doctor`."
         self.faults.note(WRITE, error, hint=hint)
 
     def _after_fork(self) -> None:

@@ -260,6 +260,8 @@ class Run:
         return made
 
     def _log_artifact(self, artifact: Artifact, aliases: list[str], maker: bytes | None) -> None:
+        from weft.tracking.artifacts import KEEP, NOT_LOGGED  # as above
+
         description = names.check_optional_text("an artifact's description", artifact.description)
         name, kind = names.check_artifact(artifact.name), names.check_text("an artifact's type", artifact.type)
         artifact.mark_logged()
@@ -268,7 +270,7 @@ class Run:
         try:
             artifact.keep_in(self._blobs())
         except (OSError, HomeError) as error:
-            self._runtime.faults.note("keep the files of an artifact", error, hint="That version is not logged.")
+            self._runtime.faults.note(KEEP, error, hint=NOT_LOGGED)
             return
         self._record(
             ArtifactLogged(

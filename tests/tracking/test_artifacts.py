@@ -229,8 +229,10 @@ def test_an_artifact_made_in_one_home_is_logged_in_another(tmp_path: Path) -> No
     assert Blobs(runtime.active().home).read(artifact.manifest["a"]["digest"]) == b"content"
 
 
-def test_an_artifact_whose_files_cannot_be_kept_is_not_logged(tmp_path: Path, journaled: Journaled) -> None:
-    """The blobs folder is a file: one fault is counted, the program runs on, no record names what is not there."""
+def test_an_artifact_whose_files_cannot_be_kept_is_not_logged(
+    tmp_path: Path, journaled: Journaled, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The blobs folder is a file: that is said once, the program runs on, no record names what is not there."""
     active = runtime.configure(Settings.resolve(home=tmp_path / "home", strict=False))
     active.home.ensure()
     active.home.blobs.rmdir()
@@ -239,8 +241,24 @@ def test_an_artifact_whose_files_cannot_be_kept_is_not_logged(tmp_path: Path, jo
     with start_run() as run:
         run.log_artifact(artifact)
     assert not [record for record in journaled() if isinstance(record, ArtifactLogged)]
-    assert active.faults.counts["keep a file of an artifact"] == 1
-    assert active.faults.counts["keep the files of an artifact"] == 1
+    assert active.faults.counts["keep the files of an artifact"] == 2  # when added, and when logged
+    assert sum("keep the files" in line.message for line in caplog.records) == 1
+
+
+def test_a_new_file_that_could_not_be_kept_at_once_is_kept_when_logged(tmp_path: Path, journaled: Journaled) -> None:
+    """Its draft is gone by then; its content is not."""
+    active = runtime.configure(Settings.resolve(home=tmp_path / "home", strict=False))
+    active.home.ensure()
+    active.home.blobs.rmdir()
+    active.home.blobs.write_text("in the way")
+    artifact = Artifact("notes", type="text")
+    with artifact.new_file("notes.txt") as file:
+        file.write("kept")
+    active.home.blobs.unlink()
+    with start_run() as run:
+        run.log_artifact(artifact)
+    assert Blobs(active.home).read(artifact.manifest["notes.txt"]["digest"]) == b"kept"
+    assert [record.name for record in journaled() if isinstance(record, ArtifactLogged)] == ["notes"]
 
 
 def test_using_an_artifact_object_logs_it_as_an_input(home: Path, journaled: Journaled) -> None:

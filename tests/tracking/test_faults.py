@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from weft.tracking.errors import HomeError
 from weft.tracking.faults import Faults
 
 
@@ -53,3 +54,21 @@ def test_threads_lose_no_count(caplog: pytest.LogCaptureFixture) -> None:
         thread.join()
     assert faults.counts["x"] == 2000
     assert len(caplog.records) == 1
+
+
+def test_what_is_wrong_with_the_home_is_one_cause(caplog: pytest.LogCaptureFixture) -> None:
+    """It breaks the journal, the blobs and whatever else is written there: said once, counted apart."""
+    faults = Faults()
+    for cause in ("write the journal", "keep the files of an artifact"):
+        faults.note(cause, HomeError("weft's home /x is a file. Move it away."), hint="More.")
+    faults.note("write the journal", HomeError("weft's home /x is a file. Move it away."))
+    assert [line.getMessage() for line in caplog.records] == [
+        "weft could not write the journal: weft's home /x is a file. Move it away. This is logged once."
+    ]
+    assert faults.counts == {"write the journal": 2, "keep the files of an artifact": 1}
+
+
+def test_a_log_line_is_one_line_of_bounded_length(caplog: pytest.LogCaptureFixture) -> None:
+    Faults().note("x", ValueError("many\nlines " * 1000))
+    assert "\n" not in caplog.records[0].getMessage()
+    assert len(caplog.records[0].getMessage()) < 700
