@@ -85,6 +85,9 @@ def main() -> None:
         # The reader (head, less) has gone: nobody is left to tell, and Python must not complain at exit either.
         sys.stderr.close()
         sys.exit(terminal.FAILURE)
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        terminal.fail(f"weft could not go on: {error.strerror or error}{where}. `weft doctor` says more")
 
 
 if __name__ == "__main__":

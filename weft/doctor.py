@@ -38,6 +38,7 @@ Level = Literal["ok", "note", "problem"]
 LOW_SPACE_BYTES = 1 << 30
 STALE_DRAFT_SECONDS = 3600
 _TAIL_BYTES = 4096
+_TRIED_BYTES = 1 << 16
 _EXTRAS = {
     "openai": ("openai",),
     "tables": ("pyarrow", "numpy"),
@@ -139,7 +140,7 @@ def _home(report: Report, home: Home) -> bool:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        report.add("note", f"there is no home at {path} yet; the first recording makes it")
+        _unmade(report, path)
         return False
     except OSError as error:
         report.add("problem", f"the home {path} cannot be reached: {error.strerror}", "Set WEFT_HOME to another folder")
@@ -150,8 +151,10 @@ def _home(report: Report, home: Home) -> bool:
     if os.name != "nt" and mode & 0o077:
         report.add("note", f"other users may read the home (mode {stat.S_IMODE(mode):o})", f"chmod 700 {path}")
     try:
-        with tempfile.TemporaryFile(dir=path):
-            report.add("ok", "the home can be written")
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(bytes(_TRIED_BYTES))
+            file.flush()
+        report.add("ok", "the home can be written")
     except OSError as error:
         report.add(
             "problem",
@@ -169,8 +172,26 @@ def _home(report: Report, home: Home) -> bool:
             "Keep recording there, but set WEFT_STORE to a local file (sqlite:////local/weft.db) or to PostgreSQL",
         )
     for name in ("journal", "blobs", "quarantine"):
+        if os.path.lexists(path / name) and not (path / name).is_dir():
+            report.add("problem", f"{path / name} is no folder", "Move it away; the next recording makes the folder")
         report.sizes[name] = _bytes_below(path / name)
     return True
+
+
+def _unmade(report: Report, path: Path) -> None:
+    """There is no home yet: can one be made?"""
+    above = next((place for place in path.parents if place.exists()), path)
+    if path.is_absolute() and not path.is_symlink() and os.access(above, os.W_OK | os.X_OK):
+        report.add("note", f"there is no home at {path} yet; the first recording makes it")
+        return
+    why = (
+        "it is a link that leads nowhere"
+        if path.is_symlink()
+        else f"{above} cannot be written"
+        if path.is_absolute()
+        else "HOME is not set, or the working directory is gone"
+    )
+    report.add("problem", f"no home can be made at {path}: {why}; nothing is being recorded", "Set WEFT_HOME")
 
 
 def file_system(path: Path) -> str | None:
@@ -196,17 +217,17 @@ def _bytes_below(folder: Path) -> int:
 
 def _store(report: Report, settings: Settings, home: Home) -> dict[str, int]:
     """Examine the store; answers how far it has read each segment."""
-    if settings.store_url is None and not (home.path / "weft.db").exists():
-        report.add("note", "there is no store yet; the first reading command makes it")
-        return {}
     try:
+        if settings.store_url is None and not (home.path / "weft.db").exists():
+            report.add("note", "there is no store yet; the first reading command makes it")
+            return {}
         with Store.open(settings.url, create=False) as store:
             report.store = store.url
             report.status = store.reader().status()
             if report.status.size_bytes is not None:
                 report.sizes["store"] = report.status.size_bytes
             positions = store.sink().positions(home.uid) if (home.path / "home.id").exists() else {}
-    except Error as error:
+    except (Error, OSError) as error:
         report.add("problem", f"the store cannot be read: {error}", "What it lacks is safe in the journal")
         return {}
     report.add("ok", f"the store can be read (revision {report.status.schema_revision})")

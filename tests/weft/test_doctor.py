@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -211,3 +213,18 @@ def test_missing_extras_are_those_that_lack_something() -> None:
 
 def test_disabled_is_said(tmp_path: Path) -> None:
     assert "WEFT_MODE is disabled" in _notes(examine(Settings.resolve(home=tmp_path / "home", mode="disabled")))
+
+
+def test_a_home_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
+    nowhere = replace(_settings(tmp_path), home=Path("~/.weft"))
+    assert "HOME is not set" in " ".join(_problems(examine(nowhere)))
+    (tmp_path / "link").symlink_to(tmp_path / "absent")
+    assert "leads nowhere" in " ".join(_problems(examine(_settings(tmp_path / "link"))))
+
+
+@pytest.mark.parametrize("name", ["blobs", "quarantine"])
+def test_a_file_where_a_folder_belongs_is_a_problem(home: Path, name: str) -> None:
+    Home(home).ensure()
+    shutil.rmtree(home / name, ignore_errors=True)
+    (home / name).write_text("in the way")
+    assert any(name in problem for problem in _problems(examine(_settings(home))))

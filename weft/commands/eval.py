@@ -48,6 +48,9 @@ def run(
 
     instrument()
     suite = load_suite(target)
+    active = runtime.active()
+    if active.recording:
+        active.home.ensure()  # answers that cost money must not find out afterwards that they cannot be kept
     results: list[EvaluationResult] = []
     interrupted = False
     for evaluation in suite.evaluations:
@@ -63,7 +66,12 @@ def run(
             break
     if json:
         terminal.print_json([_as_json(result) for result in results])
-    raise SystemExit(terminal.INCOMPLETE if interrupted else exit_code(results))
+    lost = sum(active.faults.counts.values())
+    if lost:
+        told = f"{lost:,} times something could not be recorded, so what is kept of this is not all. See `weft doctor`"
+        terminal.console(stderr=True).print(terminal.text(told, "red"), soft_wrap=True)
+    code = exit_code(results)
+    raise SystemExit(terminal.INCOMPLETE if interrupted or (lost and code == terminal.OK) else code)
 
 
 def _run(evaluation: Evaluation) -> tuple[EvaluationResult | None, bool]:

@@ -49,6 +49,7 @@ def demo(
     if serve:
         _check_port(port)
     configure(project=os.environ.get("WEFT_PROJECT") or PROJECT)
+    runtime.active().home.ensure()  # known before the work, not after it
     console = terminal.console()
     result = _work(console, live=live)
     said = f"{time.monotonic() - started:.1f} s; all of it is kept in {runtime.active().home.path}"

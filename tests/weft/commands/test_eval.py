@@ -15,7 +15,9 @@ import pytest
 
 from weft.evals.evaluation import Evaluation
 from weft.tracer.instrument import uninstrument
+from weft.tracking import runtime
 from weft.tracking.access import open_store
+from weft.tracking.settings import Settings
 
 pytest.importorskip("pyarrow")
 Weft = Callable[..., Any]
@@ -231,3 +233,24 @@ def test_progress_is_a_line_now_and_then_where_no_terminal_is(monkeypatch: pytes
         with evalreport.progress("sums", 5, console) as on_case:
             evaluation.run(lambda q: q, on_case=on_case)
         assert words in out.getvalue()
+
+
+def test_a_suite_is_not_run_where_nothing_can_be_kept(
+    weft: Weft, suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers may cost money; that they cannot be kept is said before, not after."""
+    (tmp_path / "file").write_text("mine")
+    runtime.configure(Settings.resolve(home=tmp_path / "file", strict=False))
+    said = weft("eval", "run", f"{suite}::fine")
+    assert said.code == 1
+    assert "is a file" in said.err
+    assert said.out == ""
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_what_could_not_be_recorded_makes_it_incomplete(weft: Weft, suite: str, home: Path) -> None:
+    active = runtime.configure(Settings.resolve(home=home, strict=False))
+    active.faults.note("write the journal", OSError(28, "No space left on device"))
+    said = weft("eval", "run", f"{suite}::fine")
+    assert said.code == 2
+    assert "could not be recorded" in said.err
