@@ -95,7 +95,7 @@ class SpanClosed(_Record, frozen=True, tag=12):
     span_id: bytes
     end_ns: int
     duration_ns: int
-    """A monotonic difference: `end_ns` minus the start may differ when the wall clock was set."""
+    """A monotonic difference, the writing of the opening left out; `end_ns` is told on the time line of the start."""
     status: str
     """ok, error, cancelled."""
     output: bytes | None = None

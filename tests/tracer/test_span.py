@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from weft.tracer.op import op
 from weft.tracer.span import Span, span, start_span
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
+from weft.tracking.ids import Ids
 from weft.tracking.readmodels import SpanRecord
 from weft.tracking.records import Record, SpanUpdated
 from weft.tracking.settings import Settings
@@ -241,3 +243,22 @@ def test_disabled_spans_do_nothing(tmp_path: Any) -> None:
         assert not s.get_span_context().is_valid
     assert isinstance(s, Span)
     assert not (tmp_path / "home").exists()
+
+
+def test_the_end_is_on_the_start_s_time_line(home: Path) -> None:
+    """Somebody sets the clock back an hour in the middle of a call: it neither ends before it began nor lasts an hour."""
+
+    class Jumping(Ids):
+        behind_ns = 0
+
+        def wall_ns(self) -> int:
+            return super().wall_ns() - self.behind_ns
+
+    ids = Jumping()
+    runtime.configure(Settings.resolve(home=home, strict=True), ids)
+    with span("outer"):
+        ids.behind_ns = 3_600_000_000_000
+    (outer,) = read_spans(runtime.active().home.journal)
+    assert outer.end_ns is not None
+    assert outer.duration_ns is not None
+    assert outer.duration_ns <= outer.end_ns - outer.start_ns < 1_000_000_000
