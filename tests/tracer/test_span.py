@@ -246,7 +246,7 @@ def test_disabled_spans_do_nothing(tmp_path: Any) -> None:
 
 
 def test_the_end_is_on_the_start_s_time_line(home: Path) -> None:
-    """Somebody sets the clock back an hour in the middle of a call: it neither ends before it began nor lasts an hour."""
+    """The clock is set back an hour in the middle of a call: it neither ends before it began nor lasts an hour."""
 
     class Jumping(Ids):
         behind_ns = 0
