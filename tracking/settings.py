@@ -59,7 +59,7 @@ class Settings:
         if chosen not in get_args(Mode):
             raise UsageError(f"mode is {chosen!r}; it must be one of {', '.join(get_args(Mode))} (WEFT_MODE or mode=)")
         return cls(
-            home=Path(home or env.get("WEFT_HOME") or "~/.weft").expanduser().absolute(),
+            home=_place(Path(home or env.get("WEFT_HOME") or "~/.weft")),
             project=project or env.get("WEFT_PROJECT") or "default",
             mode=chosen,  # type: ignore[arg-type]
             store_url=store_url or env.get("WEFT_STORE") or None,
@@ -72,6 +72,14 @@ class Settings:
     def url(self) -> str:
         """The store's URL, the default filled in."""
         return self.store_url or f"sqlite:///{self.home / 'weft.db'}"
+
+
+def _place(home: Path) -> Path:
+    """The full path; as it stands where there is none, which `Home.ensure` explains: a program must not end of it."""
+    try:
+        return home.expanduser().absolute()
+    except (RuntimeError, OSError):  # no HOME, or no working directory any more
+        return home
 
 
 def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from weft.tracking import runtime
 from weft.tracking.errors import UsageError
+from weft.tracking.records import RunFinished
 from weft.tracking.settings import Settings
 from weft.tracking.store import Store
 
@@ -94,3 +96,19 @@ def test_a_store_is_made_in_a_folder_of_any_name(tmp_path: Path) -> None:
     settings.home.mkdir()
     Store.open(settings.url).close()
     assert (settings.home / "weft.db").exists()
+
+
+def test_a_home_that_cannot_be_told_ends_no_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A service without HOME, or whose working directory is gone, runs on; that nothing is recorded is said once."""
+
+    def nobody(self: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "expanduser", nobody)
+    settings = Settings.resolve(env={})
+    runtime.configure(settings)
+    active = runtime.active()
+    assert active.journal.append(RunFinished(1, b"r" * 16, 1, "finished")) is False
+    assert active.faults.counts["write the journal"] == 1
+    assert list(tmp_path.iterdir()) == []
