@@ -62,10 +62,21 @@ def _split(values: Mapping[str, Any], prefix: str, parts: Parts, depth: int) -> 
             parts.tables[name] = value
         elif is_frame(value):
             parts.tables[name] = Table(dataframe=value)
-        elif isinstance(value, Mapping) and value and depth and all(isinstance(inner, str) for inner in value):
-            _split(value, f"{name}.", parts, depth - 1)
+        elif depth and (below := _below(value)):
+            _split(below, f"{name}.", parts, depth - 1)
         else:
             parts.rich[name] = value
+
+
+def _below(value: Any) -> dict[str, Any] | None:
+    """What a nested mapping of names holds; None for anything else."""
+    try:
+        if not isinstance(value, Mapping):
+            return None
+        inner = dict(value.items())
+    except Exception:  # somebody else's mapping: then it is a rich value, whose encoding says what it is
+        return None
+    return inner if all(isinstance(name, str) for name in inner) else None
 
 
 def scalar(value: Any) -> float | None:
@@ -76,10 +87,10 @@ def scalar(value: Any) -> float | None:
         return float(value) if -EXACT <= value <= EXACT else None
     if isinstance(value, (str, bytes, Mapping, list, tuple)) or value is None:
         return None
-    item = getattr(value, "item", None)
-    if not callable(item) or _length(value) != 1:
-        return None
     try:
+        item = getattr(value, "item", None)
+        if not callable(item) or _length(value) != 1:
+            return None
         inner = item()
     except Exception:  # somebody else's object: then it is a rich value, whose encoding says what it is
         return None

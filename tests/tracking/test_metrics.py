@@ -84,3 +84,24 @@ def test_steps_beyond_the_store_raise() -> None:
     for step in (1 << 63, -(1 << 63) - 1, 1e30):
         with pytest.raises(UsageError, match="64 bits"):
             metrics.check_step(step)
+
+
+class _Hostile(dict):  # type: ignore[type-arg]
+    """Raises at whatever is asked of it."""
+
+    def items(self) -> Any:
+        raise RuntimeError("items")
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+class _Opaque:
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+@pytest.mark.parametrize("value", [_Hostile(a=1), _Opaque()], ids=["mapping", "object"])
+def test_a_value_that_raises_when_it_is_looked_at_is_kept_as_it_is(value: Any) -> None:
+    parts = metrics.split({"odd": value, "loss": 1.0})
+    assert (parts.scalars, list(parts.rich)) == ({"loss": 1.0}, ["odd"])
