@@ -1,8 +1,8 @@
 """How fast the store takes spans, and how fast it then answers. Anyone can run it: `python benchmarks/ingest.py`.
 
 Writes real journal segments (ten spans a trace, one span in twenty with an 8 KB payload, opening and closing frames),
-decodes them with `weft.tracking.frames` and applies them with the sink, roll-ups included. The rows that come of it
-then go into an equal schema by raw `sqlite3` executemany, in the same run: the yardstick for slower machines.
+decodes them with `weft.tracking.journal.frames` and applies them with the sink, roll-ups included. The rows that come
+of it then go into an equal schema by raw `sqlite3` executemany, in the same run: the yardstick for slower machines.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import NamedTuple
 import msgspec
 import orjson
 
-from weft.tracking import frames
-from weft.tracking.records import SCHEMA, SegmentOpened, SpanClosed, SpanOpened, SpanPriced
-from weft.tracking.sink import Position
-from weft.tracking.store import Store
+from weft.tracking.journal import frames
+from weft.tracking.journal.records import SCHEMA, SegmentOpened, SpanClosed, SpanOpened, SpanPriced
+from weft.tracking.store.sink import Position
+from weft.tracking.store.store import Store
 
 SPANS_PER_TRACE = 10
 SEGMENT_BYTES = 64 << 20

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from weft.tracking import runs, runtime
 from weft.tracking.artifacts import Artifact
-from weft.tracking.records import SCHEMA, MetricsLogged
+from weft.tracking.journal.records import SCHEMA, MetricsLogged
 from weft.tracking.settings import Settings
 from weft.tracking.tables import Table
 

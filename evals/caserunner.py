@@ -17,9 +17,9 @@ from weft.evals.workers import Workers
 from weft.tracer.context import listening
 from weft.tracer.span import Span, span
 from weft.tracking import runtime
-from weft.tracking.encoding import decode, encode
-from weft.tracking.records import SCHEMA, ScoreLogged
-from weft.tracking.redaction import redact
+from weft.tracking.journal.records import SCHEMA, ScoreLogged
+from weft.tracking.payloads.encoding import decode, encode
+from weft.tracking.payloads.redaction import redact
 from weft.tracking.runs import Run
 
 ROW_ID, TRIAL, EXPECTED, LATENCY_S = "weft.eval.row_id", "weft.eval.trial", "weft.eval.expected", "weft.eval.latency_s"

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import orjson
 
 from weft.evals import rowfiles
-from weft.tracking import encoding, names
+from weft.tracking import names
 from weft.tracking.errors import UsageError
+from weft.tracking.payloads import encoding
 
 if TYPE_CHECKING:
     from weft.tracking.artifacts import Artifact

@@ -12,10 +12,11 @@ from typing import Any
 
 from weft.evals.results import CaseResult, EvaluationResult
 from weft.evals.scorer import Score
-from weft.tracking import encoding, runtime
+from weft.tracking import runtime
 from weft.tracking.artifacts import Artifact
 from weft.tracking.names import artifact_name
-from weft.tracking.redaction import redact
+from weft.tracking.payloads import encoding
+from weft.tracking.payloads.redaction import redact
 from weft.tracking.tables import Table
 
 ARTIFACT_TYPE = "evaluation-results"

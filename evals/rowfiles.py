@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from weft.tracking import encoding
 from weft.tracking.errors import MissingExtraError, UsageError
+from weft.tracking.payloads import encoding
 
 Row = dict[str, Any]
 

@@ -11,8 +11,8 @@ from weft.tracking.tables import Table
 
 if TYPE_CHECKING:
     from weft.tracking.home import Home
-    from weft.tracking.reader import Reader
-    from weft.tracking.readmodels import RunRecord, SpanRecord
+    from weft.tracking.store.reader import Reader
+    from weft.tracking.store.readmodels import RunRecord, SpanRecord
 
 
 def cases_of(reader: Reader, run: RunRecord, home: Home) -> list[StoredCase]:

@@ -7,8 +7,8 @@ from asyncio import CancelledError
 from types import TracebackType
 
 from weft.tracking.blobs import Blobs
-from weft.tracking.objects import type_name
-from weft.tracking.payload import payload
+from weft.tracking.payloads.objects import type_name
+from weft.tracking.payloads.payload import payload
 from weft.tracking.runtime import Runtime, active
 
 OWN_CODE = "<weft op "

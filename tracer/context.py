@@ -21,9 +21,9 @@ from opentelemetry.context import attach as attach
 from opentelemetry.context import get_current as get_current
 from opentelemetry.trace import INVALID_SPAN, set_span_in_context
 
-from weft.tracking.encoding import encode_object
 from weft.tracking.errors import UsageError
-from weft.tracking.redaction import redact
+from weft.tracking.payloads.encoding import encode_object
+from weft.tracking.payloads.redaction import redact
 
 if TYPE_CHECKING:
     from weft.tracer.span import Span

@@ -17,8 +17,8 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, Status, Statu
 
 from weft.tracer.capture import capture, capture_error, stacktrace, status_of
 from weft.tracking.errors import UsageError
-from weft.tracking.objects import type_name
-from weft.tracking.records import SCHEMA, SpanClosed, SpanUpdated
+from weft.tracking.journal.records import SCHEMA, SpanClosed, SpanUpdated
+from weft.tracking.payloads.objects import type_name
 from weft.tracking.runtime import Runtime
 
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)

@@ -18,7 +18,7 @@ from weft.tracer.span import Span, start
 from weft.tracer.streams import AsyncDrive, AsyncStream, Collected, Flow, Stream, drive, drive_async
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
-from weft.tracking.payload import unrecorded
+from weft.tracking.payloads.payload import unrecorded
 from weft.tracking.runtime import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weft.tracking.errors import UsageError
-from weft.tracking.records import SCHEMA, Record, SpanClosed, SpanPriced
+from weft.tracking.journal.records import SCHEMA, Record, SpanClosed, SpanPriced
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from weft.tracer.capture import OWN_CODE
-from weft.tracking.objects import type_name
+from weft.tracking.payloads.objects import type_name
 
 FUNCTION = """
 def {name}({params}):

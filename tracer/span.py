@@ -27,9 +27,9 @@ from weft.tracer.context import (
 )
 from weft.tracer.livespan import Span as Span
 from weft.tracking import runtime
-from weft.tracking.encoding import encode
 from weft.tracking.errors import UsageError
-from weft.tracking.records import SCHEMA, SpanOpened
+from weft.tracking.journal.records import SCHEMA, SpanOpened
+from weft.tracking.payloads.encoding import encode
 from weft.tracking.runtime import Runtime
 
 _new = Span.__new__

@@ -16,8 +16,8 @@ from opentelemetry.context import Context
 from weft.tracer.capture import capture
 from weft.tracer.context import attach, detach, get_current, with_span
 from weft.tracer.span import Span
-from weft.tracking.encoding import encode
-from weft.tracking.objects import tag
+from weft.tracking.payloads.encoding import encode
+from weft.tracking.payloads.objects import tag
 from weft.tracking.runtime import Runtime
 
 T = TypeVar("T")

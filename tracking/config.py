@@ -9,8 +9,8 @@ import builtins
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from weft.tracking.encoding import encode
 from weft.tracking.errors import UsageError
+from weft.tracking.payloads.encoding import encode
 
 Recorder = Callable[[dict[str, Any]], None]
 

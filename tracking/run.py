@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from weft.tracking import exits, metrics, names, runmetadata
 from weft.tracking.config import Config, Summary
-from weft.tracking.encoding import encode
 from weft.tracking.errors import HomeError, MissingExtraError, UsageError
-from weft.tracking.records import (
+from weft.tracking.journal.records import (
     SCHEMA,
     ArtifactLogged,
     ArtifactUsed,
@@ -28,7 +27,8 @@ from weft.tracking.records import (
     RunStarted,
     RunUpdated,
 )
-from weft.tracking.redaction import redact
+from weft.tracking.payloads.encoding import encode
+from weft.tracking.payloads.redaction import redact
 
 if TYPE_CHECKING:
     from weft.tracking.artifacts import Artifact

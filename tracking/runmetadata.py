@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from weft.tracking.redaction import redact_argv
+from weft.tracking.payloads.redaction import redact_argv
 
 GIT_SECONDS = 2.0
 """A repository on a slow disk must not hold up `init` longer."""

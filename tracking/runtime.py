@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from weft.tracking.backlog import Backlog
 from weft.tracking.faults import Faults
 from weft.tracking.home import Home
 from weft.tracking.ids import Ids
-from weft.tracking.journal import Journal
+from weft.tracking.journal.backlog import Backlog
+from weft.tracking.journal.journal import Journal
 from weft.tracking.settings import Settings
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
-from weft.tracking.encoding import decode, encode
 from weft.tracking.errors import MissingExtraError, UsageError
+from weft.tracking.payloads.encoding import decode, encode
 
 if TYPE_CHECKING:
     import pandas

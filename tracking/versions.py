@@ -14,7 +14,7 @@ from weft.tracking.artifacts import check_path
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, StoreError, UsageError
 from weft.tracking.names import check_artifact, version_number
-from weft.tracking.readmodels import ArtifactRecord
+from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.tables import Table
 
 _CHUNK = 1 << 20
@@ -203,7 +203,7 @@ def find(text: str, project: str, blobs: Blobs) -> ArtifactVersion:
         NotFoundError: there is no such version.
         StoreError: the store cannot be read.
     """
-    from weft.tracking.access import open_store  # brings SQLAlchemy: only who reads pays for it
+    from weft.tracking.store.access import open_store  # brings SQLAlchemy: only who reads pays for it
 
     parsed = Reference.parse(text)
     where = {"project": parsed.project or project, "name": parsed.name}

@@ -1,1 +1,1 @@
-"""The Streamlit app: traces, evaluations, runs. Reads through `weft.tracking.reader`, writes nothing."""
+"""The Streamlit app: traces, evaluations, runs. Reads through `weft.tracking.store.reader`, writes nothing."""

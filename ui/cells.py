@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weft.tracking import units
-from weft.tracking.readmodels import TraceRecord
+from weft.tracking.store.readmodels import TraceRecord
 from weft.ui import links
 from weft.ui.components.table import Column, Row
 from weft.ui.page import STATES
@@ -55,11 +55,11 @@ def unknown(reason: str) -> dict[str, Any]:
     return {"text": units.UNKNOWN, "title": reason, "tone": "soft"}
 
 
-def duration(ns: int | None, status_name: str) -> dict[str, Any] | str:
-    """How long; what still runs or was cut off has none."""
-    if ns is None:
-        return unknown("It is still running" if status_name == "running" else "It ended without saying when")
-    return units.duration(ns)
+def duration(ns: int | None, running_ns: int | None = None) -> dict[str, Any] | str:
+    """How long; what still runs says for how long so far, what was cut off has none."""
+    if ns is None and running_ns is not None:
+        return {"text": f"{units.duration(max(0, running_ns))}…", "title": "It is still running", "tone": "soft"}
+    return unknown("It ended without saying when") if ns is None else units.duration(ns)
 
 
 def tokens(record: TraceRecord) -> dict[str, Any] | str:
@@ -125,7 +125,7 @@ def _trace_row(record: TraceRecord, now_ns: int, with_scores: bool, project: str
             preview(record.input_preview),
             output,
             *([scores(record.scores)] if with_scores else []),
-            duration(record.duration_ns, record.status),
+            duration(record.duration_ns, now_ns - record.start_ns if record.status == "running" else None),
             tokens(record),
             cost,
             age(record.start_ns, now_ns),

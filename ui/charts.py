@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.readmodels import Series
+from weft.tracking.store.readmodels import Series
 from weft.ui.values import visible
 
 _SEPARATOR = re.compile(r"[/.]")

@@ -11,16 +11,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from sqlalchemy import select
 
-from weft.tracking import runtime, schema
-from weft.tracking.access import open_store
+from weft.tracking import runtime
 from weft.tracking.blobs import Blobs
 from weft.tracking.home import Home
-from weft.tracking.readmodels import (
+from weft.tracking.settings import Settings
+from weft.tracking.store import schema
+from weft.tracking.store.access import open_store
+from weft.tracking.store.readmodels import (
     ArtifactRecord,
     Page,
     RunRecord,
@@ -30,16 +32,24 @@ from weft.tracking.readmodels import (
     TraceRecord,
     TraceStats,
 )
-from weft.tracking.settings import Settings
-from weft.tracking.store import Store
+from weft.tracking.store.store import Store
 
 T = TypeVar("T")
 Where = Mapping[str, Any]
 KEPT = 256
 """Answers kept in memory."""
 NAMES_SECONDS = 5.0
+REST = 20
+"""Totals are asked for again after this many times what they took: at most 5% of one processor goes into them."""
 SETTLED_SECONDS = 0.25
 """How long a data version is believed: many parts of one page ask in a row."""
+
+
+class _Held(NamedTuple):
+    version: int
+    at: float
+    took: float
+    answer: TraceStats
 
 
 class Data:
@@ -52,6 +62,7 @@ class Data:
         self._reader = self.store.reader()
         self._lock = threading.Lock()  # guards what is below
         self._answers: OrderedDict[bytes, Any] = OrderedDict()
+        self._totals: OrderedDict[bytes, _Held] = OrderedDict()
         self._version: tuple[float, int] | None = None
         self._names: dict[str | None, tuple[float, Sequence[str]]] = {}
 
@@ -100,8 +111,22 @@ class Data:
         return next(iter(self.traces({"trace_id": trace_id}, limit=1).rows), None)
 
     def trace_stats(self, where: Where, buckets: int = 0) -> TraceStats:
-        """Totals, and the same by slices of time."""
-        return self._kept("trace_stats", (where, buckets), lambda: self._reader.trace_stats(where, buckets=buckets))
+        """Totals, and the same by slices of time; while records pour in, a large store's are some seconds old."""
+        question = orjson.dumps([where, buckets])
+        version = self.version()
+        with self._lock:
+            held = self._totals.get(question)
+        started = time.monotonic()
+        if held and (held.version == version or started - held.at < REST * held.took):
+            return held.answer
+        answer = self._reader.trace_stats(where, buckets=buckets)
+        ended = time.monotonic()
+        with self._lock:
+            self._totals[question] = _Held(version, ended, ended - started, answer)
+            self._totals.move_to_end(question)
+            while len(self._totals) > KEPT:
+                self._totals.popitem(last=False)
+        return answer
 
     def spans(self, trace_id: str) -> Sequence[SpanRecord]:
         """A trace's spans, without payloads."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ import streamlit as st
 
 from weft.tracking import units
 from weft.tracking.errors import Error
-from weft.tracking.readmodels import Page
+from weft.tracking.store.readmodels import Page, RunRecord
 from weft.ui.values import visible
 
 T = TypeVar("T")
@@ -125,7 +126,7 @@ def pages(total: int, shown: int, size: int) -> None:
         if count > 1:
             if int(st.session_state.get("page") or 1) > count:
                 st.session_state["page"] = count
-            st.pagination(count, key="page", bind="query-params", width=88 + 34 * min(count, 7))
+            st.pagination(count, key="page", bind="query-params", width=160 + 36 * min(count, 7))
 
 
 def more(title: str, href: str, total: int) -> None:
@@ -142,6 +143,13 @@ def gone(what: str, ident: str) -> str:
         f"There is no {what} {ident!r} in this project. It may wait to be ingested (weft doctor says so), belong to "
         "another project or home (WEFT_HOME), or have been removed."
     )
+
+
+def took(run: RunRecord) -> str:
+    """How long a run took, or has run so far."""
+    if run.state == "running":
+        return f"{units.duration(time.time_ns() - run.started_ns)}…"
+    return units.duration(None if run.ended_ns is None else run.ended_ns - run.started_ns)
 
 
 def run_head(title: str, state: str, told: Sequence[tuple[str, str]], link: tuple[str, str] | None) -> None:

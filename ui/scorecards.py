@@ -11,7 +11,7 @@ import orjson
 
 from weft.tracking import units
 from weft.tracking.blobs import Blobs
-from weft.tracking.readmodels import ArtifactRecord, ScoreRecord, TraceRecord
+from weft.tracking.store.readmodels import ArtifactRecord, ScoreRecord, TraceRecord
 
 RESULTS = "results.parquet"
 EVALUATION = "evaluation"

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weft.tracking.readmodels import SpanRecord
+from weft.tracking.store.readmodels import SpanRecord
 
 CLOCK_NS = 100_000
 """How far the ends of a caller and of what it waited for may differ, beside 1% of the caller's length."""

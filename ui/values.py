@@ -10,7 +10,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from weft.tracking import units
-from weft.tracking.encoding import Tagged
+from weft.tracking.payloads.encoding import Tagged
 
 LONGEST = 200_000
 """Characters of one text that go to the browser; what is cut is said, and stays whole in the store."""

@@ -21,17 +21,18 @@ from typing import Any, Literal
 import psutil  # type: ignore[import-untyped]
 
 from weft import __version__
-from weft.tracking import frames, units
+from weft.tracking import units
 from weft.tracking.errors import Error
-from weft.tracking.frames import Stop
 from weft.tracking.home import Home
-from weft.tracking.locks import is_held
-from weft.tracking.readmodels import StoreStatus
-from weft.tracking.records import SegmentClosed
-from weft.tracking.redaction import redact_text
-from weft.tracking.segments import SegmentFile, Segments
+from weft.tracking.journal import frames
+from weft.tracking.journal.frames import Stop
+from weft.tracking.journal.locks import is_held
+from weft.tracking.journal.records import SegmentClosed
+from weft.tracking.journal.segments import SegmentFile, Segments
+from weft.tracking.payloads.redaction import redact_text
 from weft.tracking.settings import Settings
-from weft.tracking.store import Store
+from weft.tracking.store.readmodels import StoreStatus
+from weft.tracking.store.store import Store
 
 Level = Literal["ok", "note", "problem"]
 

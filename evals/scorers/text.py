@@ -9,8 +9,8 @@ from typing import Any
 
 from weft.evals.scorer import Score
 from weft.evals.scorers.making import as_text, made, maker, part, shown
-from weft.tracking.encoding import decode, encode
 from weft.tracking.errors import UsageError
+from weft.tracking.payloads.encoding import decode, encode
 
 
 @maker

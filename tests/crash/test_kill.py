@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from weft.tracking.access import drain_into, open_store
 from weft.tracking.home import Home
-from weft.tracking.segments import Segments
+from weft.tracking.journal.segments import Segments
 from weft.tracking.settings import Settings
-from weft.tracking.store import Store
+from weft.tracking.store.access import drain_into, open_store
+from weft.tracking.store.store import Store
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(240)]
 

@@ -10,12 +10,13 @@ import time
 from pathlib import Path
 
 import weft
-from weft.tracking import runtime, segments
-from weft.tracking.access import drain_into, open_store
+from weft.tracking import runtime
 from weft.tracking.home import Home
-from weft.tracking.segments import Segments
+from weft.tracking.journal import segments
+from weft.tracking.journal.segments import Segments
 from weft.tracking.settings import Settings
-from weft.tracking.store import Store
+from weft.tracking.store.access import drain_into, open_store
+from weft.tracking.store.store import Store
 
 
 @weft.op
@@ -116,7 +117,7 @@ def ingest_killed(home: str, trials: str, seed: str) -> None:
 
     Prints whether each was killed, until nothing waits or the trials are used up.
     """
-    segments.CHUNK_BYTES = 4_000
+    segments.CHUNK_BYTES = 2_000
     chance = random.Random(int(seed))
     settings = runtime.active().settings
     with Store.open(settings.url):
@@ -127,7 +128,7 @@ def ingest_killed(home: str, trials: str, seed: str) -> None:
             with open_store(settings, drain=False) as store:
                 drain_into(store, settings)
             os._exit(0)
-        time.sleep(chance.uniform(0.005, 0.12))
+        time.sleep(chance.uniform(0.001, 0.04))
         os.kill(child, signal.SIGKILL)
         print(trial, int(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL))
         if not Segments(Home(Path(home))).pending():

@@ -16,11 +16,10 @@ from typing import Any
 import orjson
 
 from weft.tracking import runtime
-from weft.tracking.access import open_store
 from weft.tracking.artifacts import Artifact
 from weft.tracking.blobs import Blobs
 from weft.tracking.home import Home
-from weft.tracking.records import (
+from weft.tracking.journal.records import (
     SCHEMA,
     ArtifactLogged,
     MetricsLogged,
@@ -33,6 +32,7 @@ from weft.tracking.records import (
     SpanUpdated,
 )
 from weft.tracking.settings import Settings
+from weft.tracking.store.access import open_store
 from weft.tracking.tables import Table
 
 MS = 1_000_000

@@ -11,7 +11,7 @@ import pytest
 
 from weft.evals.stored import cases_of
 from weft.tracking import runtime
-from weft.tracking.access import open_store
+from weft.tracking.store.access import open_store
 
 PROGRAM = """
 import asyncio, weft

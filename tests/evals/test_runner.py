@@ -23,10 +23,10 @@ from weft.testing import ChatReply, ChatRequest, LoopbackProvider
 from weft.tracer.instrument import instrument, uninstrument
 from weft.tracer.span import span
 from weft.tracking import runs, runtime
-from weft.tracking.access import open_store
 from weft.tracking.errors import UsageError
-from weft.tracking.readmodels import RunRecord
 from weft.tracking.settings import Settings
+from weft.tracking.store.access import open_store
+from weft.tracking.store.readmodels import RunRecord
 
 pytestmark = pytest.mark.usefixtures("home")
 pytest.importorskip("pyarrow")

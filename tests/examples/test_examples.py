@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from weft.tracking.access import open_store
 from weft.tracking.settings import Settings
+from weft.tracking.store.access import open_store
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from weft.testing.spans import read_spans
-from weft.tracking import frames, runtime
-from weft.tracking.readmodels import SpanRecord
-from weft.tracking.records import Record, SpanClosed, SpanOpened
+from weft.tracking import runtime
+from weft.tracking.journal import frames
+from weft.tracking.journal.records import Record, SpanClosed, SpanOpened
+from weft.tracking.store.readmodels import SpanRecord
 
 
 @pytest.fixture

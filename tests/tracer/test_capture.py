@@ -10,7 +10,7 @@ import pytest
 
 from weft.tracer.capture import STACK_FRAMES, capture, capture_error, stacktrace, status_of
 from weft.tracking import runtime
-from weft.tracking.encoding import decode
+from weft.tracking.payloads.encoding import decode
 
 
 def raised(error: BaseException) -> BaseException:

@@ -23,8 +23,8 @@ from weft.tracer.context import (
 from weft.tracer.op import op
 from weft.tracer.span import span
 from weft.tracking.errors import UsageError
-from weft.tracking.readmodels import SpanRecord
 from weft.tracking.runs import init, start_run
+from weft.tracking.store.readmodels import SpanRecord
 
 Spans = Callable[[], list[SpanRecord]]
 

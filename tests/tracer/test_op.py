@@ -18,9 +18,9 @@ from weft.tracer.context import current_span
 from weft.tracer.op import op
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
-from weft.tracking.readmodels import SpanRecord
-from weft.tracking.records import Record, SpanClosed, SpanOpened
+from weft.tracking.journal.records import Record, SpanClosed, SpanOpened
 from weft.tracking.settings import Settings
+from weft.tracking.store.readmodels import SpanRecord
 
 Spans = Callable[[], list[SpanRecord]]
 
@@ -654,7 +654,7 @@ def test_a_failing_redaction_keeps_the_span_and_says_why(
     def broken(_: Any) -> Any:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("weft.tracking.redaction._clean", broken)
+    monkeypatch.setattr("weft.tracking.payloads.redaction._clean", broken)
     assert with_options({"api_key": "hunter2"}) == {"api_key": "hunter2"}
     (span,) = spans()
     assert (span.inputs.kind, span.output.kind, span.status) == ("redacted", "redacted", "ok")

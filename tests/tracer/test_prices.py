@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from weft.tracer.prices import Price, Usage, cost, enrich, price_of
 from weft.tracking.errors import UsageError
-from weft.tracking.records import SCHEMA, SpanClosed, SpanPriced
+from weft.tracking.journal.records import SCHEMA, SpanClosed, SpanPriced
 
 counts = st.integers(min_value=-10, max_value=10**9)
 usages = st.builds(Usage, counts, counts, counts, counts, counts, counts, counts)

@@ -20,7 +20,7 @@ from weft.tracer.context import current_span
 from weft.tracer.op import op
 from weft.tracer.span import span
 from weft.tracking import runtime
-from weft.tracking.readmodels import SpanRecord
+from weft.tracking.store.readmodels import SpanRecord
 
 Spans = Callable[[], list[SpanRecord]]
 

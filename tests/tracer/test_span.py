@@ -19,9 +19,9 @@ from weft.tracer.span import Span, span, start_span
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
 from weft.tracking.ids import Ids
-from weft.tracking.readmodels import SpanRecord
-from weft.tracking.records import Record, SpanUpdated
+from weft.tracking.journal.records import Record, SpanUpdated
 from weft.tracking.settings import Settings
+from weft.tracking.store.readmodels import SpanRecord
 
 Spans = Callable[[], list[SpanRecord]]
 

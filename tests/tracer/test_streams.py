@@ -13,8 +13,8 @@ from weft.tracer import streams
 from weft.tracer.context import attributes, current_span
 from weft.tracer.op import op
 from weft.tracer.span import span
-from weft.tracking.encoding import Tagged
-from weft.tracking.readmodels import SpanRecord
+from weft.tracking.payloads.encoding import Tagged
+from weft.tracking.store.readmodels import SpanRecord
 
 Spans = Callable[[], list[SpanRecord]]
 Tree = Callable[[], dict[str, str | None]]

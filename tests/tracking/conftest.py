@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from weft.tracking import frames, runtime
-from weft.tracking.records import Record, SegmentClosed, SegmentOpened
-from weft.tracking.store import Store
+from weft.tracking import runtime
+from weft.tracking.journal import frames
+from weft.tracking.journal.records import Record, SegmentClosed, SegmentOpened
+from weft.tracking.store.store import Store
 
 
 @pytest.fixture

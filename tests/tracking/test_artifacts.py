@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weft.tracking import runtime
-from weft.tracking.access import open_store
 from weft.tracking.artifacts import Artifact, check_path
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, StoreError, UsageError
-from weft.tracking.readmodels import ArtifactRecord
-from weft.tracking.records import ArtifactLogged, ArtifactUsed, Record
+from weft.tracking.journal.records import ArtifactLogged, ArtifactUsed, Record
 from weft.tracking.runs import start_run
 from weft.tracking.settings import Settings
+from weft.tracking.store.access import open_store
+from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.tables import Table
 from weft.tracking.versions import ArtifactVersion, Reference
 

@@ -20,13 +20,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weft.tracking import exits, runs, runtime
-from weft.tracking.access import open_store
 from weft.tracking.artifacts import Artifact
-from weft.tracking.encoding import decode
 from weft.tracking.errors import UsageError
-from weft.tracking.readmodels import RunRecord
-from weft.tracking.records import ArtifactLogged, MetricsLogged, Record, RunFinished, RunStarted, RunUpdated
+from weft.tracking.journal.records import ArtifactLogged, MetricsLogged, Record, RunFinished, RunStarted, RunUpdated
+from weft.tracking.payloads.encoding import decode
 from weft.tracking.settings import Settings
+from weft.tracking.store.access import open_store
+from weft.tracking.store.readmodels import RunRecord
 from weft.tracking.tables import Table
 
 Journaled = Callable[[], list[Record]]

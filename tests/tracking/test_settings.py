@@ -10,9 +10,9 @@ import pytest
 
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
-from weft.tracking.records import RunFinished
+from weft.tracking.journal.records import RunFinished
 from weft.tracking.settings import Settings
-from weft.tracking.store import Store
+from weft.tracking.store.store import Store
 
 
 def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,5 +36,7 @@ def test_scores_that_can_be_drawn_come_first() -> None:
 
 
 def test_unknown_says_why() -> None:
-    """A dash is never a zero, and has its reason."""
-    assert cells.duration(None, "running") == {"text": "–", "title": "It is still running", "tone": "soft"}
+    """A dash is never a zero, and has its reason; what still runs says for how long so far."""
+    assert cells.duration(None) == {"text": "–", "title": "It ended without saying when", "tone": "soft"}
+    assert cells.duration(None, 12_000_000_000) == {"text": "12.0 s…", "title": "It is still running", "tone": "soft"}
+    assert cells.duration(840_000_000) == "840 ms"

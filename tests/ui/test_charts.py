@@ -7,7 +7,7 @@ import math
 import orjson
 import pytest
 
-from weft.tracking.readmodels import Series
+from weft.tracking.store.readmodels import Series
 from weft.ui import charts
 
 

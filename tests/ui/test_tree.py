@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.tracking.readmodels import SpanRecord
+from weft.tracking.store.readmodels import SpanRecord
 from weft.ui import tree
 
 

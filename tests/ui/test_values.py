@@ -6,7 +6,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.tracking.encoding import Tagged, decode, encode
+from weft.tracking.payloads.encoding import Tagged, decode, encode
 from weft.ui.values import DEEPEST, LITERAL, LONGEST, one_line, showable, visible
 
 ANYTHING = st.recursive(

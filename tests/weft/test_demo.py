@@ -21,8 +21,8 @@ from weft.demo.suite import plain, questions
 from weft.testing import ChatRequest, LoopbackProvider, captured_spans
 from weft.tracer.instrument import instrument, uninstrument
 from weft.tracking import runtime
-from weft.tracking.access import open_store
 from weft.tracking.errors import UsageError
+from weft.tracking.store.access import open_store
 
 ROWS = [row.columns for row in questions().rows]
 LOOKUP = {

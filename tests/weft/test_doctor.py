@@ -14,12 +14,13 @@ import pytest
 
 from weft import doctor
 from weft.doctor import Report, examine
-from weft.tracking import frames, runs, runtime
-from weft.tracking.access import open_store
+from weft.tracking import runs, runtime
 from weft.tracking.blobs import Blobs
 from weft.tracking.home import Home
-from weft.tracking.records import SCHEMA, SegmentClosed, SegmentOpened
+from weft.tracking.journal import frames
+from weft.tracking.journal.records import SCHEMA, SegmentClosed, SegmentOpened
 from weft.tracking.settings import Settings
+from weft.tracking.store.access import open_store
 
 
 def _problems(report: Report) -> list[str]:

@@ -151,7 +151,7 @@ function jsonTree(value, depth = 0, budget = { left: 160 }) {
   return box;
 }
 function copyButton(text, label) {
-  const button = el("button", { class: label ? "tool" : "", title: "Copy", "aria-label": "Copy", on: { click: async (event) => {
+  const button = el("button", { class: label ? "btn" : "", title: "Copy", "aria-label": "Copy", on: { click: async (event) => {
     event.stopPropagation();
     await navigator.clipboard.writeText(text());
     const was = [...button.childNodes];

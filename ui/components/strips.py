@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from weft.tracking import units
-from weft.tracking.readmodels import TraceBucket, TraceStats
+from weft.tracking.store.readmodels import TraceBucket, TraceStats
 from weft.ui.components.bundle import load
 
 _render = load("strips")

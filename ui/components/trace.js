@@ -160,10 +160,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const trace = data.trace;
     const errors = spans.filter((span) => span.status === "error").length;
     parts.title.replaceChildren(el("h1", { title: trace.name }, trace.name), status(trace.status), el("div", { class: "facts" }, trace.facts.map(([text, name, why, href]) => el("span", { title: why }, href ? el("a", { href, on: { click: going(href) } }, text) : el("b", {}, text), name ? ` ${name}` : ""))),
-      el("div", { class: "push" }, errors ? el("button", { class: "tool", on: { click: () => state.hop(1, (span) => span.status === "error") } }, icon("error"), `${errors} ${errors === 1 ? "error" : "errors"}`) : null,
+      el("div", { class: "push" }, errors ? el("button", { class: "btn", on: { click: () => state.hop(1, (span) => span.status === "error") } }, icon("error"), `${errors} ${errors === 1 ? "error" : "errors"}`) : null,
         copyButton(() => trace.id, "Copy id"),
-        trace.newer ? el("a", { class: "tool", href: trace.newer, title: "The trace before this one in the list", on: { click: going(trace.newer) } }, "‹ newer") : null,
-        trace.older ? el("a", { class: "tool", href: trace.older, title: "The next trace in the list", on: { click: going(trace.older) } }, "older ›") : null));
+        trace.newer ? el("a", { class: "btn", href: trace.newer, title: "The trace before this one in the list", on: { click: going(trace.newer) } }, "‹ newer") : null,
+        trace.older ? el("a", { class: "btn", href: trace.older, title: "The next trace in the list", on: { click: going(trace.older) } }, "older ›") : null));
     parts.ticks.replaceChildren(...trace.ticks.map(([at, text]) => el("span", { style: { left: `${at * 100}%` } }, text)));
   };
   keys(held, (event) => {

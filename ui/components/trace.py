@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from weft.tracking import units
-from weft.tracking.readmodels import ScoreRecord, SpanRecord, TraceRecord
+from weft.tracking.store.readmodels import ScoreRecord, SpanRecord, TraceRecord
 from weft.ui import links, messages, tree
 from weft.ui.components.bundle import load
 from weft.ui.values import encodable, showable

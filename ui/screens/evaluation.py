@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.readmodels import Page, RunRecord
+from weft.tracking.store.readmodels import Page, RunRecord
 from weft.ui import cells, links, page
 from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
@@ -54,7 +54,6 @@ def _body(project: str, ident: str) -> None:
 
 def _head(run: RunRecord) -> None:
     summary = run.summary
-    took = None if run.ended_ns is None else run.ended_ns - run.started_ns
     tokens = summary.get("tokens")
     total = sum(tokens.get(name, 0) for name in ("input_tokens", "output_tokens")) if isinstance(tokens, dict) else None
     latency = summary.get("latency_s") or {}
@@ -69,7 +68,7 @@ def _head(run: RunRecord) -> None:
             ("p95", _seconds(latency.get("p95"))),
             ("tokens", units.compact(total)),
             ("cost", units.usd(summary.get("cost_usd"))),
-            ("took", units.duration(took)),
+            ("took", page.took(run)),
             ("", units.age(run.started_ns, time.time_ns())),
         ],
         ("All its traces", links.to("traces", {"project": run.project, "run": run.id})),

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.readmodels import RunRecord
+from weft.tracking.store.readmodels import RunRecord
 from weft.ui import cells, links, page
 from weft.ui.components.table import Column, Row, reorder, table
 from weft.ui.data import data
@@ -84,7 +84,7 @@ def _cells(run: RunRecord, found: dict[str, Scorecard], names: list[str], now: i
     cost = summary.get("cost_usd")
     spent = [
         units.usd(cost) if cost is not None else cells.unknown("No call in it could be priced"),
-        cells.duration(took, run.state),
+        cells.duration(took, now - run.started_ns if run.state == "running" else None),
     ]
     return [
         cells.state(run.state),

@@ -10,7 +10,7 @@ import orjson
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.readmodels import RunRecord, Series
+from weft.tracking.store.readmodels import RunRecord, Series
 from weft.ui import cells, charts, links, page
 from weft.ui.components.json import tree
 from weft.ui.components.table import Column, Row, table
@@ -49,14 +49,13 @@ def show() -> None:
 
 
 def _head(run: RunRecord) -> None:
-    took = None if run.ended_ns is None else run.ended_ns - run.started_ns
     link = ("All its traces", links.to("traces", {"project": run.project, "run": run.id})) if run.trace_count else None
     page.run_head(
         run.name,
         run.state,
         [
             ("", encodable(run.id)),
-            ("took", units.duration(took)),
+            ("took", page.took(run)),
             ("steps", units.count(run.step)),
             ("traces", units.count(run.trace_count)),
             *([("group", encodable(run.group))] if run.group else []),

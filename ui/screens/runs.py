@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.readmodels import RunRecord
+from weft.tracking.store.readmodels import RunRecord
 from weft.ui import cells, links, page
 from weft.ui.components.table import Column, Row, reorder, table
 from weft.ui.data import data
@@ -128,7 +128,7 @@ def _cells(run: RunRecord, settings: Sequence[str], metrics: Sequence[str], now:
         ),
         units.count(run.step),
         *([] if brief else [units.count(run.trace_count)]),
-        cells.duration(took, run.state),
+        cells.duration(took, now - run.started_ns if run.state == "running" else None),
         cells.age(run.started_ns, now),
     ]
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import streamlit as st
 
-from weft.tracking.readmodels import SpanRecord, TraceRecord
+from weft.tracking.store.readmodels import SpanRecord, TraceRecord
 from weft.ui import links, page
 from weft.ui.components.trace import Neighbours, detail, view
 from weft.ui.data import data

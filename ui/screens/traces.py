@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.readmodels import TraceStats
+from weft.tracking.store.readmodels import TraceStats
 from weft.ui import cells, page
 from weft.ui.components import strips
 from weft.ui.components.table import reorder, table

@@ -10,11 +10,11 @@ import typer
 
 from weft.commands import terminal
 from weft.tracking import runtime, units
-from weft.tracking.access import open_store
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import Error, NotFoundError, UsageError
 from weft.tracking.home import Home
-from weft.tracking.readmodels import ArtifactRecord
+from weft.tracking.store.access import open_store
+from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.versions import Reference, version_of
 
 app = typer.Typer(help="Artifacts: versioned files.", no_args_is_help=True, add_completion=False)

@@ -12,13 +12,13 @@ from rich.text import Text
 
 from weft.commands import evalreport, terminal
 from weft.tracking import runtime, units
-from weft.tracking.access import open_store
 from weft.tracking.errors import NotFoundError, UsageError
+from weft.tracking.store.access import open_store
 
 if TYPE_CHECKING:
     from weft.evals.evaluation import Evaluation
     from weft.evals.results import EvaluationResult
-    from weft.tracking.readmodels import RunRecord
+    from weft.tracking.store.readmodels import RunRecord
 
 app = typer.Typer(
     help="Evaluations: run a suite, list what was run, look at one.", no_args_is_help=True, add_completion=False

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from weft.commands import terminal
 from weft.tracking import units
-from weft.tracking.encoding import encode, preview
+from weft.tracking.payloads.encoding import encode, preview
 
 if TYPE_CHECKING:
     from weft.evals.evaluation import OnCase

@@ -10,10 +10,10 @@ import typer
 
 from weft.commands import terminal
 from weft.tracking import runtime, units
-from weft.tracking.access import drain_into, open_store
 from weft.tracking.home import Home
-from weft.tracking.ingest import Drained
-from weft.tracking.locks import exclusive
+from weft.tracking.journal.ingest import Drained
+from weft.tracking.journal.locks import exclusive
+from weft.tracking.store.access import drain_into, open_store
 
 IDLE_SECONDS = 0.25
 """How soon a watcher looks again after a pass that found nothing."""

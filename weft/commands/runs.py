@@ -13,10 +13,10 @@ from rich.text import Text
 
 from weft.commands import terminal
 from weft.tracking import units
-from weft.tracking.access import open_store
 from weft.tracking.errors import NotFoundError, UsageError
-from weft.tracking.reader import Reader
-from weft.tracking.readmodels import RunRecord, Series
+from weft.tracking.store.access import open_store
+from weft.tracking.store.reader import Reader
+from weft.tracking.store.readmodels import RunRecord, Series
 
 app = typer.Typer(help="Runs: training, evaluation or anything else.", no_args_is_help=True, add_completion=False)
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from weft.tracking.redaction import redact_text
+from weft.tracking.payloads.redaction import redact_text
 
 OK, FAILURE, INCOMPLETE, USAGE, GATE = 0, 1, 2, 64, 100
 """Exit codes: fine, something is wrong, not all was done, wrong call, a threshold was missed."""

@@ -12,10 +12,10 @@ from rich.tree import Tree
 
 from weft.commands import terminal
 from weft.tracking import units
-from weft.tracking.access import open_store
 from weft.tracking.errors import NotFoundError, UsageError
-from weft.tracking.reader import Reader
-from weft.tracking.readmodels import SpanRecord, TraceRecord
+from weft.tracking.store.access import open_store
+from weft.tracking.store.reader import Reader
+from weft.tracking.store.readmodels import SpanRecord, TraceRecord
 
 app = typer.Typer(help="Traces: root calls with the tree below them.", no_args_is_help=True, add_completion=False)
 

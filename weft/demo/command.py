@@ -70,7 +70,7 @@ def _work(console: Console, *, live: bool) -> EvaluationResult:
     from weft.demo.connection import connect
     from weft.demo.suite import evaluation_of
     from weft.demo.tuning import tune
-    from weft.tracking.access import open_store
+    from weft.tracking.store.access import open_store
 
     instrument()
     with connect(live=live) as connection:
@@ -92,7 +92,7 @@ def _work(console: Console, *, live: bool) -> EvaluationResult:
 def _ask(console: Console, agent: AskPython, question: str) -> None:
     """One question, its answer, and its trace as it was recorded."""
     from weft.commands.traces import tree
-    from weft.tracking.access import open_store
+    from weft.tracking.store.access import open_store
 
     active = runtime.active()
     begun_ns = active.ids.wall_ns()

@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
 
-from weft.tracking import frames, runtime
-from weft.tracking.encoding import decode
+from weft.tracking import runtime
 from weft.tracking.ids import Ids
-from weft.tracking.previews import preview
-from weft.tracking.readmodels import SpanRecord
-from weft.tracking.records import Record, SpanClosed, SpanOpened, SpanUpdated
+from weft.tracking.journal import frames
+from weft.tracking.journal.records import Record, SpanClosed, SpanOpened, SpanUpdated
+from weft.tracking.payloads.encoding import decode
+from weft.tracking.payloads.previews import preview
 from weft.tracking.settings import Settings
+from weft.tracking.store.readmodels import SpanRecord
 
 START_NS = 1_767_225_600_000_000_000
 """2026-01-01T00:00:00Z: where `FixedIds`' clock begins."""

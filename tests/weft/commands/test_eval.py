@@ -16,8 +16,8 @@ import pytest
 from weft.evals.evaluation import Evaluation
 from weft.tracer.instrument import uninstrument
 from weft.tracking import runtime
-from weft.tracking.access import open_store
 from weft.tracking.settings import Settings
+from weft.tracking.store.access import open_store
 
 pytest.importorskip("pyarrow")
 Weft = Callable[..., Any]

@@ -1,0 +1,105 @@
+"""Segments that earlier releases wrote are read, byte for byte, by this one. A golden file is never made anew.
+
+A release that adds records adds a file: `python tests/tracking/journal/test_golden.py VERSION` writes it, once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+import pytest
+
+from weft.tracking.journal import frames
+from weft.tracking.journal.frames import Stop
+from weft.tracking.journal.records import (
+    SCHEMA,
+    ArtifactLogged,
+    ArtifactUsed,
+    MetricsLogged,
+    Record,
+    Removed,
+    RunFinished,
+    RunStarted,
+    RunUpdated,
+    ScoreLogged,
+    SegmentClosed,
+    SegmentOpened,
+    SpanClosed,
+    SpanOpened,
+    SpanPriced,
+    SpanUpdated,
+)
+
+GOLDEN = Path(__file__).with_name("golden")
+TRACE, SPAN, CHILD, RUN = bytes(range(16)), bytes(range(8)), bytes(range(8, 16)), bytes(range(16, 32))
+T = 1_700_000_000_000_000_000
+
+RECORDS: list[Record] = [
+    SegmentOpened(SCHEMA, b"writer__", "host", 4242, T, "0.1.0", "3.11.7"),
+    RunStarted(SCHEMA, RUN, "k3x9a1b2", "golden", "brisk-heron-7", T, b'{"lr":0.001}', ["a", "b"], "group", "train"),
+    SpanOpened(SCHEMA, TRACE, SPAN, None, "answer", "agent", T, "golden", RUN, b'{"question":"why?"}', b'{"k":1}', "t-1"),  # noqa: E501
+    SpanOpened(SCHEMA, TRACE, CHILD, SPAN, "chat gpt-4o-mini", "llm", T + 5, "golden", RUN, b'{"model":"gpt-4o-mini"}'),
+    SpanUpdated(SCHEMA, TRACE, SPAN, T + 6, "renamed", b'{"k":2}', b'[{"name":"retry","at_ns":6,"attributes":{}}]'),
+    SpanClosed(
+        SCHEMA, TRACE, CHILD, T + 9, 4, "ok", b'{"choices":[]}', None, "gpt-4o-mini-2024-07-18", "openai",
+        {"input_tokens": 12, "output_tokens": 3},
+    ),
+    SpanClosed(SCHEMA, TRACE, SPAN, T + 10, 10, "error", None, b'{"type":"ValueError","message":"no","stacktrace":""}'),
+    SpanPriced(SCHEMA, TRACE, CHILD, T + 11, 3_600_000, "genai-prices 0.2.3"),
+    ScoreLogged(SCHEMA, b"s" * 16, "trace", T + 12, "phrase", "golden", 0.5, "half", "because", TRACE, None, RUN, "row-1"),  # noqa: E501
+    MetricsLogged(SCHEMA, RUN, 0, T + 13, {"loss": 0.5, "nan": float("inf")}, b'{"note":"text"}', True),
+    RunUpdated(SCHEMA, RUN, T + 14, b'{"lr":0.002}', b'{"best":1}', "renamed", ["c"], "notes", "other"),
+    ArtifactLogged(
+        SCHEMA, "golden", "questions", "dataset", "d" * 64, b'{"rows.jsonl":{"digest":"e","size_bytes":7}}', 7, T + 15,
+        ["best"], "forty questions", b'{"rows":40}', RUN,
+    ),
+    ArtifactUsed(SCHEMA, "golden", "questions", "d" * 64, RUN, T + 16),
+    Removed(SCHEMA, "trace", TRACE, "golden", T + 17),
+    RunFinished(SCHEMA, RUN, T + 18, "failed", 1, b'{"type":"ValueError","message":"no","stacktrace":""}'),
+    SegmentClosed(SCHEMA, "exit", 2),
+]  # fmt: skip
+
+
+def _expected(path: Path) -> list[list[object]]:
+    decoded: list[list[object]] = msgspec.json.decode(path.with_suffix(".json").read_bytes())
+    return decoded
+
+
+def _plain(records: list[Record]) -> list[list[object]]:
+    plain: list[list[object]] = msgspec.json.decode(msgspec.json.encode(records))
+    return plain
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.wj")), ids=lambda path: path.stem)
+def test_a_golden_segment_is_read_as_it_was_written(path: Path) -> None:
+    data = path.read_bytes()
+    assert data.startswith(frames.HEADER)
+
+    scan = frames.scan(data[len(frames.HEADER) :], len(frames.HEADER))
+
+    assert scan.stop is Stop.END
+    for found, wanted in zip(_plain([frame.record for frame in scan.frames]), _expected(path), strict=True):
+        # A later release may have appended fields: the old ones stand first, unchanged.
+        assert found[: len(wanted)] == wanted
+
+
+def test_this_version_writes_what_its_golden_segment_holds() -> None:
+    """The format is frozen: the same records make the same bytes."""
+    written = frames.HEADER + b"".join(map(frames.encode, RECORDS))
+
+    assert written == (GOLDEN / "0.1.0.wj").read_bytes()
+
+
+def test_every_record_type_is_in_the_golden_segment() -> None:
+    assert {type(record) for record in RECORDS} == set(get_args(Record))
+
+
+if __name__ == "__main__":
+    target = GOLDEN / f"{sys.argv[1]}.wj"
+    if target.exists():
+        sys.exit(f"{target} exists; golden segments are never written again")
+    target.write_bytes(frames.HEADER + b"".join(map(frames.encode, RECORDS)))
+    target.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(RECORDS)))

@@ -1,0 +1,1 @@
+"""The write path and its one reader: records, frames, segments, the ingester. Knows no SQL."""

@@ -1,0 +1,176 @@
+"""Framing, pure: records to bytes and bytes to records. The format is `docs/format.md`; nothing here touches a file."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from enum import Enum
+from typing import NamedTuple, get_args
+
+import msgspec
+
+from weft.tracking.journal.records import SCHEMA, Record
+
+MAGIC = b"weft\x00wj\n"
+VERSION = 1
+HEADER = MAGIC + struct.pack("<II", VERSION, 0)
+"""16 bytes: magic, format version, reserved zeros."""
+MAX_BODY = 256 << 20
+"""A length above this is no length but damage."""
+
+_prefix = struct.Struct("<II")
+PREFIX_SIZE = _prefix.size
+
+
+def _plain(value: object) -> str | int:
+    """A StrEnum or another subclass where a record has text or a number."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    raise NotImplementedError(f"a record cannot hold a {type(value).__name__}")
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
+_decode = msgspec.msgpack.Decoder(Record).decode
+_head = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_KNOWN = frozenset(kind.__struct_config__.tag for kind in get_args(Record))
+
+
+def encode(record: Record) -> bytes:
+    """One frame: length, crc32 of the body started from the length, msgpack body."""
+    body = _encode(record)
+    size = len(body)
+    return _prefix.pack(size, zlib.crc32(body, size)) + body
+
+
+class Stop(Enum):
+    """Why a scan ended."""
+
+    END = "end"
+    """All bytes were whole frames."""
+    TORN = "torn"
+    """The last frame is incomplete or damaged: a live writer is in the middle of it, or a dead one never ended it."""
+    CORRUPT = "corrupt"
+    """A damaged frame with more behind it."""
+    NEWER = "newer"
+    """A record type or schema that this version does not know."""
+
+
+class Frame(NamedTuple):
+    """A record and where it lies."""
+
+    offset: int
+    """Of the frame's first byte: with the segment's name, the record's identity."""
+    end: int
+    """Of the byte after it: the position once applied."""
+    record: Record
+
+
+class Scan(NamedTuple):
+    """What a run of bytes holds."""
+
+    frames: list[Frame]
+    end: int
+    """Offset after the last whole frame."""
+    stop: Stop
+    detail: str = ""
+
+
+def scan(data: bytes | memoryview, base: int, *, limit: int | None = None) -> Scan:
+    """Decode whole frames from `data`, whose first byte lies at offset `base` of the segment.
+
+    Args:
+        limit: most frames to return; the scan then ends with `Stop.END` at the frame boundary.
+    """
+    frames: list[Frame] = []
+    view = memoryview(data)
+    total = len(view)
+    at = 0
+    while total - at >= PREFIX_SIZE:
+        if limit is not None and len(frames) >= limit:
+            return Scan(frames, base + at, Stop.END)
+        size, crc = _prefix.unpack_from(view, at)
+        start = at + PREFIX_SIZE
+        end = start + size
+        if size == 0 or size > MAX_BODY:
+            # Zeros after a power cut (a file longer than what was written back) are a torn tail as well.
+            zeros = not any(view[at:])
+            return Scan(frames, base + at, Stop.TORN if zeros else Stop.CORRUPT, f"frame of {size} bytes")
+        if end > total:
+            return Scan(frames, base + at, Stop.TORN, f"{total - at} of {size + PREFIX_SIZE} bytes")
+        body = view[start:end]
+        if zlib.crc32(body, size) != crc:
+            return Scan(frames, base + at, Stop.TORN if end == total else Stop.CORRUPT, "checksum differs")
+        try:
+            record = _decode(body)
+        except msgspec.ValidationError as error:
+            return Scan(frames, base + at, _why(body), str(error))
+        except msgspec.DecodeError as error:
+            return Scan(frames, base + at, Stop.CORRUPT, str(error))
+        if record.schema > SCHEMA:
+            return Scan(frames, base + at, Stop.NEWER, f"schema {record.schema} of {type(record).__name__}")
+        frames.append(Frame(base + at, base + end, record))
+        at = end
+    tail = total - at
+    return Scan(frames, base + at, Stop.TORN if tail else Stop.END, f"{tail} bytes of a frame" if tail else "")
+
+
+def _why(body: memoryview) -> Stop:
+    """A body with a sound checksum that does not fit our types was written by a newer version, or is not ours.
+
+    One of a type and schema that we do know has a field of a wrong type: what lies behind it is sound, so it must not
+    hold that up as a newer version's would.
+    """
+    try:
+        head = _head.decode(body)
+        kind = msgspec.msgpack.decode(head[0], type=int)
+        schema = msgspec.msgpack.decode(head[1], type=int)
+    except (msgspec.DecodeError, IndexError):
+        return Stop.CORRUPT
+    return Stop.CORRUPT if kind in _KNOWN and schema <= SCHEMA else Stop.NEWER
+
+
+_candidate = re.compile(rb"(?:[\x93-\x9f]|\xdc\x00[\x10-\xff])[\x01-\x7f]")
+"""How a body begins: a msgpack array of at least three items whose first is a small type id."""
+
+
+def salvage(data: bytes | memoryview, base: int) -> Scan:
+    """Whatever whole frames lie in `data`, damage between them skipped. Only for segments whose writer is dead.
+
+    A frame is believed where its length fits, its checksum agrees and its body is a record; so a damaged length hides
+    no frame behind it.
+    """
+    view = memoryview(data)
+    frames: list[Frame] = []
+    at, lost = 0, 0
+    while at < len(view):
+        run = scan(view[at:], base + at)
+        frames += run.frames
+        at = run.end - base
+        if run.stop is Stop.NEWER:
+            return Scan(frames, run.end, run.stop, run.detail)
+        if run.stop is Stop.END:
+            break
+        found = _next_frame(view, at + 1)
+        if found is None:
+            break
+        lost += found - at
+        at = found
+    tail = len(view) - at
+    if lost:
+        return Scan(frames, base + len(view), Stop.CORRUPT, f"{lost + tail} damaged bytes")
+    return Scan(frames, base + at, Stop.TORN, f"{tail} bytes cut off") if tail else Scan(frames, base + at, Stop.END)
+
+
+def _next_frame(view: memoryview, start: int) -> int | None:
+    for match in _candidate.finditer(view, start + PREFIX_SIZE):
+        at = match.start() - PREFIX_SIZE
+        size, crc = _prefix.unpack_from(view, at)
+        if (
+            0 < size <= len(view) - match.start()
+            and zlib.crc32(view[match.start() : match.start() + size], size) == crc
+        ):
+            return at
+    return None

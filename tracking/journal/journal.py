@@ -1,0 +1,283 @@
+"""The one write path: a record is in a file when `append` returns. Never raises, never blocks on a network or a reader.
+
+Every process appends to segments of its own, so no process waits for another. Within a process one lock orders the
+threads. An append that a signal handler or the garbage collector re-enters goes, at once and whole, to a second segment
+that belongs to that depth: so each segment is only ever in the middle of one frame, and a nested call is as durable at
+its return as any other.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import platform
+import secrets
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+from weft.tracking.faults import Faults
+from weft.tracking.home import Home
+from weft.tracking.ids import Ids
+from weft.tracking.journal import frames
+from weft.tracking.journal.locks import try_lock
+from weft.tracking.journal.records import SCHEMA, Record, SegmentClosed, SegmentOpened
+
+ROTATE_BYTES = 64 << 20
+SYNC_SECONDS = 1.0
+"""A power cut loses at most this much while the process lives."""
+WRITE = "write the journal"
+"""The cause under which lost records are counted."""
+
+_journals: weakref.WeakSet[Journal] = weakref.WeakSet()
+
+
+class Segment:
+    """One append-only file, locked by its writer for life. Held by `Journal` alone."""
+
+    __slots__ = ("dirty", "fd", "locked", "path", "size")
+
+    def __init__(self, folder: Path, opened: SegmentOpened) -> None:
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(opened.started_ns // 1_000_000_000))
+        name = f"{stamp}.{opened.started_ns % 1_000_000_000:09d}-{secrets.token_hex(6)}"
+        draft = folder / f"{name}.new"
+        self.path = folder / f"{name}.wj"
+        self.fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        try:
+            # Locked and headed before it gets its name: a reader never sees a segment that looks dead at birth.
+            self.locked = try_lock(self.fd)
+            head = frames.HEADER + frames.encode(opened)
+            if os.write(self.fd, head) != len(head):
+                raise OSError(28, "no space left for a new segment", str(draft))
+            draft.rename(self.path)
+        except BaseException:
+            os.close(self.fd)
+            draft.unlink(missing_ok=True)
+            raise
+        self.size = len(head)
+        self.dirty = True
+
+    def write(self, frame: bytes) -> None:
+        """Append one frame whole, or leave the file as it was.
+
+        Raises:
+            OSError: it could not be written; nothing of it remains.
+        """
+        written = os.write(self.fd, frame)
+        if written != len(frame):
+            # Nobody else writes this file now, so the torn part is exactly its last bytes.
+            os.ftruncate(self.fd, os.fstat(self.fd).st_size - written)
+            raise OSError(28, f"only {written} of {len(frame)} bytes fitted", str(self.path))
+        self.size += written
+        self.dirty = True
+
+    def close(self) -> None:
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class Journal:
+    """Appends records to this process's segments under one home."""
+
+    def __init__(self, home: Home, faults: Faults, ids: Ids | None = None, *, rotate_bytes: int = ROTATE_BYTES) -> None:
+        self.home = home
+        self.faults = faults
+        self.appended = 0
+        """Records written by this process."""
+        self.dropped = 0
+        """Records that could not be written; each also counts in `faults`."""
+        self._ids = ids or Ids()
+        self._rotate_bytes = rotate_bytes
+        self._lock = threading.RLock()  # orders this process's threads; guards everything below
+        self._depth = 0
+        self._segments: list[Segment | None] = []
+        self._writer = os.urandom(8)
+        self._filled: list[Segment] = []
+        """Ended segments, still to be synced and let go of: by our own thread, since a disk may take its time."""
+        self._host = socket.gethostname()
+        self._version = _version()
+        self._syncer: threading.Thread | None = None
+        self._stop: threading.Event | None = None
+        self._rotated = False
+        self.on_rotate: Callable[[], object] | None = None
+        """Called by the journal's own thread after a segment was filled."""
+        _journals.add(self)
+
+    @property
+    def writer(self) -> bytes:
+        """This process's writer id, as in `SegmentOpened`."""
+        return self._writer
+
+    @property
+    def segments(self) -> list[Path]:
+        """The files this process is appending to."""
+        return [segment.path for segment in self._segments if segment is not None]
+
+    def append(self, record: Record) -> bool:
+        """Write one record. When this returns True it is in the file, whatever happens to the process next.
+
+        Returns False, with the loss counted and logged once, when it could not be written.
+        """
+        try:
+            frame = frames.encode(record)
+            with self._lock:
+                depth = self._depth
+                self._depth = depth + 1
+                try:
+                    segment = self._segments[depth] if depth < len(self._segments) else None
+                    if segment is None or segment.size >= self._rotate_bytes:
+                        segment = self._open(depth, segment)
+                    segment.write(frame)
+                    self.appended += 1
+                finally:
+                    self._depth = depth
+        except Exception as error:
+            self._lost(error)
+            return False
+        return True
+
+    def sync(self) -> None:
+        """Ask the disk to keep what was appended (fdatasync): after this, a power cut loses none of it."""
+        with self._lock:
+            filled, self._filled = self._filled, []
+            duplicates = []
+            for segment in self._segments:
+                if segment is None:
+                    continue
+                if not segment.locked:
+                    os.utime(segment.fd)  # the heartbeat, where the file system has no locks
+                if segment.dirty:
+                    segment.dirty = False
+                    duplicates.append(os.dup(segment.fd))
+        # Outside the lock: a slow disk must not hold up an append.
+        for fd in duplicates:
+            self._to_disk(fd)
+            os.close(fd)
+        for segment in filled:
+            self._to_disk(segment.fd)
+            segment.close()
+
+    def close(self) -> None:
+        """Write the final frames, sync and let go of the segments. A later append starts new ones."""
+        with self._lock:
+            self._syncer, stop = None, self._stop
+            for index, segment in enumerate(self._segments):
+                if segment is not None:
+                    self._last_word(segment, "exit")
+                    self._filled.append(segment)
+                    self._segments[index] = None
+            self._writer = os.urandom(8)
+        if stop is not None:
+            stop.set()
+        self.sync()
+
+    def _open(self, depth: int, former: Segment | None) -> Segment:
+        """A fresh segment for this depth; the former one is ended only once its successor holds the lock.
+
+        Everything here may be re-entered at any instruction: no lock but the re-entrant one, nothing that waits.
+        """
+        opened = SegmentOpened(
+            schema=SCHEMA,
+            writer=self._writer,
+            host=self._host,
+            pid=os.getpid(),
+            started_ns=self._ids.wall_ns(),
+            weft_version=self._version,
+            python_version=platform.python_version(),
+        )
+        try:
+            segment = Segment(self.home.journal, opened)
+        except OSError:
+            self.home.ensure()  # the first segment ever; or it says what is wrong with the home
+            segment = Segment(self.home.journal, opened)
+        while len(self._segments) <= depth:
+            self._segments.append(None)
+        self._segments[depth] = segment
+        if former is not None:
+            self._last_word(former, "rotate")
+            self._filled.append(former)
+            self._rotated = True
+        if self._syncer is None:
+            self._stop = threading.Event()
+            self._syncer = threading.Thread(
+                target=_sync_loop, args=(weakref.ref(self), self._stop), name="weft-journal-sync", daemon=True
+            )
+            try:
+                self._syncer.start()
+            except RuntimeError:
+                self._syncer = None  # the interpreter is on its way out and starts no threads; closing syncs
+        return segment
+
+    def _last_word(self, segment: Segment, reason: str) -> None:
+        try:
+            segment.write(frames.encode(SegmentClosed(SCHEMA, reason, self.dropped)))
+        except OSError as error:
+            self.faults.note("end a journal segment", error)
+
+    def _to_disk(self, fd: int) -> None:
+        try:
+            (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)
+        except OSError as error:
+            self.faults.note("sync the journal to disk", error)
+
+    def _tell_rotation(self) -> None:
+        if not self._rotated or self.on_rotate is None:
+            return
+        self._rotated = False
+        try:
+            self.on_rotate()
+        except Exception as error:
+            self.faults.note("start an ingester for a long journal", error)
+
+    def _lost(self, error: Exception) -> None:
+        self.dropped += 1
+        hint = f"Records are being dropped; look at {self.home.path} (space, permissions) and run `weft doctor`."
+        self.faults.note(WRITE, error, hint=hint)
+
+    def _after_fork(self) -> None:
+        """In the child: let go of the parent's files (its lock stays with it) and write as somebody new."""
+        self._lock = threading.RLock()
+        for segment in [*self._segments, *self._filled]:
+            if segment is not None:
+                segment.close()
+        self._segments = []
+        self._filled = []
+        self._depth = 0
+        self._writer = os.urandom(8)
+        self._syncer = self._stop = None
+        self.appended = self.dropped = 0
+
+
+def _sync_loop(journal: weakref.ref[Journal], stop: threading.Event) -> None:
+    while not stop.wait(SYNC_SECONDS):
+        target = journal()
+        if target is None:
+            return
+        target.sync()
+        target._tell_rotation()
+        del target
+
+
+def _version() -> str:
+    from weft import __version__  # the front door imports this package lazily; so must we
+
+    return __version__
+
+
+def _close_all() -> None:
+    for journal in list(_journals):
+        journal.close()
+
+
+def _fork_all() -> None:
+    for journal in list(_journals):
+        journal._after_fork()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_fork_all)

@@ -1,0 +1,1 @@
+"""Values to JSON bytes and back: the tagged form, previews, redaction."""

@@ -1,0 +1,317 @@
+"""Python values to JSON bytes and back, in the tagged form of `docs/format.md`, so that nothing JSON lacks is lost.
+
+Everything that records calls `encode`; everything that reads calls `decode`. `encode` never raises and never imports
+another library. orjson does the work; only a value that JSON would lose takes the exact walk.
+"""
+
+from __future__ import annotations
+
+import math
+from base64 import b64decode
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+import orjson
+
+from weft.tracking.payloads.objects import (
+    BLOB_BYTES,
+    TAG,
+    StoreBlob,
+    Tag,
+    Tagged,
+    blob_tag,
+    described,
+    handler_of,
+    is_media,
+    tag,
+)
+from weft.tracking.payloads.previews import preview
+
+__all__ = ["MAX_FIELD_BYTES", "StoreBlob", "Tagged", "decode", "encode", "encode_object", "preview", "spill"]
+
+MAX_FIELD_BYTES = 1 << 20
+"""`spill` moves what is larger to blobs."""
+MAX_INLINE_BYTES = 64 << 20
+"""A payload larger than this is replaced by a marker where there is no place for blobs (a frame must stay sound)."""
+MAX_DEPTH = 200
+"""JSON levels that the exact walk writes; what is below is marked."""
+MAX_ITEMS = 1_000_000
+"""Values that the exact walk writes; what is beyond is marked with its number."""
+
+OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
+_TAG_KEY = b'"$weft":'
+_dumps = orjson.dumps
+
+
+def encode(value: object, *, store_blob: StoreBlob | None = None) -> bytes:
+    """JSON of any value. Never raises: what cannot be written is described in its place.
+
+    Args:
+        store_blob: where images, arrays and large bytes go; without it they are described or written inline. Texts and
+            structures stay inline whatever their size: call `spill` once they are redacted.
+    """
+    try:
+        data = _dumps(value, None, OPTIONS)
+    except Exception:
+        return _handled(value, store_blob)
+    # orjson writes NaN as null, and a user's dict may look like one of our tags.
+    if (b"null" in data and _lossy(value)) or (b"$" in data and _TAG_KEY in data):
+        return _exact(value, store_blob)
+    return data if len(data) <= MAX_INLINE_BYTES else _bounded(data, store_blob)
+
+
+def encode_object(arguments: Mapping[str, object], *, store_blob: StoreBlob | None = None) -> bytes:
+    """JSON object of named values, as `encode`."""
+    return encode(arguments if type(arguments) is dict else dict(arguments), store_blob=store_blob)
+
+
+def decode(data: bytes | str) -> Any:
+    """The value that was encoded: tags become values again, or `Tagged` where Python has none for them.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    value = orjson.loads(data)
+    key = _TAG_KEY if isinstance(data, bytes) else '"$weft":'
+    return _restore(value) if key in data else value  # type: ignore[operator]
+
+
+def spill(data: bytes, store_blob: StoreBlob) -> bytes:
+    """Encoded JSON of at most 1 MiB with the same content: larger texts, else the whole, go to blobs.
+
+    Call it after redaction, so that no secret reaches a blob.
+    """
+    if len(data) <= MAX_FIELD_BYTES:
+        return data
+    lighter = _dumps(_spilled(orjson.loads(data), store_blob))
+    if len(lighter) <= MAX_FIELD_BYTES:
+        return lighter
+    return _dumps(blob_tag(data, "application/json", store_blob, preview=preview(data)))
+
+
+def _spilled(value: Any, store_blob: StoreBlob) -> Any:
+    if isinstance(value, str):
+        if len(value) < BLOB_BYTES:
+            return value
+        return blob_tag(value.encode(), "text/plain; charset=utf-8", store_blob, preview=value[:300])
+    if isinstance(value, list):
+        return [_spilled(item, store_blob) for item in value]
+    if isinstance(value, dict):
+        return {key: _spilled(item, store_blob) for key, item in value.items()}
+    return value
+
+
+def _handled(value: object, store_blob: StoreBlob | None) -> bytes:
+    """By orjson and the handlers, where that loses nothing; else by the exact walk."""
+    made: list[object] = []
+
+    def default(item: object) -> object:
+        handler = handler_of(type(item))
+        if store_blob is not None and is_media(handler):
+            raise TypeError("media takes the exact walk, which knows where blobs go")
+        plain = handler(item, None)
+        made.append(plain)
+        return plain
+
+    try:
+        data = _dumps(value, default, OPTIONS)
+        tags = sum(type(plain) is Tag for plain in made)
+        if (b"null" not in data or not (_lossy(value) or _lossy(made))) and data.count(_TAG_KEY) == tags:
+            return data if len(data) <= MAX_INLINE_BYTES else _bounded(data, store_blob)
+    except Exception as error:
+        if (cause := error.__cause__) is not None and not isinstance(cause, Exception):
+            raise cause from None  # a KeyboardInterrupt that came while a repr ran is the user's
+    return _exact(value, store_blob)
+
+
+_WHOLE = frozenset({str, int, bool, type(None)})
+
+
+def _lossy(value: object) -> bool:
+    """Whether a non-finite float is in a value that orjson has written by itself."""
+    kind = type(value)
+    if kind in _WHOLE:
+        return False
+    if kind is float:
+        return not math.isfinite(value)  # type: ignore[arg-type]
+    if isinstance(value, dict):
+        return any(type(item) not in _WHOLE and _lossy(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(type(item) not in _WHOLE and _lossy(item) for item in value)
+    return isinstance(value, Enum) and _lossy(value.value)
+
+
+def _exact(value: object, store_blob: StoreBlob | None) -> bytes:
+    try:
+        data = _dumps(_Walk(store_blob).build(value, 0))
+    except Exception as error:
+        data = _dumps(
+            tag("repr", {"type": type(value).__name__, "text": f"<could not be encoded: {type(error).__name__}>"})
+        )
+    return data if len(data) <= MAX_INLINE_BYTES else _bounded(data, store_blob)
+
+
+def _bounded(data: bytes, store_blob: StoreBlob | None) -> bytes:
+    if store_blob is not None:
+        return data  # spill() will move it
+    return _dumps(
+        tag("truncated", {"of": "bytes", "kept": 0, "total": len(data), "preview": preview(data), "value": None})
+    )
+
+
+class _Walk:
+    """One exact encoding: a plain tree that orjson writes without loss."""
+
+    __slots__ = ("items", "open", "store_blob")
+
+    def __init__(self, store_blob: StoreBlob | None) -> None:
+        self.store_blob = store_blob
+        self.open: dict[int, int] = {}
+        """Containers we are inside of, by id, with their depth: meeting one again is a cycle."""
+        self.items = 0
+
+    def build(self, value: object, depth: int) -> object:
+        kind = type(value)
+        if kind is str:
+            return _text(value)  # type: ignore[arg-type]
+        if value is None or kind is bool:
+            return value
+        if kind is int:
+            return _integer(value)  # type: ignore[arg-type]
+        if kind is float:
+            return value if math.isfinite(value) else tag("float", _FLOATS_OUT[str(value)])  # type: ignore[arg-type]
+        if depth >= MAX_DEPTH:
+            return tag("truncated", {"of": "levels", "kept": depth, "type": kind.__qualname__})
+        seen = self.open.get(id(value))
+        if seen is not None:
+            return tag("ref", depth - seen)
+        self.open[id(value)] = depth
+        try:
+            return self._container(value, depth)
+        except Exception as error:
+            return self._failed(value, error)
+        finally:
+            del self.open[id(value)]
+
+    def _container(self, value: object, depth: int) -> object:
+        if type(value) is Tag:
+            return self._tag(value, depth)
+        if isinstance(value, Enum):
+            return self.build(value.value, depth)
+        if isinstance(value, str):
+            return _text(str.__str__(value))
+        if isinstance(value, int):
+            return _integer(int.__int__(value))
+        if isinstance(value, dict):
+            return self._mapping(value, depth)
+        if isinstance(value, list) or type(value) is tuple:
+            return self._list(list(value), depth)
+        plain = handler_of(type(value))(value, self.store_blob)
+        if type(plain) is Tag:
+            return self._tag(plain, depth)
+        return self.build(plain, depth)
+
+    def _tag(self, plain: Tag, depth: int) -> object:
+        """A handler's own tag: kept as it is, its content walked."""
+        content = plain["v"]
+        body: object
+        if type(content) is dict and all(type(key) is str and key != TAG and _sound(key) for key in content):
+            body = {key: self.build(item, depth + 2) for key, item in content.items()}
+        else:
+            body = self.build(content, depth + 1)
+        return tag(str(plain[TAG]), body)
+
+    def _list(self, value: list[object], depth: int) -> object:
+        kept = self._room(len(value))
+        items = [self.build(item, depth + 1) for item in value[:kept]]
+        return items if kept == len(value) else _cut(items, kept, len(value))
+
+    def _mapping(self, value: dict[Any, object], depth: int) -> object:
+        pairs = list(dict.items(value))
+        kept = self._room(len(pairs))
+        result: object
+        if all(isinstance(key, str) and key != TAG and _sound(key) for key, _ in pairs):
+            result = {_plain(key): self.build(item, depth + 1) for key, item in pairs[:kept]}
+            if len(result) != min(kept, len(pairs)):
+                result = None  # two keys of one text: a text and a subclass that compares otherwise
+        else:
+            result = None
+        if result is None:
+            result = tag(
+                "map", [[self.build(key, depth + 3), self.build(item, depth + 3)] for key, item in pairs[:kept]]
+            )
+        return result if kept == len(pairs) else _cut(result, kept, len(pairs))
+
+    def _room(self, wanted: int) -> int:
+        kept = max(0, min(wanted, MAX_ITEMS - self.items))
+        self.items += kept
+        return kept
+
+    def _failed(self, value: object, error: Exception) -> object:
+        try:
+            return described(value)
+        except Exception:
+            return tag("repr", {"type": type(value).__name__, "text": f"<unreadable: {type(error).__name__}>"})
+
+
+def _cut(value: object, kept: int, total: int) -> object:
+    return tag("truncated", {"of": "items", "kept": kept, "total": total, "value": value})
+
+
+def _plain(key: str) -> str:
+    return str.__str__(key)
+
+
+def _sound(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(value: str) -> object:
+    """Lone surrogates are no UTF-8: they are written as Python escapes."""
+    return value if _sound(value) else tag("str", value.encode("unicode_escape").decode("ascii"))
+
+
+def _integer(value: int) -> object:
+    """Hexadecimal beyond 64 bits: Python limits decimal conversions."""
+    return value if -(1 << 63) <= value < 1 << 64 else tag("int", hex(value))
+
+
+_FLOATS_OUT = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+_FLOATS_IN = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def _restore(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_restore(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if TAG not in value or len(value) != 2 or "v" not in value:
+        return {key: _restore(item) for key, item in value.items()}
+    kind, content = value[TAG], value["v"]
+    try:
+        match kind:
+            case "float":
+                return _FLOATS_IN[content]
+            case "int":
+                return int(content, 16)
+            case "bytes":
+                return b64decode(content, validate=True)
+            case "str":
+                return content.encode("ascii").decode("unicode_escape")
+            case "map":
+                return {_key(_restore(key)): _restore(item) for key, item in content}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        pass  # not as we write it: shown as it stands
+    return Tagged(str(kind), _restore(content))
+
+
+def _key(value: Any) -> Any:
+    """A tuple that was a dict's key came back as a list."""
+    return tuple(_key(item) for item in value) if isinstance(value, list) else value

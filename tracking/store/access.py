@@ -1,0 +1,71 @@
+"""Opening the store to read it: the journal is drained first, so that one reads one's own writes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from importlib import import_module
+
+from weft.tracking import runtime
+from weft.tracking.home import Home
+from weft.tracking.journal.ingest import FOREIGN_SECONDS, Drained, Enricher, Ingester
+from weft.tracking.settings import Settings
+from weft.tracking.store.store import Store
+
+log = logging.getLogger("weft.ingest")
+
+
+def open_store(
+    settings: Settings | None = None, *, drain: bool = True, foreign_s: float | None = FOREIGN_SECONDS
+) -> Store:
+    """The store of these settings (default: this process's), ready to read.
+
+    Args:
+        drain: ingest first: this process's own records wholly, others' for at most `foreign_s` seconds.
+
+    Raises:
+        StoreError: it cannot be opened; NewerStoreError where a newer weft wrote it.
+        HomeError: the home cannot be used.
+    """
+    settings = settings or runtime.active().settings
+    Home(settings.home).ensure()
+    store = Store.open(settings.url)
+    if drain:
+        try:
+            drain_into(store, settings, foreign_s=foreign_s)
+        except BaseException:
+            store.close()
+            raise
+    return store
+
+
+def drain_into(
+    store: Store,
+    settings: Settings,
+    *,
+    foreign_s: float | None = None,
+    wait_s: float = 30.0,
+) -> Drained:
+    """One pass of the ingester over this home; what waits afterwards is logged."""
+    own = [path.name for path in runtime.active().journal.segments] if runtime.active().settings == settings else []
+    ingester = Ingester(Home(settings.home), store.sink(), _load(settings.enrichers))
+    done = ingester.drain(own=own, foreign_s=foreign_s, wait_s=wait_s)
+    if done.waiting_bytes:
+        log.info("%d bytes of journal wait to be ingested; run `weft ingest`", done.waiting_bytes)
+    for name in done.newer:
+        log.warning(
+            "journal segment %s was written by a newer weft; it is kept as it is. Upgrade weft to read it", name
+        )
+    for name in done.unreadable:
+        log.warning("journal segment %s could not be read; it is kept as it is. See `weft doctor`", name)
+    for name in done.quarantined:
+        log.warning("journal segment %s is damaged; its sound records were kept. See `weft doctor`", name)
+    return done
+
+
+def _load(names: Sequence[str]) -> list[Enricher]:
+    found: list[Enricher] = []
+    for name in names:
+        module, _, function = name.partition(":")
+        found.append(getattr(import_module(module), function))
+    return found

@@ -1,0 +1,220 @@
+"""What `Reader` answers with: frozen, plain, no behaviour that reads. Ids are lower-case hex, times UTC nanoseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list."""
+
+    rows: Sequence[T]
+    total: int
+    """How many match in all."""
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRecord:
+    """One root call with the roll-ups of its tree."""
+
+    trace_id: str
+    project: str
+    name: str
+    kind: str
+    status: str
+    """ok, error, running, interrupted, cancelled: the root's."""
+    start_ns: int
+    end_ns: int | None
+    duration_ns: int | None
+    span_count: int
+    error_count: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: Decimal | None
+    """USD; None: nothing in it could be priced."""
+    run_id: str | None
+    """The run's id (unique in its project), as `RunRecord.id`."""
+    thread_id: str | None
+    user_id: str | None
+    input_preview: str
+    """The first few hundred characters, as text."""
+    output_preview: str
+    """The output's, or `Type: message` of the error."""
+    root_span_id: str | None
+    """None while only children have arrived."""
+    tags: Sequence[str] = ()
+    scores: Mapping[str, float | None] = field(default_factory=dict)
+    """Mean value by score name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRecord:
+    """One call. `inputs`, `output`, `attributes`, `events` are None unless payloads were asked for."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str | None
+    project: str
+    name: str
+    kind: str
+    status: str
+    start_ns: int
+    end_ns: int | None
+    duration_ns: int | None
+    model: str | None
+    provider: str | None
+    usage: Mapping[str, int] | None
+    """Tokens by OpenTelemetry's inclusive names; None: not known."""
+    cost: Decimal | None
+    price_source: str | None
+    run_id: str | None
+    thread_id: str | None
+    turn_id: str | None
+    user_id: str | None
+    version: str | None
+    input_preview: str
+    output_preview: str
+    inputs: Any = None
+    """Decoded from the tagged JSON (`weft.tracking.payloads.encoding.decode`)."""
+    output: Any = None
+    error: Mapping[str, Any] | None = None
+    """{type, message, stacktrace}."""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    events: Sequence[Mapping[str, Any]] = ()
+    links: Sequence[Mapping[str, Any]] = ()
+    tags: Sequence[str] = ()
+    scores: Sequence[ScoreRecord] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRecord:
+    """A judgement of a span, a trace, a run or a row."""
+
+    uid: str
+    target: str
+    name: str
+    value: float | None
+    label: str | None
+    reason: str | None
+    error: str | None
+    at_ns: int
+    trace_id: str | None
+    span_id: str | None
+    run_id: str | None
+    row_id: str | None
+    source: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceBucket:
+    """Traces that started in one slice of time."""
+
+    start_ns: int
+    end_ns: int
+    count: int
+    error_count: int
+    cost: Decimal | None
+    tokens: int
+    p50_ns: int | None
+    p95_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceStats:
+    """Totals over a filter, and the same by time."""
+
+    count: int
+    error_count: int
+    cost: Decimal | None
+    tokens: int
+    p50_ns: int | None
+    p95_ns: int | None
+    buckets: Sequence[TraceBucket] = ()
+    names: Sequence[str] = ()
+    """The root names that occur in the project, for a filter's choices."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run: training, evaluation or anything else."""
+
+    uid: str
+    id: str
+    project: str
+    name: str
+    state: str
+    """running, finished, failed, killed, crashed."""
+    job_type: str | None
+    group: str | None
+    tags: Sequence[str]
+    notes: str | None
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    """Last value of every metric, under what was set by hand."""
+    metadata: Mapping[str, Any]
+    started_ns: int
+    ended_ns: int | None
+    error: Mapping[str, Any] | None
+    parent_id: str | None
+    step: int | None
+    """Highest step logged."""
+    trace_count: int
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One metric's history, in step order, perhaps downsampled to min/max/last by bucket."""
+
+    key: str
+    steps: Sequence[int]
+    values: Sequence[float]
+    times_ns: Sequence[int]
+    total: int
+    """Points stored; more than len(steps) when downsampled."""
+    late: int = 0
+    """How many came with a step below their writer's highest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRecord:
+    """One version of an artifact."""
+
+    project: str
+    name: str
+    type: str
+    version: int
+    """0, 1, 2, ...; shown as v0."""
+    digest: str
+    aliases: Sequence[str]
+    size_bytes: int
+    created_ns: int
+    description: str | None
+    metadata: Mapping[str, Any]
+    manifest: Mapping[str, Mapping[str, Any]]
+    """{path: {digest, size_bytes}}; open a file through `Blobs`."""
+    producer_run: str | None
+    """Run id."""
+    consumer_runs: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """For `weft doctor` and for caches: `version` changes with every commit of the ingester."""
+
+    version: int
+    schema_revision: str
+    traces: int
+    spans: int
+    runs: int
+    size_bytes: int | None
+    segments: int
+    """Segments whose position the store keeps."""
+    projects: Sequence[str] = ()

@@ -1,0 +1,215 @@
+"""Applies span records: merges a batch in memory, meets what is stored, writes span rows and each trace's roll-up.
+
+Called by `Sink.apply` within its transaction. A trace that is new costs no look-up but one; only spans of traces that
+exist are read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from weft.tracking.journal.records import SpanClosed, SpanOpened, SpanPriced, SpanUpdated
+from weft.tracking.store import schema
+from weft.tracking.store.spanfacts import MAX_INT, UNOPENED, Facts, Price, SpanFact
+from weft.tracking.store.spanpayload import Update
+from weft.tracking.store.tracestate import TRACE, TraceState
+from weft.tracking.store.transaction import Row, Transaction
+
+_SPAN = [column.name for column in schema.span.columns]
+_PAYLOAD = [column.name for column in schema.span_payload.columns if column.name != "id"]
+_STORED = (
+    f"SELECT {', '.join(f's.{name}' for name in _SPAN)}, {', '.join(f'p.{name}' for name in _PAYLOAD)} "
+    "FROM {} LEFT JOIN span_payload p ON p.id = s.id"
+)
+_RANK = f"CASE WHEN project_key IS NULL THEN {UNOPENED} WHEN parent_id IS NULL THEN 0 ELSE 1 END"
+
+
+SpanFrame = tuple[int, int, SpanFact]
+"""A `Frame` of a span's record."""
+
+
+class SpanSink:
+    """One batch of span records, applied."""
+
+    def __init__(self, transaction: Transaction, segment: str, writer: bytes) -> None:
+        self._tx = transaction
+        self._segment = segment
+        self._writer = writer
+        self._null = transaction.null
+        self._new_spans: list[Row] = []
+        self._old_spans: list[Row] = []
+        self._new_payloads: list[Row] = []
+        self._old_payloads: list[Row] = []
+
+    def apply(self, frames: Sequence[SpanFrame]) -> None:
+        """Apply the batch: span records only, from one segment."""
+        traces = self._gather(frames)
+        for trace_id in self._tx.removed_traces(traces):
+            del traces[trace_id]
+        if not traces:
+            return
+        states = self._states(traces)
+        stored = self._stored(traces, states)
+        fresh = sum(len(spans) for spans in traces.values()) - len(stored)
+        keys = iter(self._tx.keys(schema.span, fresh))
+        for trace_id, spans in traces.items():
+            state = states[trace_id]
+            for span_id, facts in spans.items():
+                found = stored.get((state.id, span_id)) if not state.fresh else None
+                if found is None:
+                    self._new(state, next(keys), span_id, facts)
+                else:
+                    self._changed(state, found, span_id, facts)
+        self._write(states)
+
+    def _new(self, state: TraceState, key: int, span_id: bytes, facts: Facts) -> None:
+        null = self._null
+        opened = facts.opened
+        if opened is None:
+            row = facts.row(key, state.id, span_id, None, None, False, null)
+        else:
+            run_key = None if opened.run_uid is None else self._tx.run_key(opened.run_uid)
+            project_key = self._tx.project(opened.project)
+            row = facts.row(key, state.id, span_id, project_key, run_key, self._tx.ended(facts.writer), null)
+        state.count(row, null)
+        # Once a root is found, none of its children needs to be looked at.
+        if state.root_order is None or state.root_order[0] or opened is None or opened.parent_id is None:
+            state.consider(facts, row, null)
+        self._new_spans.append(row)
+        payload = facts.payload(key, null)
+        if payload is not None:
+            self._new_payloads.append(payload)
+
+    def _changed(self, state: TraceState, stored: Any, span_id: bytes, more: Facts) -> None:
+        before = tuple(stored[: len(_SPAN)])
+        facts = self._load(state.trace_id, stored)
+        facts.merge(more)
+        opened = facts.opened
+        project_key = None if opened is None else self._tx.project(opened.project)
+        run_key = None if opened is None or opened.run_uid is None else self._tx.run_key(opened.run_uid)
+        row = facts.row(before[0], state.id, span_id, project_key, run_key, self._tx.ended(facts.writer))
+        state.count_again(row, before)
+        state.consider(facts, row, None)
+        if row != before:
+            self._old_spans.append(row)
+        payload = facts.payload(row[0]) or (row[0], *(None,) * len(_PAYLOAD))
+        if payload[1:] != tuple(stored[len(_SPAN) :]):
+            self._old_payloads.append(payload)
+
+    def _gather(self, frames: Sequence[SpanFrame]) -> dict[bytes, dict[bytes, Facts]]:
+        """What the batch says, by trace and span."""
+        traces: dict[bytes, dict[bytes, Facts]] = {}
+        segment, writer = self._segment, self._writer
+        for offset, _, record in frames:
+            trace_id, span_id = record.trace_id, record.span_id
+            spans = traces.get(trace_id)
+            if spans is None:
+                spans = traces[trace_id] = {}
+            facts = spans.get(span_id)
+            if facts is None:
+                facts = spans[span_id] = Facts()
+            if type(record) is SpanOpened:
+                if facts.opened is None:
+                    facts.opened, facts.writer = record, writer
+                else:
+                    facts.open(record, writer)
+            elif type(record) is SpanClosed:
+                if facts.closed is None:
+                    facts.closed = record
+                else:
+                    facts.close(record)
+            elif type(record) is SpanUpdated:
+                facts.update(Update.of(record, segment, offset))
+            elif type(record) is SpanPriced:
+                facts.price_at(Price.of(record))
+        return traces
+
+    def _states(self, traces: Iterable[bytes]) -> dict[bytes, TraceState]:
+        states: dict[bytes, TraceState] = {}
+        columns = ", ".join(TRACE)
+        for row in self._tx.rows_in(f"SELECT {columns} FROM trace WHERE trace_id IN ({{marks}})", traces):
+            trace_id = bytes(row.trace_id)  # type: ignore[attr-defined]
+            states[trace_id] = TraceState(0, trace_id, row)
+        fresh = [trace_id for trace_id in traces if trace_id not in states]
+        for key, trace_id in zip(self._tx.keys(schema.trace, len(fresh)), fresh, strict=True):
+            states[trace_id] = TraceState(key, trace_id)
+        return states
+
+    def _stored(
+        self, traces: dict[bytes, dict[bytes, Facts]], states: dict[bytes, TraceState]
+    ) -> dict[tuple[int, bytes], Any]:
+        """Stored spans that the batch speaks of, by trace key and span id."""
+        pairs = (
+            (states[trace_id].id, span_id)
+            for trace_id, spans in traces.items()
+            if not states[trace_id].fresh
+            for span_id in spans
+        )
+        statement = _STORED.format("wanted JOIN span s ON s.trace_key = first AND s.span_id = second")
+        return {(row[1], bytes(row[2])): row for row in self._tx.rows_of_pairs(statement, pairs)}
+
+    def _load(self, trace_id: bytes, stored: Any) -> Facts:
+        project = None if stored.project_key is None else self._tx.project_name(stored.project_key)
+        run_uid = None if stored.run_key is None else self._tx.run_uid(stored.run_key)
+        return Facts.load(trace_id, stored, stored, project, run_uid)
+
+    def _write(self, states: dict[bytes, TraceState]) -> None:
+        tx = self._tx
+        tx.spans += len(self._new_spans)
+        tx.traces += sum(state.fresh for state in states.values())
+        tx.insert(schema.span, self._new_spans)
+        tx.insert(schema.span_payload, self._new_payloads)
+        tx.upsert(schema.span, self._old_spans)
+        tx.upsert(schema.span_payload, self._old_payloads)
+        for state in states.values():
+            if state.reroot and not state.fresh:
+                self._find_root(state)
+            if state.recount:
+                self._recount(state)
+        tx.insert(schema.trace, [state.row() for state in states.values() if state.fresh])
+        tx.upsert(schema.trace, [state.row() for state in states.values() if not state.fresh])
+
+    def _find_root(self, state: TraceState) -> None:
+        """Ask which span stands for the trace: the one that did was moved behind another."""
+        row = self._tx.rows(
+            f"{_STORED.format('span s')} WHERE s.trace_key = ? ORDER BY {_RANK}, start_ns, span_id LIMIT 1",
+            (state.id,),
+        )[0]
+        state.root_key = row[0]
+        state.show(self._load(state.trace_id, row), tuple(row[: len(_SPAN)]))
+
+    def _recount(self, state: TraceState) -> None:
+        # Money in two parts: a sum of 64-bit numbers may fit none.
+        found = self._tx.rows(
+            "SELECT count(*), sum(CASE WHEN status = 'error' THEN 1 ELSE 0 END), sum(input_tokens), "
+            "sum(output_tokens), sum(cost_pico_usd / 1000000), "
+            "sum(cost_pico_usd - cost_pico_usd / 1000000 * 1000000) FROM span WHERE trace_key = ?",
+            (state.id,),
+        )[0]
+        count, errors, inputs, outputs, high, low = (None if value is None else int(value) for value in found)
+        state.span_count, state.error_count = count or 0, errors or 0
+        state.input_tokens, state.output_tokens = inputs, outputs
+        cost = None if high is None else high * 1_000_000 + (low or 0)
+        state.cost_pico_usd = cost if cost is not None and cost <= MAX_INT else None
+
+
+def end_spans(transaction: Transaction, writer: bytes) -> int:
+    """Running spans of a dead writer are interrupted, and so are the traces that they stand for."""
+    transaction.run(
+        "UPDATE trace SET status = 'interrupted' WHERE root_key IN "
+        "(SELECT id FROM span WHERE writer = ? AND status = 'running')",
+        (writer,),
+    )
+    return transaction.run("UPDATE span SET status = 'interrupted' WHERE writer = ? AND status = 'running'", (writer,))
+
+
+def remove_trace(transaction: Transaction, trace_id: bytes) -> None:
+    """Delete a trace with its spans and the scores on it."""
+    transaction.run("DELETE FROM score WHERE trace_id = ?", (trace_id,))
+    found = transaction.rows("SELECT id FROM trace WHERE trace_id = ?", (trace_id,))
+    if found:
+        key = found[0][0]
+        transaction.run("DELETE FROM span_payload WHERE id IN (SELECT id FROM span WHERE trace_key = ?)", (key,))
+        transaction.spans -= transaction.run("DELETE FROM span WHERE trace_key = ?", (key,))
+        transaction.traces -= transaction.run("DELETE FROM trace WHERE id = ?", (key,))

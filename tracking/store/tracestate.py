@@ -1,0 +1,130 @@
+"""A trace's row while a batch is applied: sums over its spans, and what its root says. For `SpanSink`."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Any
+
+import orjson
+
+from weft.tracking.store import schema
+from weft.tracking.store.spanfacts import MAX_INT, Facts
+from weft.tracking.store.spanpayload import shown, shown_error
+from weft.tracking.store.transaction import Row
+
+TRACE = [column.name for column in schema.trace.columns]
+_SPAN = [column.name for column in schema.span.columns]
+_values = attrgetter(*TRACE)
+_STATUS, _INPUT, _OUTPUT, _COST, _THREAD, _USER = (
+    _SPAN.index(name) for name in ("status", "input_tokens", "output_tokens", "cost_pico_usd", "thread_id", "user_id")
+)
+
+
+class TraceState:
+    """A `trace` row on its way in."""
+
+    id: int
+    trace_id: bytes
+    project_key: int | None
+    run_key: int | None
+    root_key: int
+    root_rank: int
+    root_span_id: bytes
+    name: str
+    kind: str
+    status: str
+    start_ns: int
+    end_ns: int | None
+    duration_ns: int | None
+    span_count: int
+    error_count: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_pico_usd: int | None
+    thread_id: str | None
+    user_id: str | None
+    tags: str | None
+    input_preview: str
+    output_preview: str
+    __slots__ = (*TRACE, "fresh", "recount", "reroot", "root_order")
+
+    def __init__(self, key: int, trace_id: bytes, stored: Any = None) -> None:
+        self.root_order: tuple[int, int, bytes] | None = None
+        self.fresh = stored is None
+        self.recount = False
+        """The sums must be asked for again: something counted before now counts differently."""
+        self.reroot = False
+        """The root may be another stored span now."""
+        if stored is not None:
+            for name in TRACE:
+                setattr(self, name, getattr(stored, name))
+            self.trace_id = trace_id
+            self.root_span_id = bytes(self.root_span_id)
+            self.root_order = (self.root_rank, self.start_ns, self.root_span_id)
+        else:
+            self.id = key
+            self.trace_id = trace_id
+            self.root_key = 0
+            self.span_count = self.error_count = 0
+            self.input_tokens = self.output_tokens = self.cost_pico_usd = None
+
+    def count(self, row: Row, null: Any) -> None:
+        """Take a new span's row into the sums."""
+        self.span_count += 1
+        if row[_STATUS] == "error":
+            self.error_count += 1
+        if (found := row[_INPUT]) is not null:
+            self.input_tokens = (self.input_tokens or 0) + found
+        if (found := row[_OUTPUT]) is not null:
+            self.output_tokens = (self.output_tokens or 0) + found
+        if (found := row[_COST]) is not null:
+            # None is "nothing priced", or a sum that fits no 64 bits: adding to a stored None means asking again.
+            self.recount |= self.cost_pico_usd is None and not self.fresh
+            self.cost_pico_usd = (self.cost_pico_usd or 0) + found
+            self.recount |= self.cost_pico_usd > MAX_INT
+
+    def count_again(self, row: Row, before: Row) -> None:
+        """Take a stored span's new row into the sums."""
+        if all(before[at] == row[at] for at in (_STATUS, _INPUT, _OUTPUT, _COST)):
+            return
+        if before[_STATUS] == "error" or any(before[at] is not None for at in (_INPUT, _OUTPUT, _COST)):
+            self.recount = True  # what was counted has changed
+            return
+        self.span_count -= 1
+        self.count(row, None)
+
+    def consider(self, facts: Facts, row: Row, null: Any) -> None:
+        """The span with the least (rank, start, id) stands for the trace."""
+        key, span_id = row[0], row[2]
+        order = (facts.rank, facts.start_ns, span_id)
+        if self.root_order is None or order < self.root_order:
+            self.reroot = self.reroot and key == self.root_key
+        elif key != self.root_key:
+            return
+        elif order > self.root_order:
+            self.reroot = True
+        self.root_order, self.root_key = order, key
+        self.show(facts, row, null)
+
+    def show(self, facts: Facts, row: Row, null: Any = None) -> None:
+        """Take over what the root says."""
+        self.root_rank, self.root_span_id = facts.rank, row[2]
+        row = tuple(None if value is null else value for value in row)
+        self.project_key, self.run_key, self.name, self.kind, self.status = row[4:9]
+        self.start_ns, self.end_ns, self.duration_ns = row[9:12]
+        self.thread_id, self.user_id = row[_THREAD], row[_USER]
+        opened, closed = facts.opened, facts.closed
+        found = facts.overridden() if facts.updates is not None else {}
+        tags = found.get("tags")
+        self.tags = orjson.dumps(tags).decode() if tags is not None else None
+        inputs: Any = opened.inputs if opened is not None else None
+        if "inputs" in found:
+            inputs = orjson.dumps(found["inputs"])
+        self.input_preview = shown(inputs)
+        self.output_preview = ""
+        if closed is not None:
+            self.output_preview = shown(closed.output) if closed.error is None else shown_error(closed.error)
+
+    def row(self) -> Row:
+        found: Row = _values(self)
+        return found
