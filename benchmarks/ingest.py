@@ -22,6 +22,7 @@ import msgspec
 import orjson
 
 from weft.tracking.journal import frames
+from weft.tracking.journal.ingest import settle_collector
 from weft.tracking.journal.records import SCHEMA, SegmentOpened, SpanClosed, SpanOpened, SpanPriced
 from weft.tracking.store.sink import Position
 from weft.tracking.store.store import Store
@@ -211,6 +212,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="keep the store that is built at this path")
     parser.add_argument("--url", help="apply to this store instead (PostgreSQL); no raw yardstick then")
     options = parser.parse_args()
+    settle_collector()  # as `weft ingest` does
     with tempfile.TemporaryDirectory(prefix="weft-ingest-") as name:
         folder = Path(name)
         print(f"writing segments of {options.spans:,} spans")

@@ -11,7 +11,7 @@ import typer
 from weft.commands import terminal
 from weft.tracking import runtime, units
 from weft.tracking.home import Home
-from weft.tracking.journal.ingest import Drained
+from weft.tracking.journal.ingest import Drained, settle_collector
 from weft.tracking.journal.locks import exclusive
 from weft.tracking.store.access import drain_into, open_store
 
@@ -29,6 +29,7 @@ def ingest(
     """Move what was recorded from the journal into the store. Reading commands do this by themselves."""
     if (watch or low_priority) and hasattr(os, "nice"):
         os.nice(10)  # it must never take the processor from the program it works for
+    settle_collector()
     settings = runtime.active().settings
     home = Home(settings.home).ensure()
     if watch:
