@@ -29,12 +29,16 @@ def capture(rt: Runtime, value: object) -> bytes:
 
 def capture_error(rt: Runtime, error: BaseException) -> bytes:
     """JSON {type, message, stacktrace} of an exception, redacted."""
-    try:
-        message = str(error)
-    except Exception as inner:
-        message = f"<its message raised {type(inner).__name__}>"
-    body = {"type": type_name(type(error)), "message": message, "stacktrace": stacktrace(error)}
+    body = {"type": type_name(type(error)), "message": message_of(error), "stacktrace": stacktrace(error)}
     return capture(rt, body)
+
+
+def message_of(error: BaseException) -> str:
+    """What an exception says; somebody else's may fail even at that."""
+    try:
+        return str(error)
+    except Exception as inner:
+        return f"<its message raised {type(inner).__name__}>"
 
 
 def stacktrace(error: BaseException) -> str:

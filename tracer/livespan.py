@@ -15,7 +15,7 @@ from opentelemetry import trace as otel
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, Status, StatusCode, TraceFlags
 
-from weft.tracer.capture import capture, capture_error, stacktrace, status_of
+from weft.tracer.capture import capture, capture_error, message_of, stacktrace, status_of
 from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import SCHEMA, SpanClosed, SpanUpdated
 from weft.tracking.payloads.objects import type_name
@@ -116,7 +116,12 @@ class Span(otel.Span):
         self.set_attributes({key: value})
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Add attributes; a later value of the same name wins."""
+        """Add attributes; a later value of the same name wins.
+
+        Raises:
+            UsageError: they are no mapping.
+        """
+        _check_mapping("attributes", attributes)
         self._update("add attributes", attributes=dict(attributes))
 
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None) -> None:
@@ -124,7 +129,13 @@ class Span(otel.Span):
 
         Args:
             timestamp: when, in nanoseconds since 1970; default now.
+
+        Raises:
+            UsageError: the name is no text, the attributes no mapping, or the timestamp no whole number.
         """
+        _check_text("an event's name", name)
+        _check_mapping("an event's attributes", attributes or {})
+        _check_time(timestamp)
         self._update("add an event", event={"name": name, "at_ns": timestamp, "attributes": dict(attributes or {})})
 
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
@@ -133,7 +144,12 @@ class Span(otel.Span):
         self.add_event("link", {**other, **(attributes or {})})
 
     def update_name(self, name: str) -> None:
-        """Call it otherwise."""
+        """Call it otherwise.
+
+        Raises:
+            UsageError: the name is no text, or empty.
+        """
+        _check_text("a span's name", name)
         self.name = name
         self._update("rename a span", name=name)
 
@@ -147,7 +163,7 @@ class Span(otel.Span):
         """Add an exception as an event, by OpenTelemetry's names; the span's status stays as it is."""
         details = {
             "exception.type": type_name(type(exception)),
-            "exception.message": str(exception),
+            "exception.message": message_of(exception),
             "exception.stacktrace": stacktrace(exception),
             "exception.escaped": escaped,
         }
@@ -161,7 +177,12 @@ class Span(otel.Span):
             self._description = status.description if isinstance(status, Status) else description
 
     def set_inputs(self, inputs: Mapping[str, Any]) -> None:
-        """Record these inputs in place of those at the start."""
+        """Record these inputs in place of those at the start.
+
+        Raises:
+            UsageError: they are no mapping.
+        """
+        _check_mapping("inputs", inputs)
         self._update("set inputs", inputs=dict(inputs))
 
     def set_output(self, value: Any) -> None:
@@ -177,8 +198,12 @@ class Span(otel.Span):
         """Token counts by OpenTelemetry's inclusive names (input_tokens, output_tokens, cache_read_tokens, ...).
 
         Raises:
-            UsageError: a count is no integer.
+            UsageError: a count is no integer, or model or provider no text.
         """
+        _check_mapping("usage", usage)
+        for what, value in (("model", model), ("provider", provider)):
+            if value is not None and not isinstance(value, str):
+                raise UsageError(f"{what} of set_usage() must be a text, not {value!r:.80}")
         for name, count in usage.items():
             if not isinstance(name, str) or isinstance(count, bool) or not isinstance(count, int):
                 raise UsageError(f"usage maps names to whole numbers of tokens; {name!r} is {count!r}")
@@ -193,7 +218,11 @@ class Span(otel.Span):
         Args:
             end_time: nanoseconds since 1970; default now.
             error: what the call raised.
+
+        Raises:
+            UsageError: the time is no whole number.
         """
+        _check_time(end_time)
         rt = self._runtime
         if self._ended or rt is None:
             self._ended = True
@@ -269,6 +298,21 @@ class Span(otel.Span):
             rt.journal.append(SpanUpdated(SCHEMA, self._trace, self._id, now, name, encoded, events, bound))
         except Exception as error:
             rt.faults.note(cause, error)
+
+
+def _check_mapping(what: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{what} of a span must be a mapping of names to values, not {value!r:.80}")
+
+
+def _check_text(what: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"{what} is a text of at least one character, not {value!r:.80}")
+
+
+def _check_time(value: object) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise UsageError(f"a time of a span is a whole number of nanoseconds since 1970, not {value!r:.80}")
 
 
 _cut_off: list[tuple[Span, int]] = []

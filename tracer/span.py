@@ -163,6 +163,7 @@ def start_span(
     """
     if not isinstance(name, str) or not name:
         raise UsageError(f"a span's name is a text of at least one character, not {name!r}")
+    _check_kind(kind)
     rt = runtime.active()
     if not rt.recording:
         return Span()
@@ -223,7 +224,7 @@ def span(
         attributes: whatever else is worth keeping.
 
     Raises:
-        UsageError: the name is no text, or inputs or attributes are no mapping.
+        UsageError: name or kind is no text, or inputs or attributes are no mapping.
 
     Example:
         >>> with weft.span("rank", kind="retriever", inputs={"query": query}) as s:
@@ -234,4 +235,10 @@ def span(
             raise UsageError(f"{what} of weft.span({name!r}) must be a mapping of names to values, not {value!r}")
     if not isinstance(name, str) or not name:
         raise UsageError(f"a span's name is a text of at least one character, not {name!r}")
+    _check_kind(kind)
     return SpanBlock(name, kind, inputs, attributes)
+
+
+def _check_kind(kind: object) -> None:
+    if not isinstance(kind, str) or not kind:
+        raise UsageError(f"a span's kind is a text (op, llm, tool, ...), not {kind!r:.80}")

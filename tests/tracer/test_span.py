@@ -262,3 +262,47 @@ def test_the_end_is_on_the_start_s_time_line(home: Path) -> None:
     assert outer.end_ns is not None
     assert outer.duration_ns is not None
     assert outer.duration_ns <= outer.end_ns - outer.start_ns < 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda s: s.set_usage({"input_tokens": 1}, model=5),
+        lambda s: s.set_usage({"input_tokens": 1}, provider=5),
+        lambda s: s.set_usage(5),
+        lambda s: s.update_name(5),
+        lambda s: s.set_attributes(5),
+        lambda s: s.set_inputs(5),
+        lambda s: s.add_event(5),
+        lambda s: s.add_event("x", timestamp="now"),
+        lambda s: s.end("now"),
+        lambda s: span("x", kind=5),  # type: ignore[arg-type]
+        lambda s: start_span("x", kind=5),  # type: ignore[arg-type]
+    ],
+)
+def test_a_wrong_type_raises_at_the_call_and_reaches_no_record(spans: Spans, call: Callable[[Span], object]) -> None:
+    """A record that no reader can decode would look like damage."""
+    with span("sound") as s, pytest.raises(UsageError):
+        call(s)
+    (found,) = spans()
+    assert (found.name, found.status, found.model) == ("sound", "ok", None)
+
+
+def test_text_and_counts_that_no_file_holds_cost_nothing_else(spans: Spans) -> None:
+    """Half a surrogate pair shows as an escape; a count beyond 64 bits is not known; the rest is whole."""
+    with span("half \ud800", kind="\udfff") as s:
+        s.set_usage({"input_tokens": 2**70, "output_tokens": 3}, model="m\ud800")
+        s.set_output("done")
+    (found,) = spans()
+    assert (found.name, found.kind, found.model) == ("half \\ud800", "\\udfff", "m\\ud800")
+    assert (found.usage, found.output) == ({"output_tokens": 3}, "done")
+
+
+def test_an_exception_without_words_can_be_recorded(spans: Spans) -> None:
+    class WordlessError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    with span("s") as s:
+        s.record_exception(WordlessError())
+    assert spans()[0].events[0]["attributes"]["exception.message"] == "<its message raised RuntimeError>"

@@ -6,9 +6,10 @@ import re
 import struct
 import zlib
 from enum import Enum
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import msgspec
+from msgspec import structs
 
 from weft.tracking.journal.records import SCHEMA, Record
 
@@ -21,6 +22,7 @@ MAX_BODY = 256 << 20
 
 _prefix = struct.Struct("<II")
 PREFIX_SIZE = _prefix.size
+_INT = 1 << 63
 
 
 def _plain(value: object) -> str | int:
@@ -40,9 +42,31 @@ _KNOWN = frozenset(kind.__struct_config__.tag for kind in get_args(Record))
 
 def encode(record: Record) -> bytes:
     """One frame: length, crc32 of the body started from the length, msgpack body."""
-    body = _encode(record)
+    try:
+        body = _encode(record)
+    except (UnicodeEncodeError, OverflowError):  # half a surrogate pair, a number beyond 64 bits
+        body = _encode(_fitting(record))
     size = len(body)
     return _prefix.pack(size, zlib.crc32(body, size)) + body
+
+
+def _fitting(record: Record) -> Record:
+    """The record with what msgpack cannot hold made to fit, so that the rest of it is not lost."""
+    fields = {name: _fit(value) for name, value in structs.asdict(record).items()}
+    return structs.replace(record, **fields)
+
+
+def _fit(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, int):
+        return max(-_INT, min(value, _INT - 1))
+    if isinstance(value, list):
+        return [_fit(item) for item in value]
+    if isinstance(value, dict):
+        # A count that does not fit is no count: unknown, which is not the largest there is.
+        return {_fit(key): item for key, item in value.items() if type(item) is not int or -_INT <= item < _INT}
+    return value
 
 
 class Stop(Enum):

@@ -10,10 +10,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from weft.tracking.journal import frames
 from weft.tracking.journal.frames import Stop
-from weft.tracking.journal.records import SCHEMA, MetricsLogged, Record, RunFinished, SpanOpened
+from weft.tracking.journal.records import SCHEMA, MetricsLogged, Record, RunFinished, RunStarted, SpanClosed, SpanOpened
 
 RUN = b"r" * 16
 
@@ -166,3 +167,16 @@ def test_a_limit_ends_the_scan_at_a_frame() -> None:
 
 def _frame(body: bytes) -> bytes:
     return struct.pack("<II", len(body), zlib.crc32(body, len(body))) + body
+
+
+def test_what_msgpack_cannot_hold_is_made_to_fit_and_the_rest_kept() -> None:
+    """One odd character or number in one field must not cost the record."""
+    odd = SpanClosed(
+        SCHEMA, b"t" * 16, b"s" * 8, 1 << 70, 5, "ok", b"1", model="\ud800", usage={"\udfff": 1, "a": 1 << 70, "b": 2}
+    )
+    named = RunStarted(SCHEMA, b"r" * 16, "id", "p", "n\ud800", 1, tags=["\ud800", "plain"])
+    read = _records(frames.scan(frames.encode(odd) + frames.encode(named), 0))
+    assert read == [
+        structs.replace(odd, end_ns=(1 << 63) - 1, model="\\ud800", usage={"\\udfff": 1, "b": 2}),
+        structs.replace(named, name="n\\ud800", tags=["\\ud800", "plain"]),
+    ]
