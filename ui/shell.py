@@ -12,7 +12,7 @@ from pathlib import Path
 
 from weft.ui import theme
 
-AHEAD = ("BidiComponent", "Html", "Selectbox", "TextInput", "Multiselect", "Pagination")
+AHEAD = ("BidiComponent", "Html", "Selectbox", "TextInput", "Pagination")
 """Streamlit's parts that the first screens are made of, by the first word of their file."""
 FOLDER = Path(__file__).parent
 _IMPORT = re.compile(r'(?:from|import)"\./([\w.-]+\.js)"')

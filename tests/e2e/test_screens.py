@@ -48,8 +48,9 @@ def test_filters_stand_in_the_url_and_narrow_the_rows(page: Page, served: Served
     """A status chosen by mouse goes into the URL; that URL alone shows the same rows."""
     page.goto(f"{served.url}/traces?project=ask-python")
     expect(page.locator(".body").first).to_be_visible()
-    page.get_by_test_id("stMultiSelect").first.click()
+    page.locator(".pick", has_text="Status").click()
     page.get_by_role("option", name="error").click()
+    page.keyboard.press("Escape")
     expect(page).to_have_url(re.compile(r"status=error"))
     expect(page.locator(".weft-label", has_text="traces").first).to_contain_text("16 traces")
     expect(page.locator(".body .status-ok")).to_have_count(0)
@@ -214,7 +215,7 @@ def test_hostile_content_is_text(page: Page, served: Served) -> None:
         "/run?project=hostile&id=hostile-1",
     ):
         page.goto(served.url + path)
-        expect(page.get_by_text("<script>window.pwned=1</script>").first).to_be_visible()
+        expect(page.get_by_text("<script>window.pwned=1</script>").locator("visible=true").first).to_be_visible()
         assert page.evaluate("window.pwned") is None
         sound(page)
     page.goto(f"{served.url}/trace?id={served.made.hostile}")

@@ -12,6 +12,7 @@ from weft.tracking import units
 from weft.tracking.store.readmodels import TraceStats
 from weft.ui import cells, page
 from weft.ui.components import strips
+from weft.ui.components.filters import Choice, filters
 from weft.ui.components.table import reorder, table
 from weft.ui.data import data
 
@@ -19,7 +20,6 @@ PAGE = 50
 LIVE_SECONDS = 2.0
 STATUSES = ("ok", "error", "running", "interrupted", "cancelled")
 SINCE = {
-    "Any time": None,
     "Last hour": 3600,
     "Last 24 hours": 24 * 3600,
     "Last 7 days": 7 * 24 * 3600,
@@ -53,6 +53,11 @@ def _poll(seen: int) -> None:
 
 def _filters() -> tuple[dict[str, Any], bool]:
     page.head("Traces")
+    choices = [
+        Choice("status", "Status", STATUSES, statuses=True),
+        Choice("name", "Name", data().names(page.project())),
+        Choice("since", "Time", list(SINCE), multi=False),
+    ]
     with st.container(horizontal=True, key="weft-filters", vertical_alignment="center", gap="small"):
         text = st.text_input(
             "Search",
@@ -64,36 +69,7 @@ def _filters() -> tuple[dict[str, Any], bool]:
             label_visibility="collapsed",
             width=300,
         )
-        chosen = st.multiselect(
-            "Status",
-            STATUSES,
-            key="status",
-            bind="query-params",
-            on_change=page.first,
-            placeholder="Status",
-            label_visibility="collapsed",
-            width=190,
-        )
-        names = st.multiselect(
-            "Name",
-            _names(),
-            key="name",
-            bind="query-params",
-            on_change=page.first,
-            placeholder="Name",
-            label_visibility="collapsed",
-            accept_new_options=True,
-            width=220,
-        )
-        since = st.selectbox(
-            "Time",
-            list(SINCE),
-            key="since",
-            bind="query-params",
-            on_change=page.first,
-            label_visibility="collapsed",
-            width=150,
-        )
+        filters(choices, key="filters")
         _custom_range()
     where: dict[str, Any] = {}
     if project := page.project():
@@ -105,13 +81,9 @@ def _filters() -> tuple[dict[str, Any], bool]:
             if st.button("All traces", icon=":material/close:", key="of-run"):
                 del st.query_params["run"]
                 st.rerun()
-    filters = _where(text or "", chosen, names, SINCE.get(str(since)))
-    return where | filters, bool(filters)
-
-
-def _names() -> list[str]:
-    """Root names to choose from, and those that the URL names."""
-    return sorted({*data().names(page.project()), *st.query_params.get_all("name")})
+    chosen, names, since = (choice.chosen for choice in choices)
+    asked = _where(text or "", chosen, names, SINCE[since[0]] if since else None)
+    return where | asked, bool(asked)
 
 
 def _custom_range() -> None:
