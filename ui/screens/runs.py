@@ -11,6 +11,7 @@ import streamlit as st
 from weft.tracking import units
 from weft.tracking.store.readmodels import RunRecord
 from weft.ui import cells, links, page
+from weft.ui.components.filters import Choice, filters
 from weft.ui.components.table import Column, Row, reorder, table
 from weft.ui.data import data
 from weft.ui.scorecards import EVALUATION
@@ -32,11 +33,12 @@ def show() -> None:
     where: dict[str, Any] = dict(NOT_EVALUATION)
     if project := page.project():
         where["project"] = project
-    filters = _filters()
-    st.fragment(_body, run_every=LIVE_SECONDS)(where | filters, bool(filters))
+    asked = _filters()
+    st.fragment(_body, run_every=LIVE_SECONDS)(where | asked, bool(asked))
 
 
 def _filters() -> dict[str, Any]:
+    chosen = Choice("state", "State", STATES)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         text = st.text_input(
             "Search",
@@ -48,21 +50,12 @@ def _filters() -> dict[str, Any]:
             label_visibility="collapsed",
             width=300,
         )
-        states = st.multiselect(
-            "State",
-            STATES,
-            key="state",
-            bind="query-params",
-            on_change=page.first,
-            placeholder="State",
-            label_visibility="collapsed",
-            width=220,
-        )
+        filters([chosen], key="filters")
     where: dict[str, Any] = {}
     if text and text.strip():
         where["name"] = {"$contains": text.strip()}
-    if states:
-        where["state"] = {"$in": list(states)}
+    if chosen.chosen:
+        where["state"] = {"$in": chosen.chosen}
     return where
 
 

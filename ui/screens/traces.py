@@ -15,6 +15,7 @@ from weft.ui.components import strips
 from weft.ui.components.filters import Choice, filters
 from weft.ui.components.table import reorder, table
 from weft.ui.data import data
+from weft.ui.theme import KIND_SERIES
 
 PAGE = 50
 LIVE_SECONDS = 2.0
@@ -55,6 +56,7 @@ def _filters() -> tuple[dict[str, Any], bool]:
     page.head("Traces")
     choices = [
         Choice("status", "Status", STATUSES, statuses=True),
+        Choice("kind", "Kind", tuple(KIND_SERIES)),
         Choice("name", "Name", data().names(page.project())),
         Choice("since", "Time", list(SINCE), multi=False),
     ]
@@ -81,8 +83,8 @@ def _filters() -> tuple[dict[str, Any], bool]:
             if st.button("All traces", icon=":material/close:", key="of-run"):
                 del st.query_params["run"]
                 st.rerun()
-    chosen, names, since = (choice.chosen for choice in choices)
-    asked = _where(text or "", chosen, names, SINCE[since[0]] if since else None)
+    chosen, kinds, names, since = (choice.chosen for choice in choices)
+    asked = _where(text or "", chosen, kinds, names, SINCE[since[0]] if since else None)
     return where | asked, bool(asked)
 
 
@@ -110,12 +112,14 @@ def _moment(ms: int) -> str:
     return f"{datetime.fromtimestamp(ms / 1000, UTC).astimezone():%d %b %H:%M:%S}"
 
 
-def _where(text: str, chosen: list[str], names: list[str], seconds: int | None) -> dict[str, Any]:
+def _where(text: str, chosen: list[str], kinds: list[str], names: list[str], seconds: int | None) -> dict[str, Any]:
     where: dict[str, Any] = {}
     if chosen:
-        where["status"] = {"$in": list(chosen)}
+        where["status"] = {"$in": chosen}
+    if kinds:
+        where["kind"] = {"$in": kinds}
     if names:
-        where["name"] = {"$in": list(names)}
+        where["name"] = {"$in": names}
     if text.strip():
         where["text"] = {"$contains": text.strip()}
     if "from" in st.query_params:
