@@ -278,6 +278,9 @@ def test_the_traces_of_a_run(page: Page, served: Served) -> None:
     page.get_by_role("link", name="All its traces").click()
     expect(page.locator(".weft-label", has_text="of run")).to_be_visible()
     expect(rows(page, "Traces")).to_have_count(40)
+    rows(page, "Traces").first.locator("a.go").click()
+    page.get_by_role("tab", name="Scores 3").click()
+    expect(page.locator(".kv")).to_contain_text("right_topic")
 
 
 def test_a_part_that_fails_says_so_in_place(page: Page, tmp_path: Any, serve_home: Callable[..., Server]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -74,8 +75,17 @@ def _details(trace_id: str, spans: Sequence[SpanRecord], selected: str | None) -
     known = {span.span_id for span in spans}
     wanted = sorted(span_id for span_id in chosen if span_id in known)
     return data().computed(
-        "details", [trace_id, wanted, selected], lambda: _fitting(data().payloads(trace_id, wanted), selected)
+        "details", [trace_id, wanted, selected], lambda: _fitting(_scored(trace_id, wanted), selected)
     )
+
+
+def _scored(trace_id: str, wanted: Sequence[str]) -> list[SpanRecord]:
+    """The spans whole; what was said of the trace as such stands with its root."""
+    said = [score for score in data().scores({"trace_id": trace_id}) if score.span_id is None]
+    return [
+        span if span.parent_id or not said else replace(span, scores=[*span.scores, *said])
+        for span in data().payloads(trace_id, wanted)
+    ]
 
 
 def _fitting(spans: Sequence[SpanRecord], selected: str | None) -> dict[str, Any]:
