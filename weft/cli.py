@@ -71,6 +71,7 @@ def _root(
 
 def main() -> None:
     """Run the command line and exit."""
+    terminal.adapt()
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
     # What typer says of a wrong call (an unknown option, a number out of range) ends with 2, which here means that
     # not all was done. Its class for that has no public name.

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +13,8 @@ from rich.text import Text
 from weft.commands import terminal
 from weft.tracking import units
 from weft.tracking.errors import NotFoundError, UsageError
+from weft.tracking.payloads.encoding import encode
+from weft.tracking.payloads.previews import preview
 from weft.tracking.store.access import open_store
 from weft.tracking.store.reader import Reader
 from weft.tracking.store.readmodels import RunRecord, Series
@@ -143,7 +144,7 @@ def _value(value: Any) -> str:
         return units.number(value)
     if isinstance(value, dict) and isinstance(value.get("mean"), (int, float)):
         return units.plus_minus(value["mean"], _half_width(value.get("ci")))
-    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    return value if isinstance(value, str) else preview(encode(value))
 
 
 def _half_width(interval: Any) -> float | None:

@@ -6,6 +6,8 @@ never made of it.
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import sys
 import unicodedata
@@ -37,6 +39,27 @@ _signs: Mapping[str, tuple[str, str]] = {
     "warning": ("!", "yellow"),
     "running": ("◌", "cyan"),
 }
+
+_PLAIN_SIGNS = str.maketrans(
+    {"●": "*", "▲": "!", "■": "x", "◌": "~", "○": "o", "…": "~", "·": "-", "–": "-", "—": "-", "─": "-", "→": "->"}
+    | {"±": "+-", "µ": "u", "×": "x", "⏎": "|", "⇥": ">", "␍": "|", "▁": "_", "▂": "_", "▃": "-", "▄": "-"}
+    | {"▅": "=", "▆": "=", "▇": "#", "█": "#"}
+)
+
+
+def adapt() -> None:
+    """Let stdout and stderr take any text, on a terminal of any encoding: our signs in ASCII, the rest as escapes."""
+    codecs.register_error("weft-plain", _in_plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="weft-plain")
+
+
+def _in_plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    held = error.object[error.start : error.end].translate(_PLAIN_SIGNS)
+    return held.encode("ascii", "backslashreplace").decode(), error.end
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -90,14 +113,15 @@ def table(*columns: str, right: Iterable[str] = (), title: str | None = None) ->
 
 def print_json(value: object) -> None:
     """`--json`: one document on stdout. Dataclasses become objects, NaN and infinities the text `NaN`, `Infinity`."""
-    sys.stdout.write(json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    ascii_only = not (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
+    sys.stdout.write(json.dumps(_plain(value), indent=2, ensure_ascii=ascii_only, allow_nan=False) + "\n")
 
 
 def _plain(value: object) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {name: _plain(item) for name, item in asdict(value).items()}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {_sound(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(item) for item in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
@@ -105,10 +129,15 @@ def _plain(value: object) -> Any:
     if isinstance(value, Decimal):
         return f"{value:f}" if value.is_finite() else str(value)
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()  # a lone surrogate cannot be written to stdout
+        return _sound(value)
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return str(value)
+
+
+def _sound(value: str) -> str:
+    """Without lone surrogates, which no output takes."""
+    return value.encode("utf-8", "backslashreplace").decode()
 
 
 def fail(message: object, code: int = FAILURE) -> NoReturn:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +16,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from weft.commands import terminal
+from weft.tracer.span import span
+from weft.tracking.runs import init, log
 
 
 @given(st.text())
@@ -63,3 +69,34 @@ def test_a_failure_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         terminal.fail("no store at postgresql://ada:hunter2@db/weft")
     assert "hunter2" not in capsys.readouterr().err
+
+
+def test_json_keys_take_any_text(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.print_json({"\ud800key\x00": {"\udfff": float("nan")}})
+    assert json.loads(capsys.readouterr().out) == {"\\ud800key\x00": {"\\udfff": "NaN"}}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_every_listing_prints_in_every_encoding(home: Path, encoding: str) -> None:
+    """Our signs in ASCII where need be, user text as escapes; JSON stays JSON."""
+    with span("é🔥 \ud800", inputs={"q": "→\u202e"}):
+        pass
+    with init(project="p", config={"\ud800": ["\ud800"]}):
+        log({"loss": 0.5, "text": "\ud800"})
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "120"}
+    for command in (["traces", "ls"], ["runs", "ls"], ["artifacts", "ls"], ["eval", "ls"], ["doctor"]):
+        for extra in ([], ["--json"]):
+            line = [sys.executable, "-m", "weft.cli", *command, *extra]
+            done = subprocess.run(line, env=environment, capture_output=True, timeout=60)
+            assert (done.returncode, done.stderr) == (0, b""), line
+            shown = done.stdout.decode(encoding)
+            if extra:
+                json.loads(shown)
+    assert ("* ok" if encoding != "utf-8" else "● ok") in _first(environment)
+
+
+def _first(environment: dict[str, str]) -> str:
+    line = [sys.executable, "-m", "weft.cli", "traces", "ls"]
+    return subprocess.run(line, env=environment, capture_output=True, check=True, timeout=60).stdout.decode(
+        environment["PYTHONIOENCODING"]
+    )
