@@ -41,7 +41,7 @@ class Field:
 def text_of(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise UsageError(f"filter {name!r} takes text, not {value!r}")
-    return value
+    return value.encode("utf-8", "backslashreplace").decode()  # as what is stored: see `frames.encode`
 
 
 def number_of(name: str, value: Any) -> float | int:

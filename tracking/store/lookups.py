@@ -13,6 +13,7 @@ from weft.tracking.store import schema
 from weft.tracking.store.filters import Field, HexId, text_of, through, through_one
 
 _PICO = Decimal(10) ** -12
+_MOST = (1 << 63) - 1
 
 
 def usd(pico: int | None) -> Decimal | None:
@@ -56,8 +57,8 @@ def paged(query: Select[Any], limit: int | None, offset: int) -> Select[Any]:
         if value is not None and (not isinstance(value, int) or value < 0):
             raise UsageError(f"{name} is {value!r}; it must be a whole number of at least 0")
     if limit is not None:
-        query = query.limit(limit)
-    return query.offset(offset) if offset else query
+        query = query.limit(min(limit, _MOST))
+    return query.offset(min(offset, _MOST)) if offset else query
 
 
 def projects(connection: Connection) -> dict[int, str]:

@@ -210,3 +210,9 @@ def test_ids_are_hex(reader: Reader) -> None:
 def test_what_cannot_be_meant_is_refused(reader: Reader, where: Any, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         reader.traces(where)
+
+
+@pytest.mark.parametrize("where", [{"name": "\udcff"}, {"text": {"$contains": "\udcff"}}, {"tags": "\udcff"}])
+def test_text_that_is_no_utf_8_finds_nothing_and_breaks_nothing(reader: Reader, where: dict[str, Any]) -> None:
+    """As a shell hands over an argument of stray bytes."""
+    assert reader.traces(where, limit=1 << 70, offset=0).rows == []
