@@ -78,7 +78,8 @@ def _where(path: Path, error: BaseException) -> str:
     """file:line: exception, the line being the suite's own wherever the error arose inside it."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}. Mend that line"
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    here = path.resolve()
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == here]
     line = f"{path}:{own[-1].lineno}" if own else str(path)
     message = str(error) if isinstance(error, Error) or str(error) else repr(error)
     return f"{line}: {type(error).__name__}: {message}"

@@ -139,10 +139,15 @@ def _records(content: str, separator: str) -> Iterator[tuple[int, list[str], str
 
 def _parquet(path: Path) -> Read:
     try:
-        import pyarrow.parquet as parquet  # heavy and optional
+        import pyarrow  # heavy and optional
+        import pyarrow.parquet as parquet
     except ImportError as error:
         raise MissingExtraError("A Parquet dataset", "tables") from error
-    return Read(parquet.read_table(path).to_pylist(), [])
+    try:
+        return Read(parquet.read_table(path).to_pylist(), [])
+    except (pyarrow.ArrowException, ValueError) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise UsageError(f"dataset {path} is no sound Parquet file: {said[0]} Write it anew.") from error
 
 
 def _shown(content: bytes) -> str:

@@ -191,3 +191,11 @@ def test_a_file_that_is_not_there_says_where_it_was_looked_for(tmp_path: Path) -
         Dataset(tmp_path / "no.jsonl")
     with pytest.raises(UsageError, match=r"must be \.jsonl, \.ndjson, \.json, \.csv"):
         Dataset(tmp_path / "rows.xlsx")
+
+
+def test_a_damaged_parquet_file_is_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    (tmp_path / "q.parquet").write_bytes(b"no Parquet at all")
+    with pytest.raises(UsageError, match=r"q\.parquet is no sound Parquet file") as said:
+        Dataset(tmp_path / "q.parquet")
+    assert "\n" not in str(said.value)

@@ -127,3 +127,10 @@ def test_files_that_are_no_suites_say_what_to_do(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=words):
             load_suite(str(target))
+
+
+def test_a_suite_named_by_a_relative_path_says_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken.py").write_text("import weft\n\nweft.Dataset('absent.jsonl')\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"broken\.py:3: UsageError: dataset absent\.jsonl"):
+        load_suite("broken.py")

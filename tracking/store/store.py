@@ -313,9 +313,12 @@ def _cause(error: BaseException | None) -> str:
         "readonly": "Make the file and its folder writable, or set WEFT_STORE to another.",
         "unable to open": "Make the file and its folder writable, or set WEFT_STORE to another.",
         "disk is full": "Free some space; records wait in the journal.",
+        "database is locked": "Another program holds it: end that, or wait; records wait in the journal.",
         "disk I/O": "Look at the disk; records wait in the journal.",
     }
     hint = next((hint for part, hint in hints.items() if part in text), "")
+    if not hint and not isinstance(error, sqlite3.Error):
+        hint = "See that the database runs and WEFT_STORE is right; records wait in the journal."
     return f"{text}. {hint}" if hint else text
 
 

@@ -11,7 +11,7 @@ from weft.tracking.errors import MissingExtraError
 
 
 def ui(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8501,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1.")] = 8501,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open a browser window.")] = False,
 ) -> None:
     """Show traces, evaluations and runs in the browser."""

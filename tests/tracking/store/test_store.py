@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -255,3 +256,14 @@ def test_a_forked_child_reads_through_connections_of_its_own(store_url: str) -> 
         "assert os.waitpid(child, 0)[1] == 0; assert reader.traces().total == 0; store.close()"
     )
     subprocess.run([sys.executable, "-c", script, store_url], check=True)
+
+
+def test_a_database_that_does_not_answer_is_said_with_what_to_do() -> None:
+    pytest.importorskip("psycopg")
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        url = f"postgresql://user:secret@127.0.0.1:{taken.getsockname()[1]}/db"
+        with pytest.raises(StoreError, match="See that the database runs and WEFT_STORE is right") as said:
+            Store.open(url)
+    assert "secret" not in str(said.value)
+    assert "\n" not in str(said.value)
