@@ -149,10 +149,18 @@ def percent(x: float | None, half_width: float | None = None) -> str:
 
 
 def plus_minus(x: float | None, half_width: float | None) -> str:
-    """`0.912 ± 0.031`: a mean with the half-width of its 95% interval, in the mean's unit."""
-    if x is None or half_width is None or math.isnan(half_width):
+    """`0.912 ± 0.031`: a mean with the half-width of its 95% interval, in the mean's unit.
+
+    As many digits as the interval leaves meaning to: two of the half-width.
+    """
+    if x is None or half_width is None or not math.isfinite(half_width) or not math.isfinite(x):
         return number(x)
-    return f"{number(x)} ± {number(half_width)}"
+    if half_width <= 0:
+        return f"{number(x)} ± {number(half_width)}"
+    places = max(0, 1 - math.floor(math.log10(half_width)))
+    if places > 6:
+        return f"{x:.3e} ± {half_width:.1e}"
+    return f"{x:,.{places}f} ± {half_width:,.{places}f}"
 
 
 def number(x: float | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,11 +41,7 @@ class Scorecard:
             return ", ".join(f"{label} {count}" for label, count in list(self.labels.items())[:4])
         if self.binary:
             return units.percent(self.mean, self.half)
-        if self.mean is not None and self.half:
-            # As many digits as the interval leaves meaning to: two of the half-width.
-            places = min(6, max(0, 1 - math.floor(math.log10(self.half))))
-            return f"{self.mean:,.{places}f} ± {self.half:,.{places}f}"
-        return units.number(self.mean)
+        return units.plus_minus(self.mean, self.half)
 
     def bounded(self, cases: Sequence[Case]) -> bool:
         """Whether it can be drawn on the line from 0 to 1: so far, all its values lie there."""

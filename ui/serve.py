@@ -238,7 +238,7 @@ def watcher(settings: Settings) -> Iterator[None]:
     env = {**os.environ, "WEFT_HOME": str(settings.home)}
     if settings.store_url:
         env["WEFT_STORE"] = settings.store_url
-    command = [sys.executable, "-m", "weft.cli", "ingest", "--watch"]
+    command = [sys.executable, "-m", "weft.cli", "ingest", "--watch", "--parent", str(os.getpid())]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=env)
     try:
         yield

@@ -103,7 +103,10 @@ def test_percentages_carry_their_half_width() -> None:
 
 
 def test_plus_minus_drops_an_unknown_half_width() -> None:
-    assert units.plus_minus(0.9123, 0.0312) == "0.9123 ± 0.0312"
+    assert units.plus_minus(0.9123, 0.0312) == "0.912 ± 0.031"
+    assert units.plus_minus(112.44, 19.33) == "112 ± 19"
+    assert units.plus_minus(0.5, 0.0) == "0.5 ± 0"
+    assert units.plus_minus(3e-9, 2e-10) == "3.000e-09 ± 2.0e-10"
     assert units.plus_minus(0.9123, None) == "0.9123"
     assert units.plus_minus(None, 0.1) == "–"
 

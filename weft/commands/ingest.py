@@ -23,6 +23,9 @@ def ingest(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on until interrupted; what is written shows at once.")
     ] = False,
+    parent: Annotated[
+        int | None, typer.Option(help="With --watch: end when this process, the parent, has gone.")
+    ] = None,
     low_priority: Annotated[bool, typer.Option("--low-priority", help="Leave the processor to others.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
@@ -33,7 +36,7 @@ def ingest(
     settings = runtime.active().settings
     home = Home(settings.home).ensure()
     if watch:
-        _watch(home)
+        _watch(home, parent)
         return
     with open_store(settings, drain=False) as store:
         done = drain_into(store, settings)
@@ -62,16 +65,15 @@ def _said(done: Drained) -> str:
     return "; ".join(parts)
 
 
-def _watch(home: Home) -> None:
+def _watch(home: Home, parent: int | None) -> None:
     with home.using("watch the journal"), exclusive(home.path / "watch.lock", wait_s=0) as mine:
         if not mine:
             terminal.console().print("another watcher is at work on this home already")
             return
         settings = runtime.active().settings
         with open_store(settings, drain=False) as store:
-            parent = os.getppid()
             try:
-                while os.getppid() == parent:
+                while parent is None or os.getppid() == parent:
                     done = drain_into(store, settings)
                     if not done.records:
                         time.sleep(IDLE_SECONDS)
