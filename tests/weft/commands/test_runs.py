@@ -56,7 +56,7 @@ def test_one_run_is_shown(weft: Weft) -> None:
     for name in (run.id, f"p/{run.id}", "shown"):
         said = weft("runs", "show", name)
         assert said.code == 0
-        for part in ("shown", "● finished", "lr", "0.1", "0.9 ± 0.05", "loss", "█", "answers", "v0", "5 B", "why"):
+        for part in ("shown", "● finished", "lr", "0.1", "0.900 ± 0.050", "loss", "█", "answers", "v0", "5 B", "why"):
             assert part in said.out
     shown = json.loads(weft("runs", "show", run.id, "--json").out)
     assert len(shown["history"]["loss"]["values"]) == 50
