@@ -100,3 +100,23 @@ def _first(environment: dict[str, str]) -> str:
     return subprocess.run(line, env=environment, capture_output=True, check=True, timeout=60).stdout.decode(
         environment["PYTHONIOENCODING"]
     )
+
+
+@pytest.mark.parametrize(("place", "command"), [("watch.lock", ["ingest", "--watch"]), ("ingest.lock", ["ingest"])])
+def test_a_folder_where_a_lock_belongs_is_one_line(home: Path, place: str, command: list[str]) -> None:
+    (home / place).mkdir(parents=True)
+    done = subprocess.run([sys.executable, "-m", "weft.cli", *command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "Is a directory" in done.stderr
+    assert "Move it away" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_an_output_that_takes_nothing_is_one_line(home: Path) -> None:
+    with span("s"), open("/dev/full", "w") as full:
+        line = [sys.executable, "-m", "weft.cli", "traces", "ls", "--json"]
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: weft could not go on: No space left on device")
+    assert "Traceback" not in done.stderr
