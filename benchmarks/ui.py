@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -37,7 +38,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+"""The system's browser; None: the one that `playwright install` brought."""
 BLANK = 'import streamlit as st\nst.text("blank page")\n'
 ROWS = """[...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')].some(
     (host) => host.shadowRoot && host.shadowRoot.querySelectorAll('.body').length >= %d)"""
@@ -116,8 +118,7 @@ def main() -> None:
     text = "document.body && document.body.innerText.includes('blank page')"
     with tempfile.TemporaryDirectory(prefix="weft-ui-") as name, sync_playwright() as playwright:
         folder = Path(name)
-        path = str(CHROMIUM) if CHROMIUM.exists() else None
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         with weft_app(options.home or folder / "home", options.store) as app, blank_app(folder) as blank:
             visit(browser, blank, text)
             print(f"first visit, cold: {visit(browser, app + options.path, ROWS % options.rows):.2f} s")

@@ -43,8 +43,7 @@ def main(folder: Path) -> None:
     server = Server(runtime.active().settings.home)
     try:
         with sync_playwright() as playwright:
-            path = str(CHROMIUM) if CHROMIUM.exists() else None
-            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             for scheme in ("light", "dark"):
                 context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme)
                 page = context.new_page()
