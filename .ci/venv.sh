@@ -14,11 +14,17 @@ if [ ! -x "$venv/bin/python" ]; then
     "$python" -m venv "$venv"
   fi
 fi
+# What installers have to say is of interest only when they fail.
+log=$venv/install.log
+quietly() {
+  "$@" >"$log" 2>&1 || { cat "$log" >&2; echo "installing failed; the lines above say why" >&2; exit 1; }
+}
+echo "installing into $venv ..."
 install() {
-  if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python "$venv/bin/python" "$@"
+  if command -v uv >/dev/null 2>&1; then quietly uv pip install --python "$venv/bin/python" "$@"
   else
-    "$venv/bin/python" -m pip --version | grep -qE '^pip (2[5-9]|[3-9][0-9])' || "$venv/bin/python" -m pip install --quiet --upgrade pip
-    "$venv/bin/python" -m pip install --quiet "$@"
+    "$venv/bin/python" -m pip --version | grep -qE '^pip (2[5-9]|[3-9][0-9])' || quietly "$venv/bin/python" -m pip install --upgrade pip
+    quietly "$venv/bin/python" -m pip install "$@"
   fi
 }
 if [ "$want" = test ]; then

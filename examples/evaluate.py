@@ -32,5 +32,4 @@ keywords = weft.Evaluation(weft.Dataset(ROWS, name="keywords"), [right, quick], 
 
 if __name__ == "__main__":
     result = keywords.run()
-    for name, found in result.summary.items():
-        print(f"{name}: {found.mean:.3g} ± {found.stderr:.2g} (n={found.n})")
+    print(result)

@@ -52,7 +52,8 @@ def test_openai_chat(run) -> None:
 
 def test_evaluate(run) -> None:
     printed, traces, (evaluation,) = run("evaluate.py")
-    assert printed.startswith("right: 1 ± 0 (n=4)")
+    assert printed.startswith("keywords: 4 of 4 cases, 0 failed")
+    assert "right  100.0% ± 24.5" in printed
     assert len(traces) == 4
     assert evaluation.summary["right"]["mean"] == 1.0
 

@@ -9,6 +9,7 @@ its return as any other.
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import platform
 import secrets
@@ -27,10 +28,14 @@ from weft.tracking.journal.locks import try_lock
 from weft.tracking.journal.records import SCHEMA, Record, SegmentClosed, SegmentOpened
 
 ROTATE_BYTES = 64 << 20
+HELD_RECORDS = 10_000
+"""At most so many wait for a stack that is less deep."""
 SYNC_SECONDS = 1.0
 """A power cut loses at most this much while the process lives."""
 WRITE = "write the journal"
 """The cause under which lost records are counted."""
+
+log = logging.getLogger("weft.recording")
 
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 
@@ -96,6 +101,9 @@ class Journal:
         self._depth = 0
         self._segments: list[Segment | None] = []
         self._writer = os.urandom(8)
+        self._held: list[Record] = []
+        """Met at the recursion limit, still to be written."""
+        self._said_dropped = 0
         self._filled: list[Segment] = []
         """Ended segments, still to be synced and let go of: by our own thread, since a disk may take its time."""
         self._host = socket.gethostname()
@@ -135,10 +143,27 @@ class Journal:
                     self.appended += 1
                 finally:
                     self._depth = depth
+        except RecursionError as error:
+            return self._hold(record, error)
         except Exception as error:
             self._lost(error)
             return False
+        if self._held:
+            self._write_held()
         return True
+
+    def _hold(self, record: Record, error: RecursionError) -> bool:
+        """At the recursion limit no stack is left to write with: the next append, further up, does it."""
+        if len(self._held) < HELD_RECORDS:
+            self._held.append(record)
+        else:
+            self._lost(error)
+        return False
+
+    def _write_held(self) -> None:
+        held, self._held = self._held, []
+        for record in held:
+            self.append(record)
 
     def sync(self) -> None:
         """Ask the disk to keep what was appended (fdatasync): after this, a power cut loses none of it."""
@@ -163,6 +188,7 @@ class Journal:
 
     def close(self) -> None:
         """Write the final frames, sync and let go of the segments. A later append starts new ones."""
+        self._write_held()
         with self._lock:
             self._syncer, stop = None, self._stop
             for index, segment in enumerate(self._segments):
@@ -174,6 +200,14 @@ class Journal:
         if stop is not None:
             stop.set()
         self.sync()
+        if self.dropped > self._said_dropped:
+            self._said_dropped = self.dropped
+            log.warning(
+                "%d records of this process could not be written to %s and are lost; its last state may show as "
+                "crashed or interrupted. `weft doctor` says what is wrong with the home.",
+                self.dropped,
+                self.home.path,
+            )
 
     def _open(self, depth: int, former: Segment | None) -> Segment:
         """A fresh segment for this depth; the former one is ended only once its successor holds the lock.
@@ -246,10 +280,11 @@ class Journal:
                 segment.close()
         self._segments = []
         self._filled = []
+        self._held = []  # the parent writes them
         self._depth = 0
         self._writer = os.urandom(8)
         self._syncer = self._stop = None
-        self.appended = self.dropped = 0
+        self.appended = self.dropped = self._said_dropped = 0
 
 
 def _sync_loop(journal: weakref.ref[Journal], stop: threading.Event) -> None:

@@ -249,6 +249,38 @@ def test_a_full_disk_costs_the_records_that_do_not_fit_and_nothing_else(tmp_path
     assert _records(tmp_path)[-1] == SegmentClosed(SCHEMA, "exit", 3)
 
 
+def test_a_record_met_at_the_recursion_limit_is_written_further_up(tmp_path: Path) -> None:
+    journal = _journal(tmp_path)
+    asked = 0
+
+    def deeper(step: int) -> None:
+        nonlocal asked
+        asked = step
+        journal.append(_log(step))
+        deeper(step + 1)
+
+    with pytest.raises(RecursionError):
+        deeper(0)
+    journal.append(_log(1_000_000))
+
+    assert sorted(_steps(tmp_path)) in ([*range(asked + 1), 1_000_000], [*range(asked), 1_000_000])
+    assert journal.dropped == 0
+
+
+def test_what_was_lost_is_said_at_the_end_as_a_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    journal = Journal(Home(tmp_path / "home"), Faults())
+    journal.append(_log(0))
+    os.close(journal._segments[0].fd)  # type: ignore[union-attr]
+    for step in range(1, 4):
+        assert not journal.append(_log(step))
+    journal._segments.clear()
+    journal.close()
+
+    assert "3 records of this process could not be written" in caplog.messages[-1]
+    journal.close()
+    assert len(caplog.messages) == 2
+
+
 def test_a_home_that_is_a_file_is_said_once_and_breaks_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
