@@ -164,7 +164,7 @@ class EvaluationResult:
             counts = f"n {found.n}, errors {found.n_errors}, unscored {found.n_unscored}"
             lines.append(f"  {name:<{width}}  {labels if found.mean is None and labels else shown}  ({counts})")
         if self.latency.p50 is not None:
-            lines.append(f"  latency p50 {self.latency.p50:.3g} s, cost {units.usd(self.cost)}")
+            lines.append(f"  latency p50 {units.duration(round(self.latency.p50 * 1e9))}, cost {units.usd(self.cost)}")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
