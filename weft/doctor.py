@@ -254,7 +254,7 @@ def _journal(report: Report, home: Home, positions: Mapping[str, int]) -> None:
     if report.dropped:
         report.add(
             "problem",
-            f"{report.dropped:,} records could not be written in the last seven days (a full or read-only disk, most often)",
+            f"{report.dropped:,} records could not be written in the last seven days (most often a full disk)",
             f"They are lost. Watch the space and the permissions of {home.path}",
         )
     if report.waiting_bytes:
