@@ -2,7 +2,8 @@
 
 The rule for failures: a case whose model failed has no scores; it counts in every scorer's `n_errors`, is left out of
 its mean, and for a scorer of booleans `floor` says what the mean is if all that failed had been wrong. Unscored cases
-(the scorer had nothing to say) are counted in `n_unscored` and are no errors.
+(the scorer had nothing to say) are counted in `n_unscored` and are no errors. Where a scorer gave values to some cases
+and bare labels to others, its statistics, `n` included, are of the values; the labels are counted apart.
 """
 
 from __future__ import annotations
@@ -70,13 +71,14 @@ class ScorerSummary:
     ci: stats.Interval | None
     """95%."""
     n: int
-    """Cases with a value or a label."""
+    """Cases that `mean`, `stderr` and `ci` are of: those with a value; where none has one, those with a label."""
     n_errors: int
     """Cases whose model failed, and those where the scorer did."""
     n_unscored: int
     floor: float | None = None
     """For booleans with errors: the mean if every errored case had been False."""
     labels: Mapping[str, int] = field(default_factory=dict)
+    """Cases by label, the commonest first, beside a value or alone."""
     binary: bool = False
     """All values are booleans: the mean is a share."""
 
@@ -162,6 +164,7 @@ class EvaluationResult:
             shown = units.percent(found.mean, half) if found.binary else units.plus_minus(found.mean, half)
             labels = ", ".join(f"{label} {count}" for label, count in found.labels.items())
             counts = f"n {found.n}, errors {found.n_errors}, unscored {found.n_unscored}"
+            counts += f"; labels: {labels}" if found.mean is not None and labels else ""
             lines.append(f"  {name:<{width}}  {labels if found.mean is None and labels else shown}  ({counts})")
         if self.latency.p50 is not None:
             lines.append(f"  latency p50 {units.duration(round(self.latency.p50 * 1e9))}, cost {units.usd(self.cost)}")
@@ -237,7 +240,7 @@ def _summary(key: str, scorer: str, rows: Sequence[CaseResult]) -> ScorerSummary
         mean=found.mean,
         stderr=found.stderr,
         ci=found.ci,
-        n=len(rows) - errors - unscored,
+        n=found.n or labels.total(),
         n_errors=errors,
         n_unscored=unscored,
         floor=sum(values) / (len(values) + errors) if binary and errors else None,

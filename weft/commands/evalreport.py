@@ -89,6 +89,8 @@ def summary_view(title: str, summary: Mapping[str, Any]) -> Group:
         if found.get("floor") is not None:
             floor = units.percent(found["floor"])
             lines.append(terminal.text(f"{name} is {floor} if what failed counts as wrong", "yellow"))
+        if found.get("mean") is not None and found.get("labels"):
+            lines.append(terminal.text(f"{name} also gave labels: {_labels(found)}"))
     return Group(*lines)
 
 
@@ -102,11 +104,14 @@ def score_text(found: Mapping[str, Any]) -> str:
     interval = found.get("ci")
     half = (interval[1] - interval[0]) / 2 if interval else None
     if found.get("mean") is None:
-        labels = found.get("labels") or {}
-        return terminal.escape(", ".join(f"{label} {count}" for label, count in labels.items()), 60) or units.UNKNOWN
+        return terminal.escape(_labels(found), 60) or units.UNKNOWN
     if found.get("binary"):
         return units.percent(found["mean"], half)
     return units.plus_minus(found["mean"], half)
+
+
+def _labels(found: Mapping[str, Any]) -> str:
+    return ", ".join(f"{label} {count}" for label, count in (found.get("labels") or {}).items())
 
 
 def _totals(summary: Mapping[str, Any]) -> Text:
