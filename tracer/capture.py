@@ -13,8 +13,12 @@ from weft.tracking.runtime import Runtime, active
 
 OWN_CODE = "<weft op "
 """How the file name of a generated wrapper begins: such frames are left out of stack traces."""
-STACK_FRAMES = 100
-"""The innermost frames that a stack trace keeps."""
+OUTERMOST_FRAMES = 10
+INNERMOST_FRAMES = 30
+"""What a stack trace of more frames keeps: how it was come to and where it is. Every op that an exception passes
+renders it, so this bounds what deep nesting costs."""
+CAUSE_FRAMES = 100
+"""The innermost frames kept of an exception's cause or context."""
 
 
 def store_blob(data: bytes) -> str:
@@ -42,13 +46,13 @@ def message_of(error: BaseException) -> str:
 
 
 def stacktrace(error: BaseException) -> str:
-    """As Python prints it, without the frames of our own wrappers; of a very deep one the innermost frames."""
+    """As Python prints it, without the frames of our own wrappers; of a deep one the ends, and how much is missing."""
     try:
-        trace = _innermost(error.__traceback__)
-        printed = traceback.TracebackException(type(error), error, trace, lookup_lines=False, limit=-STACK_FRAMES)
+        trace, left_out = _ends(error.__traceback__)
+        printed = traceback.TracebackException(type(error), error, trace, lookup_lines=False, limit=-CAUSE_FRAMES)
         _leave_out_own(printed)
-        left_out = sum(1 for _ in traceback.walk_tb(trace)) - STACK_FRAMES
-        said = f"[the outermost {left_out} frames are left out]\n" if left_out > 0 else ""
+        ends = f"the outermost {OUTERMOST_FRAMES} and the innermost {INNERMOST_FRAMES}"
+        said = f"[{left_out} frames between {ends} are left out]\n" if left_out else ""
         return said + "".join(printed.format())
     except Exception as inner:
         return f"<no stack trace: {type(inner).__name__}>"
@@ -63,9 +67,21 @@ def _leave_out_own(printed: traceback.TracebackException) -> None:
             pending += [one.__cause__, one.__context__, *(one.exceptions or ())]
 
 
-def _innermost(trace: TracebackType | None) -> TracebackType | None:
-    """Past the wrapper's own frame, where the traceback begins at a wrapper."""
-    return trace.tb_next if trace is not None and trace.tb_next is not None else trace
+def _ends(trace: TracebackType | None) -> tuple[TracebackType | None, int]:
+    """The traceback without our own wrappers' frames, or of a deep one both its ends; how many frames lay between."""
+    whole: list[TracebackType] = []
+    here = trace
+    while here is not None:
+        if not here.tb_frame.f_code.co_filename.startswith(OWN_CODE):
+            whole.append(here)
+        here = here.tb_next
+    left_out = len(whole) - OUTERMOST_FRAMES - INNERMOST_FRAMES
+    if left_out > 0:
+        del whole[OUTERMOST_FRAMES:-INNERMOST_FRAMES]
+    chain: TracebackType | None = None
+    for item in reversed(whole):  # a new chain: the exception's own is the caller's
+        chain = TracebackType(chain, item.tb_frame, item.tb_lasti, item.tb_lineno)
+    return chain, max(0, left_out)
 
 
 def status_of(error: BaseException | None) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from weft.tracer.capture import STACK_FRAMES, capture, capture_error, stacktrace, status_of
+import weft
+from weft.tracer.capture import INNERMOST_FRAMES, OUTERMOST_FRAMES, capture, capture_error, stacktrace, status_of
 from weft.tracking import runtime
 from weft.tracking.payloads.encoding import decode
 
@@ -50,20 +52,50 @@ def test_an_error_is_type_message_and_stack(home: Path) -> None:
     assert decode(capture_error(rt, raised(asyncio.QueueFull())))["type"] == "asyncio.queues.QueueFull"
 
 
-def test_a_very_deep_stack_keeps_its_innermost_frames() -> None:
-    """Where the error is."""
+def sink(n: int) -> None:
+    """Raises so many calls further down, by two functions in turn."""
+    if n == 0:
+        raise ValueError("here")
+    (sink if n % 2 else lambda m: sink(m))(n - 1)
 
-    def down(n: int) -> None:
-        if n == 0:
-            raise ValueError("here")
-        (down if n % 2 else lambda m: down(m))(n - 1)
 
+def test_a_deep_stack_keeps_both_its_ends_and_says_what_is_missing() -> None:
+    """Where the error is, and how it was come to; a stack that is not deep is whole."""
     with pytest.raises(ValueError, match="here") as caught:
-        down(300)
+        sink(300)
     text = stacktrace(caught.value)
+    frames = sum(1 for _ in traceback.walk_tb(caught.value.__traceback__))
+    kept = OUTERMOST_FRAMES + INNERMOST_FRAMES
     assert text.count('raise ValueError("here")') == 1
-    assert text.count("File ") <= STACK_FRAMES
-    assert text.startswith("[the outermost ")
+    assert text.count("sink(300)") == 1
+    assert text.count("File ") == kept
+    assert text.startswith(f"[{frames - kept} frames between the outermost 10 and the innermost 30 are left out]\n")
+    with pytest.raises(ValueError, match="here") as caught:
+        sink(20)
+    assert stacktrace(caught.value) == "".join(traceback.format_exception(caught.value))
+
+
+def test_every_level_of_nested_ops_tells_a_bounded_stack(home: Path) -> None:
+    """Our own wrappers are no frames of it, and are not counted."""
+    told: list[str] = []
+
+    @weft.op
+    def down(n: int) -> None:
+        try:
+            if n == 0:
+                raise ValueError("here")
+            down(n - 1)
+        except ValueError as error:
+            told.append(stacktrace(error))
+            raise
+
+    with pytest.raises(ValueError, match="here"):
+        down(60)
+    # Python prints a line that repeats once, and says how often; so frames are counted by what is left out.
+    assert [text.startswith("[") for text in told] == [n > 40 for n in range(1, 62)]
+    assert told[-1].startswith("[21 frames ")
+    assert max(len(text) for text in told[40:]) < 2 * len(told[30])
+    assert not any("<weft op " in text for text in told)
 
 
 def test_members_of_a_group_are_told(home: Path) -> None:
