@@ -100,6 +100,33 @@ class Parameters:
             if lacking:
                 raise UsageError(_lack(what, column, parameter, lacking, rows))
 
+    def check_shadowed(
+        self,
+        what: str,
+        rows: Sequence[tuple[str, Mapping[str, Any]]],
+        offered: Iterable[str],
+        columns: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make sure that no name it asks for means two things: what is offered, and a column.
+
+        One that takes `**kwargs` has asked for none of them by name: it is given what is offered.
+
+        Raises:
+            UsageError: some row has a column of such a name; says which, and the way out.
+        """
+        names = columns or {}
+        asked = [names.get(name, name) for name in (*self.required, *self.optional, *names)]
+        for name in offered:
+            if (
+                name in asked
+                and (row_id := next((row_id for row_id, values in rows if name in values), None)) is not None
+            ):
+                better = "expected" if name == "output" else f"row_{name}"
+                raise UsageError(
+                    f"{what} asks for {name!r}, which it is given for each case, but the dataset has a column {name!r} "
+                    f"too (the first: row {row_id}), which it would not see. Rename the column, e.g. to {better!r}."
+                )
+
 
 def fresh(value: Any) -> Any:
     """A copy of lists and dicts, all the way down; anything else is itself."""

@@ -152,6 +152,7 @@ class Evaluation:
                 raise UsageError(f"scorer {name!r} has a name that belongs to the keys of another; rename it")
         for plan in self.scorers:
             plan.parameters.check(f"scorer {plan.name!r}", self.dataset.rows, OFFERED, plan.columns)
+            plan.parameters.check_shadowed(f"scorer {plan.name!r}", self.dataset.rows, OFFERED, plan.columns)
 
     def __repr__(self) -> str:
         names = ", ".join(plan.name for plan in self.scorers)

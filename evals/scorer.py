@@ -19,7 +19,7 @@ from weft.tracking.errors import UsageError
 F = TypeVar("F", bound=Callable[..., Any])
 
 OFFERED = ("output", "inputs", "row", "latency_s", "cost_usd", "usage", "trace_id")
-"""What a scorer may ask for by name beside the row's columns; these win over columns of the same name.
+"""What a scorer may ask for by name beside the row's columns; a column of a name asked for here is refused.
 
 output: the stored form of what the model returned. inputs: dict of the model's arguments. row: dict of all columns.
 latency_s: seconds of the model's call. cost_usd: Decimal or None. usage: tokens by name, or None. trace_id: hex.
