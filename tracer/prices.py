@@ -32,6 +32,10 @@ PROVIDERS = {
 }
 """OpenTelemetry's provider names where genai-prices says otherwise."""
 
+VENDORS = ("openai", "anthropic", "google", "mistral", "cohere", "voyageai", "deepseek", "x-ai")
+"""Makers of models in genai-prices: whose lists are searched for a model's name that tells no provider by itself, as
+OpenAI's embedding models' do not."""
+
 # The user's own decimal context (its precision, its traps) must not change a price.
 _exact = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _MAX_PICO_USD = 2**63 - 1
@@ -218,6 +222,9 @@ def _find(provider: str | None, model: str) -> _Found | None:
         except LookupError:
             if provider_id and _known(provider_id):
                 return None  # the provider is listed and does not have it: another one's price would be a guess
+    for vendor in table.snapshot.providers:
+        if vendor.id in VENDORS and (entry := vendor.find_model(model.lower())) is not None:
+            return _Found(entry, table.source + ways[-1][2])
     return None
 
 

@@ -106,6 +106,22 @@ def test_a_host_is_a_provider_and_an_unknown_one_is_marked() -> None:
     assert proxied.source.endswith("(by model name)")
 
 
+@pytest.mark.parametrize("provider", ["127.0.0.1", "localhost", "gateway.example.com", None])
+def test_an_embedding_model_is_found_by_its_name(provider: str | None) -> None:
+    """As chat models are: the name tells no provider, so the makers' lists are searched."""
+    small, large = price_of(provider, "text-embedding-3-small"), price_of(provider, "text-embedding-3-large")
+    assert small is not None
+    assert large is not None
+    assert (small.input, large.input) == (Decimal("0.02"), Decimal("0.13"))
+    assert small.source.endswith("(by model name)") == (provider is not None)
+
+
+def test_a_model_that_nobody_lists_has_no_price() -> None:
+    """Nor one that its own provider does not list, whoever else does."""
+    for provider, model in [("127.0.0.1", "nomic-embed-text"), (None, "my-model"), ("groq", "text-embedding-3-small")]:
+        assert price_of(provider, model) is None
+
+
 def test_opentelemetrys_provider_names_are_known() -> None:
     assert price_of("x_ai", "grok-4") is not None
     assert price_of("gcp.vertex_ai", "gemini-2.5-pro") is not None
