@@ -277,3 +277,36 @@ def test_fixed_ids_make_two_runs_alike() -> None:
         seen.append([(found.trace_id, found.span_id, found.start_ns, found.end_ns) for found in spans])
     assert seen[0] == seen[1]
     assert [found[1] for found in seen[0]] == ["0000000000000001", "0000000000000002"]
+
+
+def test_a_responder_may_return_a_tool_call(provider, client) -> None:
+    """Alone, with its arguments as a dict."""
+    provider.responder = scripted(ToolCall("lookup", {"word": "weft"}), ToolCall("lookup", "no json", id="call_x"))
+    choice = create(client, tools=[TOOL]).choices[0]
+    assert (choice.finish_reason, choice.message.content) == ("tool_calls", None)
+    assert json.loads(choice.message.tool_calls[0].function.arguments) == {"word": "weft"}
+    call = create(client, tools=[TOOL]).choices[0].message.tool_calls[0]
+    assert (call.id, call.function.arguments) == ("call_x", "no json")
+
+
+async def no_responder() -> str:
+    return "never"
+
+
+@pytest.mark.parametrize(
+    ("respond", "said"),
+    [
+        (lambda request: {"content": "x"}, "this one returned dict: {'content': 'x'}"),
+        (lambda request: None, "this one returned NoneType: None"),
+        (lambda request: no_responder(), "must not be async"),
+        (lambda request: ChatReply(tool_calls=[{"name": "lookup"}]), "are no ToolCalls: [{'name': 'lookup'}]"),
+        (lambda request: ChatReply(tool_calls=ToolCall("lookup")), "are no ToolCalls: ToolCall(name='lookup'"),
+        (lambda request: ChatReply(content=5), "is no text: 5"),
+    ],
+)
+def test_an_answer_that_is_no_reply_is_told_what_it_must_be(provider, client, respond, said) -> None:
+    provider.responder = respond
+    with pytest.raises(openai.InternalServerError) as caught:
+        create(client)
+    assert "a responder must return a str, a ToolCall or a ChatReply" in caught.value.message
+    assert said in caught.value.message

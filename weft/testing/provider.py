@@ -17,10 +17,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from weft.testing import wire
-from weft.testing.wire import ChatReply, ChatRequest
+from weft.testing.wire import ChatReply, ChatRequest, ToolCall
 
-Responder = Callable[[ChatRequest], ChatReply | str]
-"""Answers a chat request. What it raises becomes an HTTP 500 with the message."""
+Responder = Callable[[ChatRequest], ChatReply | ToolCall | str]
+"""Answers a chat request. What it raises becomes an HTTP 500 with the message, as does an answer that is no reply."""
 
 MAX_BODY_BYTES = 64 << 20
 
@@ -50,11 +50,11 @@ def echo(request: ChatRequest) -> ChatReply:
     return ChatReply(content=request.last_user_text)
 
 
-def scripted(*replies: ChatReply | str) -> Responder:
+def scripted(*replies: ChatReply | ToolCall | str) -> Responder:
     """A responder that gives these replies in turn, and fails once they are used up."""
     waiting = deque(replies)
 
-    def respond(request: ChatRequest) -> ChatReply | str:
+    def respond(request: ChatRequest) -> ChatReply | ToolCall | str:
         if not waiting:
             raise RuntimeError(f"the script of {len(replies)} replies is used up")
         return waiting.popleft()
@@ -294,8 +294,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _respond(self, request: ChatRequest) -> ChatReply:
-        reply = self.server.provider.responder(request)
-        return (ChatReply(content=reply) if isinstance(reply, str) else reply).counted(request)
+        return wire.reply_of(self.server.provider.responder(request)).counted(request)
 
     def _json(self, status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
         data = json.dumps(body).encode()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import inspect
 import itertools
 import json
 import math
@@ -14,7 +15,7 @@ import re
 import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 EMBEDDING_DIMENSIONS = 1536
@@ -45,13 +46,27 @@ class ChatRequest:
         return next((text_of(m) for m in reversed(self.messages) if m.get("role") == "user"), "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class ToolCall:
-    """A call that the model asks for; `arguments` is JSON text, as on the wire."""
+    """A call that the model asks for."""
 
     name: str
-    arguments: str = "{}"
-    id: str = field(default_factory=lambda: f"call_{next(_ids):08d}")
+    arguments: str
+    """JSON text, as on the wire."""
+    id: str
+
+    def __init__(self, name: str, arguments: str | Mapping[str, Any] = "{}", id: str | None = None) -> None:  # noqa: A002
+        """
+        Args:
+            arguments: a mapping is encoded; text goes out as it is, so that a test can send what is no JSON.
+            id: default the next of `call_00000001`, ...
+
+        Raises:
+            TypeError: the mapping holds what JSON cannot.
+        """
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "arguments", arguments if isinstance(arguments, str) else json.dumps(dict(arguments)))
+        object.__setattr__(self, "id", f"call_{next(_ids):08d}" if id is None else id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +106,30 @@ class ChatReply:
             prompt_tokens=asked if reply.prompt_tokens is None else reply.prompt_tokens,
             completion_tokens=produced if reply.completion_tokens is None else reply.completion_tokens,
         )
+
+
+def reply_of(answer: object) -> ChatReply:
+    """What a responder returned, as a reply.
+
+    Raises:
+        TypeError: it is none; says what a responder must return.
+    """
+    if isinstance(answer, str):
+        return ChatReply(content=answer)
+    if isinstance(answer, ToolCall):
+        return ChatReply(tool_calls=(answer,))
+    must = "a responder must return a str, a ToolCall or a ChatReply(content=..., tool_calls=[ToolCall(...)])"
+    if inspect.iscoroutine(answer):
+        answer.close()
+        raise TypeError(f"{must}, and must not be async: it is called in the server's threads")
+    if not isinstance(answer, ChatReply):
+        raise TypeError(f"{must}; this one returned {type(answer).__name__}: {answer!r:.80}")
+    calls = answer.tool_calls
+    if not isinstance(calls, Sequence) or not all(isinstance(call, ToolCall) for call in calls):
+        raise TypeError(f"{must}; the tool_calls of this one are no ToolCalls: {calls!r:.80}")
+    if not isinstance(answer.content, str | None):
+        raise TypeError(f"{must}; the content of this one is no text: {answer.content!r:.80}")
+    return answer
 
 
 def pieces(text: str) -> list[str]:
