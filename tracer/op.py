@@ -182,12 +182,14 @@ def _listed(state: list[Any] | None, item: Any) -> list[Any]:
 _GENERATORS = frozenset({types.GeneratorType, types.AsyncGeneratorType})
 
 
+_NOT_GIVEN = object()
+"""Stands for the function where `@op(...)` has only options: None may be somebody's mistake."""
+
+
 @overload
 def op(func: F, /) -> F: ...
 @overload
 def op(
-    func: None = None,
-    /,
     *,
     name: str | None = None,
     kind: str = "op",
@@ -199,7 +201,7 @@ def op(
     postprocess_inputs: Callable[[dict[str, Any]], Any] | None = None,
     postprocess_output: Callable[[Any], Any] | None = None,
 ) -> Callable[[F], F]: ...
-def op(func: Any = None, /, **options: Any) -> Any:
+def op(func: Any = _NOT_GIVEN, /, **options: Any) -> Any:
     """Record every call of a function as a span: inputs, output, error, time, and what it calls.
 
     Works on functions, coroutine functions, generators, async generators, methods, class and static methods (either
@@ -227,7 +229,7 @@ def op(func: Any = None, /, **options: Any) -> Any:
     """
     settings = {**_DEFAULTS, **options}
     _check(settings)
-    if func is None:
+    if func is _NOT_GIVEN:
         return functools.partial(_decorate, settings=settings)
     return _decorate(func, settings=settings)
 
@@ -266,8 +268,10 @@ def _check(settings: Mapping[str, Any]) -> None:
 def _decorate(func: Any, *, settings: Mapping[str, Any]) -> Any:
     if isinstance(func, staticmethod | classmethod):
         return type(func)(_decorate(func.__func__, settings=settings))
-    if isinstance(func, type) or not callable(func):
+    if isinstance(func, type):
         raise UsageError(f"@op records calls of functions and methods; {func!r} is none. Decorate its methods.")
+    if not callable(func):
+        raise UsageError(f"@op records calls of functions and methods; {func!r} is none. Give it the function.")
     recorder = Recorder(func, **settings)
     shape = signature.shape_of(func)
     names = {

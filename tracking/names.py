@@ -60,11 +60,13 @@ def uid_of(project: str, ident: str) -> bytes:
 
 
 def check_project(name: str) -> str:
-    r"""The name, if a project may have it: 1 to 128 characters, none of / \ # ? % : and no control character."""
+    r"""The name, if a project may have it: 1 to 128 characters, none of / \ # ? % : and no control character, not . or .. alone."""
     name = _exact("a project's name", name)
     barred = _PROJECT_BARRED.search(name)
     if barred:
         raise UsageError(f"a project's name must not hold {barred.group()!r}: {name!r}. Use - or _ instead")
+    if name in (".", ".."):
+        raise UsageError(f"a project's name must not be {name!r}: in addresses and paths that is a folder. Use a word")
     if not name.strip() or len(name) > 128:
         raise UsageError(f"a project's name has 1 to 128 characters, this one {len(name)}: {name!r:.80}")
     return name

@@ -59,7 +59,7 @@ class Run:
         parent: Run | None,
         on_end: Callable[[Run], None],
     ) -> None:
-        self.project: str = names.check_project(project or active.settings.project)
+        self.project: str = names.check_project(active.settings.project if project is None else project)
         """The project's name."""
         # The same id in the same project is the same run, in whichever process: no store need be asked.
         chosen = None if id is None else names.check_run_id(id)

@@ -527,11 +527,12 @@ def test_a_wrong_option_raises_at_decoration(options: dict[str, Any]) -> None:
 
 
 def test_what_cannot_be_an_op_is_said() -> None:
-    """A class, a number, an unknown option."""
+    """A class, a number, nothing, an unknown option."""
     with pytest.raises(UsageError, match="Decorate its methods"):
         op(Shop)
-    with pytest.raises(UsageError):
-        op(3)  # type: ignore[type-var]
+    for value in (3, None):
+        with pytest.raises(UsageError, match=f"{value} is none. Give it the function"):
+            op(value)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="nonsense"):
         op(nonsense=1)  # type: ignore[call-overload]
 
