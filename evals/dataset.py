@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import orjson
 
 from weft.evals import rowfiles
-from weft.tracking import names
+from weft.tracking import names, units
 from weft.tracking.errors import UsageError
 from weft.tracking.payloads import encoding
 
@@ -133,7 +133,7 @@ class Dataset:
         return self.rows[index].columns
 
     def __repr__(self) -> str:
-        return f"Dataset({self.name!r}, {len(self.rows)} rows: {', '.join(self.columns)})"
+        return f"Dataset({self.name!r}, {units.counted(len(self.rows), 'row')}: {', '.join(self.columns)})"
 
 
 def _rows_of(source: Any, where: str) -> list[dict[str, Any]]:
@@ -148,7 +148,8 @@ def _rows_of(source: Any, where: str) -> list[dict[str, Any]]:
             for row in source.to_dict("records")
         ]
     elif isinstance(source, (Mapping, bytes)) or not isinstance(source, Iterable):
-        raise UsageError(f"{where} is a {type(source).__name__}; it must be a list of dicts, a file or a data frame")
+        found = units.article(type(source).__name__)
+        raise UsageError(f"{where} is {found}; it must be a list of dicts, a file or a data frame")
     rows = []
     for index, row in enumerate(source):
         if not isinstance(row, Mapping) or not row or not all(isinstance(key, str) for key in row):

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from weft.evals.evaluation import Evaluation
+from weft.tracking import units
 from weft.tracking.errors import Error, UsageError
 
 
@@ -101,6 +102,6 @@ def _named(name: str, found: dict[str, object], path: Path) -> Evaluation:
     if not isinstance(chosen, Evaluation):
         there = [key for key, item in found.items() if isinstance(item, Evaluation)]
         listed = f"It holds {', '.join(there)}" if there else "It holds no Evaluation at all"
-        was = "" if chosen is None else f" ({name} is a {type(chosen).__name__})"
+        was = "" if chosen is None else f" ({name} is {units.article(type(chosen).__name__)})"
         raise UsageError(f"{path} holds no evaluation {name!r}{was}. {listed}")
     return chosen

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from weft.evals.arguments import Parameters, is_async
 from weft.evals.model import code_digest
+from weft.tracking import units
 from weft.tracking.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -229,11 +230,11 @@ def _read_one(result: object) -> Score:
     if type(result).__module__ == "numpy" and getattr(result, "ndim", None) == 0:
         return _read_one(cast(Any, result).item())
     if isinstance(result, bytes) or not hasattr(result, "__float__"):
-        return Score(error=f"returned a {type(result).__name__} ({_short(result)}); {_CONTRACT}")
+        return Score(error=f"returned {units.article(type(result).__name__)} ({_short(result)}); {_CONTRACT}")
     try:
         number = float(cast(Any, result))
     except Exception as error:
-        return Score(error=f"returned a {type(result).__name__} that is no number ({error}); {_CONTRACT}")
+        return Score(error=f"returned {units.article(type(result).__name__)} that is no number ({error}); {_CONTRACT}")
     if not math.isfinite(number):
         return Score(error=f"returned {number}; return None to leave a case unscored")
     return Score(number)

@@ -60,7 +60,7 @@ def uid_of(project: str, ident: str) -> bytes:
 
 
 def check_project(name: str) -> str:
-    r"""The name, if a project may have it: 1 to 128 characters, none of / \ # ? % : and no control character, not . or .. alone."""
+    r"""It, if a project may have it: 1 to 128 characters, not . or .., no control character, none of / \ # ? % :"""
     name = _exact("a project's name", name)
     barred = _PROJECT_BARRED.search(name)
     if barred:

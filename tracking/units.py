@@ -62,6 +62,16 @@ def count(n: int | None) -> str:
     return UNKNOWN if n is None else f"{n:,}"
 
 
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """`1 error`, `2 errors`, `12,408 traces`."""
+    return f"{count(n)} {one if n == 1 else many or one + 's'}"
+
+
+def article(word: str) -> str:
+    """`a list`, `an int`, `a UUID`: a type's name with its article, by its first letter."""
+    return f"{'an' if word.lower().startswith(('a', 'e', 'i', 'o')) else 'a'} {word}"
+
+
 def compact(n: float | None) -> str:
     """`950`, `1.9k`, `34.1k`, `2.5M`: for narrow columns and axes."""
     if n is None:

@@ -84,11 +84,6 @@ def part(title: str) -> Iterator[None]:
         broken(f"{title} could not be shown", error)
 
 
-def counted(n: int, one: str, many: str | None = None) -> str:
-    """`1 error`, `2 errors`, `12,408 traces`."""
-    return f"{units.count(n)} {one if n == 1 else many or one + 's'}"
-
-
 def first() -> None:
     """Back to a list's first page: for filters, whose change makes another list."""
     if "page" in st.session_state:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from weft.evals.scorer import scorer
+from weft.tracking import units
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,7 +34,7 @@ def part(output: Any, field: str | None) -> Any:
     if field is None:
         return output
     if not isinstance(output, Mapping):
-        raise TypeError(f"the output is a {type(output).__name__}, so it has no field {field!r}")
+        raise TypeError(f"the output is {units.article(type(output).__name__)}, so it has no field {field!r}")
     if field not in output:
         raise KeyError(f"the output has no field {field!r}; it has {', '.join(map(str, output))}")
     return output[field]

@@ -9,6 +9,7 @@ from typing import Any
 
 from weft.evals.scorer import Score
 from weft.evals.scorers.making import as_text, made, maker, part, shown
+from weft.tracking import units
 from weft.tracking.errors import UsageError
 from weft.tracking.payloads.encoding import decode, encode
 
@@ -88,7 +89,7 @@ def json_valid(*, field: str | None = None, name: str = "json_valid") -> Callabl
         if isinstance(value, (dict, list)):
             return Score(True)
         if not isinstance(value, str):
-            return Score(False, reason=f"the output is a {type(value).__name__}, no text")
+            return Score(False, reason=f"the output is {units.article(type(value).__name__)}, no text")
         try:
             json.loads(value, parse_constant=_refuse)
         except ValueError as error:

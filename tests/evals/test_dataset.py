@@ -176,7 +176,7 @@ def test_parquet_loads(tmp_path: Path) -> None:
         ([{}], "every row must be a dict of columns"),
         ([{1: 2}], "every row must be a dict of columns by name"),
         ({"q": 1}, "must be a list of dicts"),
-        (5, "must be a list of dicts"),
+        (5, "the dataset is an int; it must be a list of dicts"),
     ],
 )
 def test_what_is_no_dataset_is_refused(source: object, words: str) -> None:

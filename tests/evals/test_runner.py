@@ -277,7 +277,7 @@ class TestFailures:
 
         result = evaluate(answer, ROWS, [right, raising, rubbish])
         assert result.rows[0].scores["raising"] == Score(error="KeyError: 'oh'")
-        assert "returned a object" in str(result.rows[0].scores["rubbish"].error)
+        assert "returned an object" in str(result.rows[0].scores["rubbish"].error)
         assert "returned nan" in str(result.rows[1].scores["rubbish"].error)
         assert [result.summary[name].n_errors for name in ("right", "raising", "rubbish")] == [0, 1, 3]
         assert result.summary["right"].mean == 1.0

@@ -72,7 +72,7 @@ class Nasty:
     ("result", "words"),
     [
         ([1, 2], "returned a list"),
-        (object(), "returned a object"),
+        (object(), "returned an object"),
         (float("nan"), "returned nan; return None to leave a case unscored"),
         (float("inf"), "returned inf"),
         (10**400, "that is no number"),

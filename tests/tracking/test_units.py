@@ -152,3 +152,14 @@ def test_every_number_has_a_text(x: float, n: int) -> None:
         assert text
     assert units.usd(x)
     assert units.percent(x)
+
+
+@pytest.mark.parametrize(("n", "text"), [(0, "0 records"), (1, "1 record"), (12_408, "12,408 records")])
+def test_one_is_singular(n: int, text: str) -> None:
+    assert units.counted(n, "record") == text
+    assert units.counted(n, "entry", "entries") == text.replace("records", "entries").replace("record", "entry")
+
+
+@pytest.mark.parametrize("text", ["a list", "an int", "a float", "an Action", "a UUID", "a NoneType"])
+def test_a_type_has_its_article(text: str) -> None:
+    assert units.article(text.split()[1]) == text

@@ -127,7 +127,7 @@ def _listing(cases: Sequence[Case], found: Sequence[Scorecard]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         page.label(
             "Cases",
-            f"{units.count(len(cases))} · {counts['Failing']} failing · {page.counted(counts['Errors'], 'error')}",
+            f"{units.count(len(cases))} · {counts['Failing']} failing · {units.counted(counts['Errors'], 'error')}",
         )
         shown = st.segmented_control(
             "Cases",

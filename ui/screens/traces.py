@@ -167,10 +167,10 @@ def _listing(where: dict[str, Any], order: str, foot: Any) -> None:
 
 def _totals(stats: TraceStats) -> None:
     page.label(
-        page.counted(stats.count, "trace"),
+        units.counted(stats.count, "trace"),
         " · ".join(
             (
-                page.counted(stats.error_count, "error"),
+                units.counted(stats.error_count, "error"),
                 f"p50 {units.duration(stats.p50_ns)}",
                 f"p95 {units.duration(stats.p95_ns)}",
                 units.tokens(stats.tokens),

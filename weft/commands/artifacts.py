@@ -80,9 +80,8 @@ def get(
     if json:
         terminal.print_json({"folder": folder, "artifact": record})
         return
-    said = (
-        f"{record.name}:v{record.version}  {len(record.manifest):,} files, {units.size(record.size_bytes)}  →  {folder}"
-    )
+    holds = f"{units.counted(len(record.manifest), 'file')}, {units.size(record.size_bytes)}"
+    said = f"{record.name}:v{record.version}  {holds}  →  {folder}"
     terminal.console().print(terminal.text(said), soft_wrap=True)
 
 

@@ -107,7 +107,8 @@ def _print_result(result: EvaluationResult) -> None:
         ((name, score.error) for row in result.rows for name, score in row.scores.items() if score.error), None
     )
     if broken is not None:
-        text = f"{result.scorer_errors} scorings failed; the first: {broken[0]}: {terminal.escape(broken[1], 200)}"
+        failures = f"{units.counted(result.scorer_errors, 'scoring')} failed"
+        text = f"{failures}; the first: {broken[0]}: {terminal.escape(broken[1], 200)}"
         console.print(terminal.text(text, "red"))
     console.print(_ending(result.run.state, result.run.id, result.run.project))
     console.print(f"look at it: weft eval show {result.run.id}, or weft ui", style="dim", markup=False)

@@ -116,7 +116,7 @@ def _labels(found: Mapping[str, Any]) -> str:
 
 def _totals(summary: Mapping[str, Any]) -> Text:
     rows, planned, errors = (int(summary.get(key) or 0) for key in ("rows", "planned", "errors"))
-    parts = [f"{rows:,} cases" if rows >= planned else f"{rows:,} of {planned:,} cases"]
+    parts = [units.counted(rows, "case") if rows >= planned else f"{rows:,} of {planned:,} cases"]
     latency = summary.get("latency_s")
     if isinstance(latency, Mapping) and latency.get("p50") is not None:
         p50, p95 = (units.duration(round(latency[key] * 1e9)) for key in ("p50", "p95"))

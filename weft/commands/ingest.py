@@ -49,19 +49,21 @@ def ingest(
 
 
 def _said(done: Drained) -> str:
-    parts = [f"{done.records:,} records ingested"]
+    parts = [f"{units.counted(done.records, 'record')} ingested"]
     if done.waiting_bytes:
         parts.append(
             f"{units.size(done.waiting_bytes)} wait" + (" (another process is ingesting)" if done.busy else "")
         )
     if done.torn:
-        parts.append(f"{len(done.torn)} segments ended in the middle of a write (their writer was killed)")
+        parts.append(
+            f"{units.counted(len(done.torn), 'segment')} ended in the middle of a write (the writer was killed)"
+        )
     if done.quarantined:
-        parts.append(f"{len(done.quarantined)} damaged segments set aside (weft doctor)")
+        parts.append(f"{units.counted(len(done.quarantined), 'damaged segment')} set aside (weft doctor)")
     if done.newer:
-        parts.append(f"{len(done.newer)} segments of a newer weft left alone")
+        parts.append(f"{units.counted(len(done.newer), 'segment')} of a newer weft left alone")
     if done.unreadable:
-        parts.append(f"{len(done.unreadable)} segments could not be read (weft doctor)")
+        parts.append(f"{units.counted(len(done.unreadable), 'segment')} could not be read (weft doctor)")
     return "; ".join(parts)
 
 

@@ -165,7 +165,7 @@ def _head(run: RunRecord, now_ns: int) -> Text:
     if run.tags:
         facts.append("tags " + ", ".join(terminal.escape(tag) for tag in run.tags))
     if run.trace_count:
-        facts.append(f"{run.trace_count:,} traces")
+        facts.append(units.counted(run.trace_count, "trace"))
     git = run.metadata.get("git")
     if isinstance(git, Mapping):
         facts.append(f"git {terminal.escape(git.get('commit', ''))[:10]}{' + changes' if git.get('dirty') else ''}")

@@ -118,7 +118,7 @@ def _one(reader: Reader, ident: str) -> TraceRecord:
 def tree(trace: TraceRecord, spans: Any) -> Tree:
     """The trace as a tree for a terminal: name, kind, duration, tokens, cost, error."""
     head = Text.assemble(terminal.text(trace.name, "bold"), "  ", terminal.status(trace.status))
-    head.append(f"  {units.duration(trace.duration_ns)} · {trace.span_count} spans", "dim")
+    head.append(f"  {units.duration(trace.duration_ns)} · {units.counted(trace.span_count, 'span')}", "dim")
     if trace.cost is not None:
         head.append(f" · {units.usd(trace.cost)}", "dim")
     root = Tree(head, guide_style="dim")
