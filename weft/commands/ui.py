@@ -8,6 +8,7 @@ import typer
 
 from weft.tracking import runtime
 from weft.tracking.errors import MissingExtraError
+from weft.tracking.store.access import open_store
 
 
 def ui(
@@ -19,4 +20,6 @@ def ui(
         from weft.ui.serve import serve  # Streamlit is an extra, and takes a quarter of a second to import
     except ImportError as error:
         raise MissingExtraError("weft ui", "ui") from error
-    raise SystemExit(serve(port, runtime.active().settings.home, open_browser=open_browser))
+    settings = runtime.active().settings
+    open_store(settings, drain=False).close()  # what cannot be read is said here, not by an app that shows nothing
+    raise SystemExit(serve(port, settings.home, open_browser=open_browser))
