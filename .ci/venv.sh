@@ -29,7 +29,7 @@ install() {
 }
 if [ "$want" = test ]; then
   install -e '.[all]' --group check --group test
-  sh .ci/chromium.sh "$venv"
+  sh .ci/system.sh "$venv"
 else
   install -e '.[all]'
 fi
