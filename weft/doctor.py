@@ -18,10 +18,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil  # type: ignore[import-untyped]
-
 from weft import __version__
-from weft.tracking import units
+from weft.tracking import filesystems, units
 from weft.tracking.errors import Error
 from weft.tracking.home import Home
 from weft.tracking.journal import frames
@@ -46,10 +44,6 @@ _EXTRAS = {
     "ui": ("streamlit", "pandas"),
     "postgres": ("psycopg",),
 }
-_NETWORK = frozenset(
-    {"9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "davfs", "fuse.s3fs", "fuse.sshfs", "gfs2", "glusterfs", "gpfs"}
-    | {"fuse.glusterfs", "fuse.rclone", "lustre", "ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs", "sshfs", "webdav"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +159,8 @@ def _home(report: Report, home: Home) -> bool:
     free = shutil.disk_usage(path).free
     if free < LOW_SPACE_BYTES:
         report.add("problem", f"only {units.size(free)} are free on the disk of the home", "Free some space")
-    kind = file_system(path)
-    if kind in _NETWORK:
+    kind = filesystems.kind_of(path)
+    if kind in filesystems.NETWORK:
         report.add(
             "problem",
             f"the home lies on a network file system ({kind}): SQLite is not safe there, nor are its locks",
@@ -193,16 +187,6 @@ def _unmade(report: Report, path: Path) -> None:
         else "HOME is not set, or the working directory is gone"
     )
     report.add("problem", f"no home can be made at {path}: {why}; nothing is being recorded", "Set WEFT_HOME")
-
-
-def file_system(path: Path) -> str | None:
-    """The type of the file system that holds this path (`ext4`, `nfs4`), where it can be told."""
-    real = path.resolve()
-    try:
-        mounts = {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}
-    except (OSError, RuntimeError):  # no mount table here
-        return None
-    return next((mounts[place] for place in (real, *real.parents) if place in mounts), None)
 
 
 def _bytes_below(folder: Path) -> int:

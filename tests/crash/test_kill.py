@@ -81,7 +81,7 @@ def test_a_nested_op_in_a_signal_handler_survives_kill_9(home: Path) -> None:
 def test_an_ingester_killed_at_random_applies_everything_exactly_once(home: Path) -> None:
     trials = _victim("ops", home, 150, SEED)
     killed = sum(killed for _, killed in _victim("ingest", home, TRIALS, SEED))
-    assert killed >= 20, f"seed {SEED}"
+    assert killed >= 10, f"seed {SEED}"
 
     with open_store(_settings(home), foreign_s=None) as store:
         for trial, count in trials:

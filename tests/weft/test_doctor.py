@@ -14,7 +14,7 @@ import pytest
 
 from weft import doctor
 from weft.doctor import Report, examine
-from weft.tracking import runs, runtime
+from weft.tracking import filesystems, runs, runtime
 from weft.tracking.blobs import Blobs
 from weft.tracking.home import Home
 from weft.tracking.journal import frames
@@ -194,8 +194,8 @@ def test_drafts_of_killed_writers_are_noted(home: Path) -> None:
 
 def test_network_file_systems_are_known_by_name(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     Home(home).ensure()
-    assert doctor.file_system(home)
-    monkeypatch.setattr(doctor, "file_system", lambda path: "nfs4")
+    assert filesystems.kind_of(home)
+    monkeypatch.setattr(filesystems, "kind_of", lambda path: "nfs4")
     assert any("network file system (nfs4)" in text for text in _problems(examine(runtime.active().settings)))
 
 

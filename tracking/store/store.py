@@ -201,16 +201,20 @@ class Store:
 
         with self._said("create or migrate"):
             if self.path is not None:
-                self._into_wal()
+                self._set_journal_mode(self.path)
             with self._engine.connect().execution_options(weft_write=True) as connection, connection.begin():
                 migrations.upgrade(connection, REVISIONS[-1])
 
-    def _into_wal(self) -> None:
+    def _set_journal_mode(self, path: Path) -> None:
+        """WAL, so that readers never wait for the writer; not on a network, where its shared memory would lie."""
+        from weft.tracking import filesystems  # psutil, which only making or migrating a store needs
+
+        mode = "DELETE" if filesystems.kind_of(path) in filesystems.NETWORK else "WAL"
         raw = self._engine.raw_connection()  # below SQLAlchemy: this must not run within a transaction
         try:
-            raw.cursor().execute("PRAGMA journal_mode = WAL")
+            raw.cursor().execute(f"PRAGMA journal_mode = {mode}")
         except sqlite3.Error as error:
-            raise DBAPIError("PRAGMA journal_mode = WAL", None, error) from error
+            raise DBAPIError(f"PRAGMA journal_mode = {mode}", None, error) from error
         finally:
             raw.close()
 
