@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from weft.tracking.settings import Settings as Settings
     from weft.tracking.tables import Table as Table
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "weft.evals.dataset": ["Dataset"],

@@ -85,6 +85,8 @@ class SpanUpdated(_Record, frozen=True, tag=11):
     user_id: str | None = None
     tags: bytes | None = None
     """JSON list of text, replacing."""
+    links: bytes | None = None
+    """JSON list of {trace_id, span_id, attributes}, appended."""
 
 
 class SpanClosed(_Record, frozen=True, tag=12):
@@ -111,6 +113,8 @@ class SpanClosed(_Record, frozen=True, tag=12):
     events: bytes | None = None
     kind: str | None = None
     name: str | None = None
+    links: bytes | None = None
+    """JSON list of {trace_id, span_id, attributes}, appended."""
 
 
 class ScoreLogged(_Record, frozen=True, tag=13):
@@ -134,6 +138,10 @@ class ScoreLogged(_Record, frozen=True, tag=13):
     """JSON {scorer, version, params}: what made it."""
     error: str | None = None
     """Why there is no value, when the scorer failed."""
+    kind: str = "score"
+    """score, or what a person said afterwards: reaction, note, value, label."""
+    author: str | None = None
+    """Who said so."""
 
 
 class SpanPriced(_Record, frozen=True, tag=14):
@@ -146,6 +154,8 @@ class SpanPriced(_Record, frozen=True, tag=14):
     cost_pico_usd: int
     source: str
     """Price table and version."""
+    parts: bytes | None = None
+    """JSON {bucket: pico-USD}: what the sum is made of."""
 
 
 class RunStarted(_Record, frozen=True, tag=20):
@@ -246,9 +256,10 @@ class Removed(_Record, frozen=True, tag=40):
 
     schema: int
     target: str
-    """trace, run or artifact."""
+    """trace, span, score, run or artifact."""
     key: bytes
-    """trace id, run uid, or the artifact version's digest as ASCII."""
+    """trace id; trace id and span id (the span and all below it); score uid; run uid; or the artifact version's digest
+    as ASCII."""
     project: str
     at_ns: int
 

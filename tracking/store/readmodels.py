@@ -91,6 +91,8 @@ class SpanRecord:
     links: Sequence[Mapping[str, Any]] = ()
     tags: Sequence[str] = ()
     scores: Sequence[ScoreRecord] = ()
+    cost_parts: Mapping[str, Decimal] | None = None
+    """USD by bucket; their sum is `cost`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,9 @@ class ScoreRecord:
     run_id: str | None
     row_id: str | None
     source: Mapping[str, Any] | None
+    kind: str = "score"
+    """score, or what a person said afterwards: reaction, note, value, label."""
+    author: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,7 @@ span = Table(
     Column("usage", Text),
     Column("cost_pico_usd", Int),
     Column("price_source", Text),
+    Column("cost_parts", Text),
     Column("priced_ns", Int),
     Column("thread_id", Text),
     Column("turn_id", Text),
@@ -180,7 +181,7 @@ span_payload = Table(
 """What the records of one span said, JSON as it came; keyed like `span`. Folded when read (`spanpayload`).
 
 `more` is a JSON object of what few spans have: `links`, `events` (texts of JSON), `name`, `kind` (as the close had
-them), `updates` (list of [at_ns, segment, offset, {fields}]), `opened` (name, kind, thread, turn and user of the
+them), `closed_links`, `updates` (list of [at_ns, segment, offset, {fields}]), `opened` (name, kind, thread, turn and user of the
 opening, where something later replaced one of them).
 """
 
@@ -202,6 +203,8 @@ score = Table(
     Column("run_key", Int),
     Column("row_id", Text),
     Column("source", Text),
+    Column("kind", Text),
+    Column("author", Text),
     Index("ix_score_uid", "uid", unique=True),
     Index("ix_score_trace_id", "trace_id"),
     Index("ix_score_run_key", "run_key"),

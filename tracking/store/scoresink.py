@@ -59,6 +59,8 @@ def _row(tx: Transaction, record: ScoreLogged, run_key: int | None) -> Row:
         run_key,
         record.row_id,
         text(record.source),
+        record.kind,
+        record.author,
     )
 
 

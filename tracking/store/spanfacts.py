@@ -40,17 +40,19 @@ class Price(NamedTuple):
     source: str
     cost: int | None
     """Pico-USD. None where it fits no 64 bits or is negative: then `source` says the amount."""
+    parts: str | None = None
+    """JSON {bucket: pico-USD}."""
 
     @classmethod
     def of(cls, record: SpanPriced) -> Price:
         cost = record.cost_pico_usd
         if 0 <= cost <= MAX_INT:
-            return cls(record.at_ns, record.source, cost)
+            return cls(record.at_ns, record.source, cost, text(record.parts))
         return cls(record.at_ns, f"{record.source} (not kept: a cost of {cost} pico-USD)", None)
 
     @property
-    def order(self) -> tuple[int, str, int]:
-        return self.at_ns, self.source, -1 if self.cost is None else self.cost
+    def order(self) -> tuple[int, str, int, str]:
+        return self.at_ns, self.source, -1 if self.cost is None else self.cost, self.parts or ""
 
 
 class Facts:
@@ -156,14 +158,15 @@ class Facts:
         opened, closed, price = self.opened, self.closed, self.price
         if opened is None or closed is None or self.updates is not None or not (closed.name is closed.kind is None):
             return self._rare_row(key, trace_key, span_id, project_key, run_key, ended, null)
-        input_tokens = output_tokens = usage = cost = source = priced_ns = null
+        input_tokens = output_tokens = usage = cost = source = parts = priced_ns = null
         if closed.usage is not None:
             input_tokens = tokens(closed.usage, "input_tokens", null)
             output_tokens = tokens(closed.usage, "output_tokens", null)
             usage = orjson.dumps(closed.usage).decode()
         if price is not None:
-            priced_ns, source, cost = price
+            priced_ns, source, cost, parts = price
             cost = null if cost is None else cost
+            parts = null if parts is None else parts
         return (
             key,
             trace_key,
@@ -184,6 +187,7 @@ class Facts:
             usage,
             cost,
             source,
+            parts,
             priced_ns,
             null if opened.thread_id is None else opened.thread_id,
             null if opened.turn_id is None else opened.turn_id,
@@ -234,7 +238,7 @@ class Facts:
                 error = str(closed.error, "utf-8", "replace")
             if closed.attributes is not None:
                 closed_attributes = str(closed.attributes, "utf-8", "replace")
-            if closed.events is not None or closed.name is not None or closed.kind is not None:
+            if not (closed.events is closed.name is closed.kind is closed.links):
                 more = self._more()
         if self.updates is not None or (opened is not None and opened.links is not None):
             more = self._more()
@@ -249,6 +253,7 @@ class Facts:
             found["links"] = text(opened.links)
         if closed is not None:
             found |= {"events": text(closed.events), "name": closed.name, "kind": closed.kind}
+            found["closed_links"] = text(closed.links)
             found = {name: value for name, value in found.items() if value is not None}
         if self.updates is not None:
             found["updates"] = [tuple(update) for update in self.updates]
@@ -302,11 +307,12 @@ class Facts:
                 events=data(more.get("events")),
                 kind=more.get("kind"),
                 name=more.get("name"),
+                links=data(more.get("closed_links")),
             )
         if "updates" in more:
             facts.updates = kept_updates(more)
         if span.priced_ns is not None:
-            facts.price = Price(span.priced_ns, span.price_source, span.cost_pico_usd)
+            facts.price = Price(span.priced_ns, span.price_source, span.cost_pico_usd, span.cost_parts)
         return facts
 
 

@@ -19,7 +19,7 @@ class Update(NamedTuple):
     segment: str
     offset: int
     fields: dict[str, Any]
-    """name, attributes, events, inputs, thread_id, turn_id, user_id, tags: those that were set, JSON decoded."""
+    """name, attributes, events, inputs, thread_id, turn_id, user_id, tags, links: those that were set, JSON decoded."""
 
     @classmethod
     def of(cls, record: SpanUpdated, segment: str, offset: int) -> Update:
@@ -28,7 +28,7 @@ class Update(NamedTuple):
             value = getattr(record, name)
             if value is not None:
                 fields[name] = value
-        for name in ("attributes", "events", "inputs", "tags"):
+        for name in ("attributes", "events", "inputs", "tags", "links"):
             value = getattr(record, name)
             if value is not None:
                 fields[name] = loads(value)
@@ -51,6 +51,7 @@ def told(payload: Any, end_ns: int | None) -> Told:
     inputs = decoded(payload.inputs)
     events: list[Any] = []
     more: dict[str, Any] = loads(payload.more) or {}
+    links = _sequence(decoded(more.get("links")))
     for update in updates(more):
         if end_ns is not None and update.at_ns > end_ns:
             attributes, closed = attributes | closed, {}
@@ -61,8 +62,11 @@ def told(payload: Any, end_ns: int | None) -> Told:
             events += _sequence(decoded(orjson.dumps(fields["events"])))
         if "inputs" in fields:
             inputs = decoded(orjson.dumps(fields["inputs"]))
+        if "links" in fields:
+            links += _sequence(decoded(orjson.dumps(fields["links"])))
+    links += _sequence(decoded(more.get("closed_links")))
     events += _sequence(decoded(more.get("events")))
-    return Told(inputs, attributes | closed, events, _sequence(decoded(more.get("links"))))
+    return Told(inputs, attributes | closed, events, links)
 
 
 class Seen(NamedTuple):

@@ -94,6 +94,8 @@ SCORE_FIELDS = {
     "run_id": run_field(_c.run_key),
     "run_uid": run_uid_field(_c.run_key),
     "row_id": Field(_c.row_id, text_of),
+    "kind": Field(_c.kind, text_of),
+    "author": Field(_c.author, text_of),
 }
 _joined = schema.span.outerjoin(schema.span_payload, _p.id == _s.id)
 
@@ -160,6 +162,7 @@ def _record(
         error=error if error is None or isinstance(error, Mapping) else {"message": str(error)},
         tags=seen.tags,
         scores=said.get((trace_id, span_id), ()),
+        cost_parts={name: usd(part) for name, part in orjson.loads(row.cost_parts).items()} if row.cost_parts else None,
         **found,
     )
 
@@ -198,6 +201,8 @@ def _score_records(connection: Connection, condition: Any, limit: int | None, of
             run_id=runs[row.run_key].id if row.run_key in runs else None,
             row_id=row.row_id,
             source=loads(row.source),
+            kind=row.kind or "score",
+            author=row.author,
         )
         for row in rows
     ]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from weft.tracking.store.reader import Reader
     from weft.tracking.store.sink import Sink
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every schema revision there has been, oldest first; the last is this version's (`migrations/versions`)."""
 BUSY_SECONDS = 30
 _SQLITE = "sqlite:///"
