@@ -180,9 +180,9 @@ span_payload = Table(
 )
 """What the records of one span said, JSON as it came; keyed like `span`. Folded when read (`spanpayload`).
 
-`more` is a JSON object of what few spans have: `links`, `events` (texts of JSON), `name`, `kind` (as the close had
-them), `closed_links`, `updates` (list of [at_ns, segment, offset, {fields}]), `opened` (name, kind, thread, turn and user of the
-opening, where something later replaced one of them).
+`more` is a JSON object of what few spans have: `links`, `closed_links`, `events` (texts of JSON), `name`, `kind` (as the
+close had them), `updates` (list of [at_ns, segment, offset, {fields}]), `opened` (name, kind, thread, turn and user of
+the opening, where something later replaced one of them).
 """
 
 score = Table(
