@@ -18,10 +18,14 @@ from typing import IO, Any
 
 import orjson
 
-from weft.tracking import runtime
+from weft.tracking import names, runtime
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import HomeError, UsageError
+from weft.tracking.journal.records import SCHEMA, ArtifactLogged
 from weft.tracking.names import check_artifact
+from weft.tracking.payloads.encoding import encode
+from weft.tracking.payloads.redaction import redact
+from weft.tracking.runtime import Runtime
 from weft.tracking.tables import Table
 
 KEEP = "keep the files of an artifact"
@@ -222,6 +226,47 @@ class Artifact:
 
     def __repr__(self) -> str:
         return f"Artifact({self.name!r}, type={self.type!r}, {len(self._entries)} files, {self.digest[:12]})"
+
+
+def log_version(
+    rt: Runtime, artifact: Artifact, *, project: str, aliases: list[str], made_by: bytes | None = None
+) -> bool:
+    """Write the record of a version, its files synced first. False: something could not be kept, and was counted.
+
+    Args:
+        aliases: as checked by `names.check_aliases`, without `latest`.
+        made_by: uid of the run that made it.
+
+    Raises:
+        UsageError: its name, type or description is none.
+    """
+    description = names.check_optional_text("an artifact's description", artifact.description)
+    name, kind = names.check_artifact(artifact.name), names.check_text("an artifact's type", artifact.type)
+    artifact.mark_logged()
+    if not rt.recording:
+        return False
+    blobs = Blobs(rt.home)
+    try:
+        artifact.keep_in(blobs)
+    except (OSError, HomeError) as error:
+        rt.faults.note(KEEP, error, hint=NOT_LOGGED)
+        return False
+    metadata = encode(artifact.metadata)
+    record = ArtifactLogged(
+        SCHEMA,
+        project,
+        name,
+        kind,
+        artifact.digest,
+        artifact.manifest_json,
+        artifact.size_bytes,
+        rt.ids.wall_ns(),
+        aliases=aliases,
+        description=description,
+        metadata=redact(metadata, rt.faults) if rt.settings.redact else metadata,
+        run_uid=made_by,
+    )
+    return rt.journal.append(record)
 
 
 def check_path(name: object) -> str:

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from weft.tracking import exits, metrics, names, runmetadata
 from weft.tracking.config import Config, Summary
-from weft.tracking.errors import HomeError, MissingExtraError, UsageError
+from weft.tracking.errors import MissingExtraError, UsageError
 from weft.tracking.journal.records import (
     SCHEMA,
-    ArtifactLogged,
     ArtifactUsed,
     MetricsLogged,
     Record,
@@ -260,34 +259,9 @@ class Run:
         return made
 
     def _log_artifact(self, artifact: Artifact, aliases: list[str], maker: bytes | None) -> None:
-        from weft.tracking.artifacts import KEEP, NOT_LOGGED  # as above
+        from weft.tracking.artifacts import log_version  # as above
 
-        description = names.check_optional_text("an artifact's description", artifact.description)
-        name, kind = names.check_artifact(artifact.name), names.check_text("an artifact's type", artifact.type)
-        artifact.mark_logged()
-        if not self._runtime.recording:
-            return
-        try:
-            artifact.keep_in(self._blobs())
-        except (OSError, HomeError) as error:
-            self._runtime.faults.note(KEEP, error, hint=NOT_LOGGED)
-            return
-        self._record(
-            ArtifactLogged(
-                SCHEMA,
-                self.project,
-                name,
-                kind,
-                artifact.digest,
-                artifact.manifest_json,
-                artifact.size_bytes,
-                self._wall_ns(),
-                aliases=aliases,
-                description=description,
-                metadata=self._json(artifact.metadata),
-                run_uid=maker,
-            )
-        )
+        log_version(self._runtime, artifact, project=self.project, aliases=aliases, made_by=maker)
 
     def use_artifact(self, artifact: str | Artifact) -> ArtifactVersion:
         """Record that this run reads a version, and open it.
