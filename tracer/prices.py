@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from weft.tracer.usage import Usage as Usage
 from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import SCHEMA, Record, SpanClosed, SpanPriced
 
@@ -42,64 +43,6 @@ _MAX_PICO_USD = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """Token counts as OpenTelemetry counts them: the cached and audio ones are part of `input_tokens`, the reasoning
-    and audio ones part of `output_tokens`.
-    """
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    reasoning_tokens: int = 0
-    input_audio_tokens: int = 0
-    output_audio_tokens: int = 0
-
-    @classmethod
-    def of(cls, counts: Mapping[str, int]) -> Usage:
-        """From a record's counts; names that have no price here are left out."""
-        return cls(**{name: counts[name] for name in _USAGE_NAMES if name in counts})
-
-    @property
-    def inconsistencies(self) -> tuple[str, ...]:
-        """Why the report cannot be right, one phrase each; empty: it can be."""
-        cached = self.cache_read_tokens + self.cache_write_tokens
-        return tuple(
-            phrase
-            for wrong, phrase in (
-                (min(getattr(self, name) for name in _USAGE_NAMES) < 0, "negative count"),
-                (cached > self.input_tokens, "more cached than input tokens"),
-                (self.input_audio_tokens > self.input_tokens, "more audio than input tokens"),
-                (self.reasoning_tokens > self.output_tokens, "more reasoning than output tokens"),
-                (self.output_audio_tokens > self.output_tokens, "more audio than output tokens"),
-            )
-            if wrong
-        )
-
-    def buckets(self) -> dict[str, int]:
-        """The same tokens, each counted once and none below 0, under the same names: what is billed at which price.
-
-        More cached than input tokens means that the sender counts them apart, so they are added; more reasoning than
-        output tokens means that the output count left them out, and the larger is billed.
-        """
-        count = {name: max(0, getattr(self, name)) for name in _USAGE_NAMES}
-        cached = count["cache_read_tokens"] + count["cache_write_tokens"]
-        plain = count["input_tokens"] - (cached if cached <= count["input_tokens"] else 0)
-        heard = min(count["input_audio_tokens"], plain)
-        shown = max(0, count["output_tokens"] - count["reasoning_tokens"])
-        spoken = min(count["output_audio_tokens"], shown)
-        return count | {
-            "input_tokens": plain - heard,
-            "input_audio_tokens": heard,
-            "output_tokens": shown - spoken,
-            "output_audio_tokens": spoken,
-        }
-
-
-_USAGE_NAMES = tuple(item.name for item in fields(Usage))
-
-
-@dataclass(frozen=True, slots=True)
 class Price:
     """USD a million tokens; `request` is USD a request. None: as the plain input or output tokens.
 
@@ -117,6 +60,10 @@ class Price:
     input_audio: Decimal | None = None
     output_audio: Decimal | None = None
     request: Decimal = Decimal(0)
+    cache_write_1h: Decimal | None = None
+    """None: as `cache_write`."""
+    input_image: Decimal | None = None
+    output_image: Decimal | None = None
     source: str = "given"
     """Which table and version says so."""
 
@@ -135,14 +82,18 @@ class Price:
 
     def rates(self) -> dict[str, Decimal]:
         """USD a million tokens by the name of the bucket."""
+        written = self.input if self.cache_write is None else self.cache_write
         return {
             "input_tokens": self.input,
             "output_tokens": self.output,
             "cache_read_tokens": self.input if self.cache_read is None else self.cache_read,
-            "cache_write_tokens": self.input if self.cache_write is None else self.cache_write,
+            "cache_write_tokens": written,
             "reasoning_tokens": self.output if self.reasoning is None else self.reasoning,
             "input_audio_tokens": self.input if self.input_audio is None else self.input_audio,
             "output_audio_tokens": self.output if self.output_audio is None else self.output_audio,
+            "cache_write_1h_tokens": written if self.cache_write_1h is None else self.cache_write_1h,
+            "input_image_tokens": self.input if self.input_image is None else self.input_image,
+            "output_image_tokens": self.output if self.output_image is None else self.output_image,
         }
 
 
@@ -267,6 +218,9 @@ def price_of(provider: str | None, model: str, at: datetime | None = None, *, in
         reasoning=per_million("output_reasoning_mtok"),
         input_audio=per_million("input_audio_mtok"),
         output_audio=per_million("output_audio_mtok"),
+        cache_write_1h=per_million("cache_write_1h_mtok"),
+        input_image=per_million("input_image_mtok"),
+        output_image=per_million("output_image_mtok"),
         request=_exact.scaleb(per_million("requests_kcount") or Decimal(0), -3),
         source=found.source,
     )
