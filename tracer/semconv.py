@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 OPERATION = "gen_ai.operation.name"
+PROMPT_NAME = "gen_ai.prompt.name"
 PROVIDER = "gen_ai.provider.name"
 REQUEST_MODEL = "gen_ai.request.model"
 RESPONSE_ID = "gen_ai.response.id"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.tables import Table
 
 _CHUNK = 1 << 20
+_DIGEST = re.compile(r"[0-9a-f]{12,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class Reference:
     project: str | None
     name: str
     which: str
-    """`latest`, an alias or `v3`."""
+    """`latest`, an alias, `v3`, or a digest (sha256 hex, the first 12 or more digits of it)."""
 
     @classmethod
     def parse(cls, text: str) -> Reference:
@@ -164,6 +166,10 @@ class Reference:
                 return record
         if self.which == "latest" and versions:
             return max(versions, key=lambda record: record.version)
+        if _DIGEST.fullmatch(self.which):
+            for record in versions:
+                if record.digest.startswith(self.which):
+                    return record
         known = ", ".join(
             f"v{record.version}" + (f" ({', '.join(record.aliases)})" if record.aliases else "")
             for record in versions[:20]

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from weft.lifecycle import configure as configure
     from weft.lifecycle import flush as flush
     from weft.lifecycle import init as init
+    from weft.publishing import Ref as Ref
+    from weft.publishing import get as get
+    from weft.publishing import publish as publish
+    from weft.publishing import ref as ref
     from weft.tracer.context import attributes as attributes
     from weft.tracer.context import current_span as current_span
     from weft.tracer.context import thread as thread
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from weft.tracer.instrument import instrument as instrument
     from weft.tracer.instrument import uninstrument as uninstrument
     from weft.tracer.op import op as op
+    from weft.tracer.prompts import MessagesPrompt as MessagesPrompt
+    from weft.tracer.prompts import Prompt as Prompt
     from weft.tracer.span import Span as Span
     from weft.tracer.span import span as span
     from weft.tracking.artifacts import Artifact as Artifact
@@ -49,7 +55,9 @@ _HOMES = {
     "weft.lifecycle": ["configure", "flush", "init"],
     "weft.tracer.context": ["attributes", "current_span", "thread", "wrap_context"],
     "weft.tracer.instrument": ["instrument", "uninstrument"],
+    "weft.publishing": ["Ref", "get", "publish", "ref"],
     "weft.tracer.op": ["op"],
+    "weft.tracer.prompts": ["MessagesPrompt", "Prompt"],
     "weft.tracer.span": ["Span", "span"],
     "weft.tracking.artifacts": ["Artifact"],
     "weft.tracking.errors": ["Error"],
