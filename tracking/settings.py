@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from weft.tracking.errors import UsageError
 
@@ -32,6 +32,16 @@ class Settings:
     """Secrets are replaced before anything is written. `WEFT_REDACT=0` turns the default redaction off."""
     auto_ingest: bool = True
     """Past a backlog of 256 MiB a program that only writes starts the niced ingester. `WEFT_AUTO_INGEST=0`."""
+    sample_rate: float = 1.0
+    """The share of root calls that are recorded, 0 to 1, each with all that is under it. `WEFT_SAMPLE_RATE`."""
+    capture_code: bool = True
+    """The source of ops is kept beside their calls. `WEFT_CAPTURE_CODE=0`."""
+    attributes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Recorded with every span; an op's, a context's and a call's own win over them, in this order."""
+    postprocess_inputs: Callable[[dict[str, Any]], Any] | None = None
+    """What is recorded of the inputs of every op, made from what the op itself would record."""
+    postprocess_output: Callable[[Any], Any] | None = None
+    """What is recorded of the output of every op, likewise."""
 
     enrichers: tuple[str, ...] = ("weft.tracer.prices:enrich",)
     """What adds to spans on their way into the store, as `module:function`; loaded by the ingester alone. Named, not
@@ -47,12 +57,17 @@ class Settings:
         store_url: str | None = None,
         strict: bool | None = None,
         redact: bool | None = None,
+        sample_rate: float | None = None,
+        capture_code: bool | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        postprocess_inputs: Callable[[dict[str, Any]], Any] | None = None,
+        postprocess_output: Callable[[Any], Any] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> Settings:
         """Arguments, else `WEFT_*` variables, else defaults.
 
         Raises:
-            UsageError: the mode is none of online, offline, disabled.
+            UsageError: a value is not of those that the setting takes; the message names the variable.
         """
         env = os.environ if env is None else env
         chosen = mode or env.get("WEFT_MODE") or "online"
@@ -66,6 +81,11 @@ class Settings:
             strict=_flag(env, "WEFT_STRICT", False) if strict is None else strict,
             redact=_flag(env, "WEFT_REDACT", True) if redact is None else redact,
             auto_ingest=_flag(env, "WEFT_AUTO_INGEST", True),
+            sample_rate=_rate(sample_rate if sample_rate is not None else env.get("WEFT_SAMPLE_RATE") or 1.0),
+            capture_code=_flag(env, "WEFT_CAPTURE_CODE", True) if capture_code is None else capture_code,
+            attributes=_attributes(attributes),
+            postprocess_inputs=_function("postprocess_inputs", postprocess_inputs),
+            postprocess_output=_function("postprocess_output", postprocess_output),
         )
 
     @property
@@ -82,6 +102,39 @@ def _place(home: Path) -> Path:
         return home
 
 
+_OFF = frozenset({"0", "false", "no", "off"})
+_ON = frozenset({"1", "true", "yes", "on"})
+
+
 def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:
     value = env.get(name, "").strip().lower()
-    return default if not value else value not in {"0", "false", "no", "off"}
+    if value and value not in _OFF and value not in _ON:
+        raise UsageError(f"{name} is {env[name]!r:.80}; it must be 1 (also true, yes, on) or 0 (false, no, off)")
+    return default if not value else value in _ON
+
+
+def _rate(value: object) -> float:
+    try:
+        rate = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -1.0
+    except (ValueError, OverflowError):
+        rate = -1.0
+    if not 0.0 <= rate <= 1.0:  # NaN is neither
+        raise UsageError(
+            f"sample_rate is {value!r:.80}; it must be a number from 0 (no calls) to 1 (all calls) "
+            "(WEFT_SAMPLE_RATE or sample_rate=)"
+        )
+    return rate
+
+
+def _attributes(values: object) -> Mapping[str, Any]:
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
+        raise UsageError(f"attributes= is a dict with text keys, not {values!r:.80}")
+    return dict(values)
+
+
+def _function(name: str, value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise UsageError(f"{name}= is a function, not {value!r:.80}")
+    return value
