@@ -1,42 +1,39 @@
 """What is current: the span in the OpenTelemetry context, and the scope (attributes, thread, run) of spans inside.
 
 Everything travels in the OpenTelemetry context, so whatever carries that (asyncio, instrumentors) carries weft too. The
-tracer reads it at every call; programs use the context managers and the helpers for threads.
+tracer reads it at every call; programs use the context managers. Into threads and processes: `workers`; over HTTP and
+MCP: `propagation`.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Token
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.context import Context, create_key
 from opentelemetry.context import attach as attach
 from opentelemetry.context import get_current as get_current
-from opentelemetry.trace import INVALID_SPAN, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, TraceState, set_span_in_context
 
+from weft.tracking import runtime
 from weft.tracking.errors import UsageError
 from weft.tracking.payloads.encoding import encode_object
 from weft.tracking.payloads.redaction import redact
 
 if TYPE_CHECKING:
     from weft.tracer.span import Span
-    from weft.tracking.run import Run
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 SPAN_KEY: str = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 """Where OpenTelemetry keeps the current span; asked of it, since the name is its own."""
 WEFT_KEY = create_key("weft-span")
 """The nearest span of ours, under foreign ones too: a child takes its root's project and run from it."""
 SCOPE_KEY = create_key("weft-scope")
+SAMPLED_OUT_KEY = create_key("weft-sampled-out")
+"""Below a root call that sampling left out: the id of its trace, 16 bytes. Nothing of ours is recorded there, whatever
+its own rate. OpenTelemetry's trace flags stay as they are: foreign spans still go to the program's own backend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +53,18 @@ class Attributes:
         return cls(dict(values), encoded, redact(encoded))
 
 
+class Owner(Protocol):
+    """What a root call belongs to: a run of this process, or the name of one of another."""
+
+    @property
+    def project(self) -> str:
+        """Its project."""
+
+    @property
+    def uid(self) -> bytes:
+        """Its 16 bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What spans that start inside take on."""
@@ -63,12 +72,16 @@ class Scope:
     attributes: Attributes | None = None
     thread_id: str | None = None
     user_id: str | None = None
-    run: Run | None = None
+    turn_id: str | None = None
+    """The turn that a caller in another process has open; the outermost calls here belong to it."""
+    run: Owner | None = None
     """Root calls inside belong to this run, not to the process's."""
     link: Span | None = None
     """What was open around `recording_into`: its roots are linked to it."""
     heard: Callable[[Span], None] | None = None
     """Told of every span inside that ends with usage, when it does (`listening`)."""
+    tracestate: TraceState | None = None
+    """What other vendors sent along with the trace that calls inside belong to: handed on by `propagation.inject`."""
 
 
 _EMPTY = Scope()
@@ -102,7 +115,8 @@ def detach(token: Token[Context]) -> None:
 
 
 @contextmanager
-def _attached(context: Context) -> Iterator[None]:
+def attached(context: Context) -> Iterator[None]:
+    """The context is the current one inside."""
     token = attach(context)
     try:
         yield
@@ -113,7 +127,7 @@ def _attached(context: Context) -> Iterator[None]:
 @contextmanager
 def _scoped(**changes: Any) -> Iterator[None]:
     context = get_current()
-    with _attached(Context({**context, SCOPE_KEY: replace(current_scope(), **changes)})):
+    with attached(Context({**context, SCOPE_KEY: replace(current_scope(), **changes)})):
         yield
 
 
@@ -136,29 +150,47 @@ def attributes(values: Mapping[str, Any]) -> Iterator[None]:
 
 
 @contextmanager
-def thread(id: str, *, user_id: str | None = None) -> Iterator[str]:  # noqa: A002 - wandb's and weave's name for it
-    """Calls inside belong to this conversation; each outermost one is a turn of it.
+def thread(id: str | None = None, *, user_id: str | None = None) -> Iterator[str]:  # noqa: A002 - weave's name for it
+    """Calls inside belong to this conversation (session); each outermost one is a turn of it.
+
+    Inside another thread the calls are turns of the inner one; back in the outer one the next call is a new turn.
 
     Args:
-        id: the conversation's (session's) id.
+        id: the conversation's id; default a new one of 32 hex digits.
         user_id: whose it is.
 
+    Returns:
+        The id.
+
     Raises:
-        UsageError: the id is no text, or empty.
+        UsageError: an id is no text, or empty.
+
+    Example:
+        >>> with weft.thread("session-17", user_id="joe"):
+        ...     answer("Hello")             # a turn
+        ...     answer("And in French?")    # another one
     """
-    if not isinstance(id, str) or not id:
-        raise UsageError(f"weft.thread() takes the id of a conversation, a text; not {id!r}")
-    changes = {"thread_id": id} if user_id is None else {"thread_id": id, "user_id": user_id}
+    conversation = runtime.active().ids.uid().hex() if id is None else _named("a conversation", id)
+    changes = {"thread_id": conversation, "turn_id": None}
+    if user_id is not None:
+        changes["user_id"] = _named("a user", user_id)
     with _scoped(**changes):
-        yield id
+        yield conversation
+
+
+def _named(what: str, value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"weft.thread() takes the id of {what}, a text of at least one character; not {value!r:.80}")
+    return value
 
 
 @contextmanager
-def recording_into(run: Run) -> Iterator[None]:
+def recording_into(run: Owner) -> Iterator[None]:
     """Calls inside start traces of their own, which belong to this run and are linked to what is open here."""
-    context = {key: value for key, value in get_current().items() if key not in (SPAN_KEY, WEFT_KEY)}
-    context[SCOPE_KEY] = replace(current_scope(), run=run, link=current_span())
-    with _attached(Context(context)):
+    outer = (SPAN_KEY, WEFT_KEY, SAMPLED_OUT_KEY)  # sampling does not apply to evaluations
+    context = {key: value for key, value in get_current().items() if key not in outer}
+    context[SCOPE_KEY] = replace(current_scope(), run=run, link=current_span(), turn_id=None, tracestate=None)
+    with attached(Context(context)):
         yield
 
 
@@ -172,59 +204,5 @@ def listening(heard: Callable[[Span], None]) -> Iterator[None]:
 @contextmanager
 def as_current(span: Span) -> Iterator[Span]:
     """Calls inside nest under this span, which stays open: for spans that outlive a block (streams)."""
-    with _attached(with_span(get_current(), span)):
+    with attached(with_span(get_current(), span)):
         yield span
-
-
-def wrap_context(func: Callable[P, R]) -> Callable[P, R]:
-    """The function, run under what is current now, wherever it is called: for threads, executors and callbacks.
-
-    Example:
-        >>> executor.submit(weft.wrap_context(fetch), url)
-    """
-    context = get_current()
-    if inspect.iscoroutinefunction(func):
-
-        @functools.wraps(func)
-        async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-            token = attach(context)
-            try:
-                return await func(*args, **kwargs)
-            finally:
-                detach(token)
-
-        return run_async  # type: ignore[return-value]
-
-    @functools.wraps(func)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        token = attach(context)
-        try:
-            return func(*args, **kwargs)
-        finally:
-            detach(token)
-
-    return run
-
-
-class ContextThread(threading.Thread):
-    """A thread whose calls nest under what is current where it is started."""
-
-    _context: Context | None = None
-
-    def start(self) -> None:
-        """Begin; see `threading.Thread`."""
-        self._context = get_current()
-        super().start()
-
-    def run(self) -> None:
-        """The thread's work, under the starter's context."""
-        with _attached(self._context or Context()):
-            super().run()
-
-
-class ContextThreadPoolExecutor(ThreadPoolExecutor):
-    """A pool whose tasks (`submit`, `map`) nest under what is current where they are handed in."""
-
-    def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
-        """As `ThreadPoolExecutor.submit`."""
-        return super().submit(wrap_context(fn), *args, **kwargs)
