@@ -1,234 +1,217 @@
-"""What a traced call costs: weft's `@op` beside an OpenTelemetry SDK span, in one run.
+"""What a traced call costs: weft's `@op` beside an OpenTelemetry SDK span in one run, the other tracers beside both.
 
-    python benchmarks/tracing.py            # all of it, about a minute
-    python benchmarks/tracing.py --json     # the figures for a machine
+    python benchmarks/tracing.py                      # weft and OpenTelemetry, about two minutes
+    python benchmarks/tracing.py --peers all          # also logfire, langfuse, opik, mlflow, weave: makes an
+                                                      # environment for each under build/peers (about 3 GB)
+    python benchmarks/tracing.py --peers weave,opik --json figures.json
 
 weft writes both frames of every call to a real file, the default redaction on. OpenTelemetry has a BatchSpanProcessor
 and an exporter that does nothing, input and output as `json.dumps` attributes. Rounds of the two are interleaved; the
-figures are medians over rounds of (traced - plain) per call. Needs weft and opentelemetry-sdk.
+figures are medians over rounds of (traced - plain) per call. The others run one after the other, each in its own
+environment, against a server on loopback that takes everything; every one of them is measured beside plain calls of its
+own process. Needs weft and opentelemetry-sdk.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import functools
-import gc
-import inspect
 import json
+import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from tracers import peers, workloads
 
 from weft.tracer.op import op
 from weft.tracking import runtime
 from weft.tracking.settings import Settings
 
-WORDS = (
-    "the quick brown fox jumps over the lazy dog while tracing tools count every microsecond of overhead "
-    "and each byte that reaches the disk or the network"
-)
+HERE = Path(__file__).parent
 ROUNDS = 15
-TREE_CALLS = 100
-"""One root, nine calls below it, ten below each of those."""
-TASKS = 300
-"""asyncio tasks of three nested calls each."""
+SLEEPERS = f"{workloads.SLEEPERS} sleeping tasks, wall"
+TO_THE_STORE = 20_000
+"""Calls whose whole way into the store is timed."""
+GROWTH = 200_000
+"""Calls after which the process must be no larger."""
+
+Figures = dict[str, dict[str, float]]
 
 
-class Nothing(SpanExporter):
-    """An exporter that does nothing."""
-
-    def export(self, spans: Any) -> SpanExportResult:
-        return SpanExportResult.SUCCESS
-
-
-def text(size: int, seed: int) -> str:
-    """So many characters of plain words, the same each time."""
-    words = WORDS.split()
-    parts: list[str] = []
-    length = 0
-    while length < size:
-        seed = (seed * 1103515245 + 12345) & 0x7FFFFFFF
-        parts.append(words[seed % len(words)])
-        length += len(parts[-1]) + 1
-    return " ".join(parts)[:size]
-
-
-def chat() -> tuple[Any, Any]:
-    """A request of ten messages of 500 characters and a response of 2,000: about 8 KB."""
-    messages = [{"role": ("user", "assistant")[i % 2], "content": text(500, i)} for i in range(10)]
-    usage = {"prompt_tokens": 1250, "completion_tokens": 480, "total_tokens": 1730}
-    return messages, {"id": "chatcmpl-1", "model": "gpt-x", "content": text(2000, 7), "usage": usage}
+def beside_otel(rounds: int) -> Figures:
+    """Microseconds a call of weft and of OpenTelemetry, interleaved."""
+    other = peers.otel("")
+    decorators: dict[str, workloads.Decorate] = {"weft": op, "otel": other.decorate}
+    figures: Figures = {}
+    with _home(mode="online") as rt:
+        for case, make in workloads.CASES.items():
+            found = workloads.measure(make, decorators, other.settle, rounds)
+            figures[case] = {name: statistics.median(values) for name, values in found.items()}
+        runs = {name: workloads.sleepers(decorate) for name, decorate in decorators.items()}
+        seconds: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(rounds):
+            for name, run in runs.items():
+                seconds[name].append(1e6 * run())
+                other.settle()
+        figures[SLEEPERS] = {name: statistics.median(values[1:]) for name, values in seconds.items()}
+        assert rt.journal.dropped == 0
+    return figures
 
 
-def otel_op(tracer: Any, func: Callable[..., Any]) -> Callable[..., Any]:
-    """The usual hand-written instrumentation."""
-    if inspect.iscoroutinefunction(func):
+def not_recorded(rounds: int) -> dict[str, float]:
+    """Microseconds of a disabled op, of a sampled-out root, and of a call below one."""
+    settle = functools.partial(int)
+    found: dict[str, float] = {}
 
-        @functools.wraps(func)
-        async def traced(x: Any) -> Any:
-            with tracer.start_as_current_span(func.__name__) as span:
-                span.set_attribute("input", json.dumps({"x": x}))
-                result = await func(x)
-                span.set_attribute("output", json.dumps(result))
-                return result
-
-        return traced
-
-    @functools.wraps(func)
-    def traced_sync(x: Any) -> Any:
-        with tracer.start_as_current_span(func.__name__) as span:
-            span.set_attribute("input", json.dumps({"x": x}))
-            result = func(x)
-            span.set_attribute("output", json.dumps(result))
-            return result
-
-    return traced_sync
-
-
-Decorate = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-def tree(decorate: Decorate, argument: Any, answer: Any) -> Callable[[], float]:
-    """Seconds of one call tree of `TREE_CALLS` calls."""
-
-    def leaf(x: Any) -> Any:
-        return answer
-
-    leaf = decorate(leaf)
-
-    def middle(x: Any) -> Any:
-        for _ in range(10):
-            leaf(argument)
-        return answer
-
-    middle = decorate(middle)
-
-    def root(x: Any) -> Any:
-        for _ in range(9):
-            middle(argument)
-        return answer
-
-    root = decorate(root)
-
-    def run() -> float:
-        start = time.perf_counter()
-        for _ in range(10):
-            root(argument)
-        return (time.perf_counter() - start) / (10 * TREE_CALLS)
-
-    return run
-
-
-def tasks(decorate: Decorate, *, coroutines: bool) -> Callable[[], float]:
-    """Seconds a call, in `TASKS` asyncio tasks of three nested calls: coroutine ops, or plain ones for comparison."""
-    if coroutines:
-
-        async def inner(x: Any) -> Any:
+    def bare(decorate: workloads.Decorate) -> object:
+        def call(x: object) -> object:
             return x
 
-        inner = decorate(inner)
+        call = decorate(call)
 
-        async def middle(x: Any) -> Any:
-            return await inner(x)
+        def run() -> float:
+            start = time.perf_counter()
+            for number in range(10_000):
+                call(number)
+            return (time.perf_counter() - start) / 10_000
 
-        middle = decorate(middle)
+        return run
 
-        async def outer(x: Any) -> Any:
-            return await middle(x)
+    with _home(mode="disabled"):
+        found["disabled op"] = statistics.median(workloads.measure(bare, {"weft": op}, settle, rounds)["weft"])  # type: ignore[arg-type]
+    with _home(mode="online"):
+        out = op(sample_rate=0.0)
+        found["sampled-out root"] = statistics.median(workloads.measure(bare, {"weft": out}, settle, rounds)["weft"])  # type: ignore[arg-type]
 
-        entry = decorate(outer)
-    else:
+        @op(sample_rate=0.0)
+        def root(run: object) -> float:
+            return run()  # type: ignore[operator,no-any-return]
 
-        def inner_sync(x: Any) -> Any:
-            return x
-
-        inner_sync = decorate(inner_sync)
-
-        def middle_sync(x: Any) -> Any:
-            return inner_sync(x)
-
-        middle_sync = decorate(middle_sync)
-
-        def outer_sync(x: Any) -> Any:
-            return middle_sync(x)
-
-        outer_sync = decorate(outer_sync)
-
-        async def entry(x: Any) -> Any:
-            return outer_sync(x)
-
-    async def gather() -> float:
-        start = time.perf_counter()
-        await asyncio.gather(*[entry(i) for i in range(TASKS)])
-        return (time.perf_counter() - start) / (3 * TASKS)
-
-    return lambda: asyncio.run(gather())
+        below = bare(op)
+        plain = bare(workloads.plain)
+        taken = [(root(below) - plain()) * 1e6 for _ in range(rounds)]  # type: ignore[operator]
+        found["op below a sampled-out root"] = statistics.median(taken)
+    return found
 
 
-def measure(cases: dict[str, Callable[[], float]], settle: Callable[[], None]) -> dict[str, float]:
-    """Median microseconds a call over interleaved rounds, above the case "plain"."""
-    seconds: dict[str, list[float]] = {name: [] for name in cases}
-    for round_number in range(ROUNDS + 2):
-        for name, run in cases.items():
-            gc.collect()
-            taken = run()
-            settle()
-            if round_number >= 2:
-                seconds[name].append(taken)
-    plain = [statistics.median(seconds["plain"])] * ROUNDS
-    return {
-        name: 1e6 * statistics.median(taken - base for taken, base in zip(values, plain, strict=True))
-        for name, values in seconds.items()
-        if name != "plain"
-    }
+def to_the_store() -> dict[str, float]:
+    """CPU microseconds a small op, from the call until a query finds it: the caller's, the syncing's, the ingest's."""
+    from weft.tracking.store.access import open_store
+
+    with _home(mode="online") as rt:
+        run = workloads.tree(op, 7, 7, repeats=TO_THE_STORE // workloads.TREE_CALLS)
+        run()
+        open_store().close()  # made, migrated, its libraries loaded
+        start = time.process_time()
+        run()
+        called = time.process_time()
+        with open_store() as store:
+            stored = time.process_time()
+            assert store.reader().status().spans == 2 * TO_THE_STORE
+        assert rt.journal.dropped == 0
+    return {"caller": 1e6 * (called - start) / TO_THE_STORE, "until stored": 1e6 * (stored - start) / TO_THE_STORE}
+
+
+def growth() -> dict[str, float]:
+    """MiB that a program's peak grows over `GROWTH` further calls."""
+    with _home(mode="online"):
+        run = workloads.tree(op, 7, 7, repeats=200)
+        run()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for _ in range(GROWTH // 20_000):
+            run()
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {f"MiB over {GROWTH:,} calls": (after - before) / 1024}
+
+
+@contextmanager
+def _home(mode: str) -> Iterator[runtime.Runtime]:
+    """weft records into a fresh home."""
+    with tempfile.TemporaryDirectory(prefix="bench-weft-") as folder:
+        yield runtime.configure(Settings.resolve(home=Path(folder) / "home", mode=mode, redact=True, strict=True))
+        runtime.reset()
+
+
+def run_peers(names: list[str]) -> Figures:
+    """Every peer in its own environment; {case: {"peer version": microseconds}}."""
+    server = subprocess.Popen(
+        [sys.executable, str(HERE / "tracers/stub.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdout is not None
+    url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+    figures: Figures = {}
+    try:
+        for name in names:
+            python = _environment(peers.REQUIREMENTS[name])
+            done = subprocess.run(
+                [python, str(HERE / "tracers/peers.py"), name, url], capture_output=True, text=True, timeout=900
+            )
+            if done.returncode:
+                print(f"{name} could not be measured: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+                continue
+            said = json.loads(done.stdout.strip().splitlines()[-1])
+            for case, values in said["figures"].items():
+                figures.setdefault(case, {})[f"{name} {said['version']}"] = statistics.median(values)
+    finally:
+        server.kill()
+        server.wait()
+    return figures
+
+
+def _environment(requirement: str) -> str:
+    folder = HERE.parent / "build/peers" / requirement
+    python = folder / "bin/python"
+    if not python.exists():
+        print(f"installing {requirement} into {folder} ...", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    if subprocess.run([str(python), "-m", "pip", "show", "-q", requirement], capture_output=True).returncode:
+        subprocess.run([str(python), "-m", "pip", "install", "-q", requirement], check=True)
+    return str(python)
+
+
+def report(figures: Figures, extra: dict[str, dict[str, float]]) -> None:
+    """The tables, as text."""
+    print(f"{'microseconds':<28}{'weft':>10}{'otel':>10}{'ratio':>8}")
+    for case, values in figures.items():
+        print(f"{case:<28}{values['weft']:>10.2f}{values['otel']:>10.2f}{values['weft'] / values['otel']:>8.2f}")
+    ratio = figures["asyncio, coroutine ops"]["weft"] / figures["asyncio, plain ops"]["weft"]
+    print(f"{'coroutine over plain ops':<28}{ratio:>28.2f}")
+    for title, values in extra.items():
+        print(f"\n{title}")
+        for name, value in values.items():
+            print(f"  {name:<36}{value:>10.2f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true")
-    as_json = parser.parse_args().json
-    provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(Nothing()))
-    tracer = provider.get_tracer("benchmark")
-    decorators: dict[str, Decorate] = {
-        "plain": lambda func: func,
-        "weft": op,
-        "otel": functools.partial(otel_op, tracer),
+    parser.add_argument("--peers", default="", help=f"all, or some of {', '.join(peers.PEERS)}")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
+    given = parser.parse_args()
+    names = list(peers.PEERS) if given.peers == "all" else [name for name in given.peers.split(",") if name]
+    if unknown := set(names) - peers.PEERS.keys():
+        parser.error(f"no peer is called {', '.join(sorted(unknown))}; there is {', '.join(peers.PEERS)}")
+
+    figures = beside_otel(given.rounds)
+    extra = {
+        "not recorded, microseconds a call": not_recorded(given.rounds),
+        "CPU microseconds a small op": to_the_store(),
+        "memory": growth(),
     }
-    with tempfile.TemporaryDirectory() as home:
-        rt = runtime.configure(Settings.resolve(home=Path(home), mode="online", redact=True, strict=True))
-
-        def settle() -> None:
-            provider.force_flush()
-
-        messages, answer = chat()
-        figures = {
-            "small op": measure({name: tree(d, 7, 7) for name, d in decorators.items()}, settle),
-            "8 KB chat op": measure({name: tree(d, messages, answer) for name, d in decorators.items()}, settle),
-            "asyncio, coroutine ops": measure(
-                {name: tasks(d, coroutines=True) for name, d in decorators.items()}, settle
-            ),
-            "asyncio, plain ops": measure({name: tasks(d, coroutines=False) for name, d in decorators.items()}, settle),
-        }
-        written = rt.journal.appended
-        assert rt.journal.dropped == 0
-        runtime.reset()
-    if as_json:
-        print(json.dumps(figures))
-        return
-    print(f"{'microseconds a call':<26}{'weft':>8}{'otel':>8}{'ratio':>8}")
-    for case, values in figures.items():
-        print(f"{case:<26}{values['weft']:>8.2f}{values['otel']:>8.2f}{values['weft'] / values['otel']:>8.2f}")
-    ratio = figures["asyncio, coroutine ops"]["weft"] / figures["asyncio, plain ops"]["weft"]
-    print(f"weft, coroutine ops over plain ops: {ratio:.2f}   ({written} records written)", file=sys.stderr)
+    report(figures, extra)
+    beside = run_peers(names)
+    for case, values in beside.items():
+        print(f"\n{case}, microseconds (weft in this run: {figures[case]['weft']:.1f})")
+        for name, value in sorted(values.items(), key=lambda pair: pair[1]):
+            print(f"  {name:<36}{value:>12.1f}{value / figures[case]['weft']:>10.1f}x")
+    if given.json:
+        Path(given.json).write_text(json.dumps({"otel": figures, "weft": extra, "peers": beside}, indent=2))
 
 
 if __name__ == "__main__":

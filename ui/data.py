@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -163,6 +163,14 @@ class Data:
     def artifacts(self, where: Where, limit: int = 50) -> Page[ArtifactRecord]:
         """Versions of artifacts."""
         return self._kept("artifacts", (where, limit), lambda: self._reader.artifacts(where, limit=limit))
+
+    def codes(self, versions: Iterable[str]) -> Mapping[str, ArtifactRecord]:
+        """The code of ops, by version."""
+        wanted = sorted(versions)
+        if not wanted:
+            return {}
+        where = {"type": "op", "digest": {"$in": wanted}}
+        return {record.digest: record for record in self.artifacts(where, limit=len(wanted)).rows}
 
     def scores(self, where: Where, limit: int | None = None) -> Sequence[ScoreRecord]:
         """Judgements."""

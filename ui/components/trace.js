@@ -37,11 +37,13 @@ function tabsOf(detail) {
   if (detail.error) tabs.push(["Error", () => failure(detail.error)]);
   if (!tabs.length) tabs.push(["Preview", () => [section("Input", detail.inputs), section("Output", detail.output)]]);
   tabs.push(["Input", () => value(detail.inputs)], ["Output", () => detail.error && detail.output === undefined ? failure(detail.error) : value(detail.output)]);
-  const count = Object.keys(detail.attributes || {}).length + (detail.events || []).length;
+  const count = Object.keys(detail.attributes || {}).length + (detail.events || []).length + (detail.links || []).length;
   tabs.push([count ? `Attributes ${count}` : "Attributes", () => [
     Object.keys(detail.attributes || {}).length ? el("div", { class: "kv" }, Object.entries(detail.attributes).flatMap(([key, each]) => [el("div", {}, key), el("div", { class: "json" }, typeof each === "string" ? folded(each, (text) => el("span", {}, text), 600) : jsonTree(each, 1))])) : el("div", { class: "dots" }, "No attributes."),
-    detail.events && detail.events.length ? [el("div", { class: "h" }, "Events"), detail.events.map((event) => el("div", { class: "json" }, el("b", {}, event.name), " ", el("span", { class: "muted" }, event.at), jsonTree(event.attributes || {}, 1)))] : null]]);
-  if (detail.scores && detail.scores.length) tabs.push([`Scores ${detail.scores.length}`, () => el("div", { class: "kv" }, detail.scores.flatMap((score) => [el("div", {}, score.name), el("div", {}, el("b", {}, score.text), score.reason ? el("div", { class: "prose muted" }, score.reason) : null)]))]);
+    detail.events && detail.events.length ? [el("div", { class: "h" }, "Events"), detail.events.map((event) => el("div", { class: "json" }, el("b", {}, event.name), " ", el("span", { class: "muted" }, event.at), jsonTree(event.attributes || {}, 1)))] : null,
+    detail.links && detail.links.length ? [el("div", { class: "h" }, "Links"), detail.links.map((link) => el("div", { class: "json" }, el("a", { href: link.href, on: { click: going(link.href) } }, link.text), jsonTree(link.attributes || {}, 1)))] : null]]);
+  if (detail.scores && detail.scores.length) tabs.push([`Scores ${detail.scores.length}`, () => el("div", { class: "kv" }, detail.scores.flatMap((score) => [el("div", {}, score.name), el("div", {}, el("b", {}, score.text), score.by ? el("span", { class: "muted" }, ` ${score.by}`) : null, score.reason ? el("div", { class: "prose muted" }, score.reason) : null)]))]);
+  if (detail.code) tabs.push(["Code", () => [el("div", { class: "h" }, el("span", {}, detail.code.where), el("span", { class: "muted" }, detail.code.version), copyButton(() => detail.code.source)), el("pre", { class: "block" }, detail.code.source)]]);
   tabs.push(["Raw", () => [el("div", { style: { "margin-bottom": "8px" } }, copyButton(() => JSON.stringify(detail.raw, null, 2), "Copy JSON")), el("pre", { class: "block" }, JSON.stringify(detail.raw, null, 2))]]);
   return tabs;
 }

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from weft.tracking import units
-from weft.tracking.store.readmodels import ScoreRecord, SpanRecord, TraceRecord
+from weft.tracking.store.readmodels import ArtifactRecord, ScoreRecord, SpanRecord, TraceRecord
 from weft.ui import links, messages, tree
 from weft.ui.components.bundle import load
 from weft.ui.values import encodable, showable
@@ -150,18 +150,21 @@ def _span_facts(span: SpanRecord, first: int) -> list[tuple[str, str, str]]:
     return facts
 
 
-def detail(span: SpanRecord) -> dict[str, Any]:
-    """A span's payloads, JSON-safe."""
+def detail(span: SpanRecord, code: ArtifactRecord | None = None) -> dict[str, Any]:
+    """A span's payloads, JSON-safe, and the code that ran, where it is known."""
     chat = messages.conversation(span.inputs, span.output)
     shown: dict[str, Any] = {
         "chat": chat,
         "usageLine": _usage_line(span) if chat else "",
         "attributes": showable(dict(span.attributes)),
         "events": [_event(event, span.start_ns) for event in span.events],
+        "links": [_link(link) for link in span.links],
         "scores": [_score(score) for score in span.scores],
         "error": _error(span.error),
         "raw": showable(asdict(span)),
     }
+    if code is not None:
+        shown["code"] = _code(code)
     if span.inputs is not None:
         shown["inputs"] = showable(span.inputs)
     if span.output is not None or span.status == "ok":
@@ -192,9 +195,34 @@ def _event(event: Mapping[str, Any], start_ns: int) -> dict[str, Any]:
     }
 
 
+def _link(link: Mapping[str, Any]) -> dict[str, Any]:
+    trace_id, span_id = str(link.get("trace_id", "")), str(link.get("span_id", ""))
+    return {
+        "href": links.to("trace", {"id": trace_id, "span": span_id}),
+        "text": f"span {span_id} of trace {trace_id}",
+        "attributes": showable(link.get("attributes") or {}),
+    }
+
+
 def _score(score: ScoreRecord) -> dict[str, Any]:
     text = f"failed: {score.error}" if score.error else score.label or units.number(score.value)
-    return {"name": encodable(score.name), "text": encodable(text), "reason": encodable(score.reason or "")}
+    if score.kind == "note" and score.label is None and score.value is None:
+        text = ""  # a note is its reason
+    return {
+        "name": encodable(score.name),
+        "text": encodable(text),
+        "by": encodable(f"by {score.author}") if score.author else "",
+        "reason": encodable(score.reason or ""),
+    }
+
+
+def _code(code: ArtifactRecord) -> dict[str, str]:
+    file, line = code.metadata.get("file"), code.metadata.get("line")
+    return {
+        "source": showable(str(code.metadata.get("source") or "")),
+        "where": encodable(f"{file}:{line}" if file else code.name),
+        "version": f"v{code.version}",
+    }
 
 
 def _error(error: Mapping[str, Any] | None) -> dict[str, str] | None:

@@ -90,8 +90,9 @@ def _scored(trace_id: str, wanted: Sequence[str]) -> list[SpanRecord]:
 
 def _fitting(spans: Sequence[SpanRecord], selected: str | None) -> dict[str, Any]:
     room, fitting = AHEAD_BYTES, {}
+    codes = data().codes({span.version for span in spans if span.version})
     for span in sorted(spans, key=lambda span: span.span_id != selected):
-        shown = detail(span)
+        shown = detail(span, codes.get(span.version or ""))
         room -= len(orjson.dumps(shown, option=orjson.OPT_NON_STR_KEYS))
         if room < 0 and span.span_id != selected:
             break
