@@ -22,6 +22,7 @@ from weft.tracking import runtime
 from weft.tracking.errors import UsageError
 from weft.tracking.payloads.encoding import encode_object
 from weft.tracking.payloads.redaction import redact
+from weft.tracking.runtime import Runtime
 
 if TYPE_CHECKING:
     from weft.tracer.span import Span
@@ -53,6 +54,23 @@ class Attributes:
         return cls(dict(values), encoded, redact(encoded))
 
 
+def merged(*layers: Attributes | None) -> Attributes | None:
+    """All of them in one; a later layer wins."""
+    given = [layer for layer in layers if layer is not None]
+    if len(given) < 2:
+        return given[0] if given else None
+    return Attributes.of({name: value for layer in given for name, value in layer.values.items()})
+
+
+def shared_by_all(rt: Runtime) -> Attributes | None:
+    """`weft.configure(attributes=...)`, encoded at first use."""
+    found = rt.attributes
+    if found is None or isinstance(found, Attributes):
+        return found
+    rt.attributes = encoded = Attributes.of(found)
+    return encoded
+
+
 class Owner(Protocol):
     """What a root call belongs to: a run of this process, or the name of one of another."""
 
@@ -76,6 +94,8 @@ class Scope:
     """The turn that a caller in another process has open; the outermost calls here belong to it."""
     run: Owner | None = None
     """Root calls inside belong to this run, not to the process's."""
+    callers_run: Owner | None = None
+    """The active run of the process that handed this work in: for root calls where this one has none."""
     link: Span | None = None
     """What was open around `recording_into`: its roots are linked to it."""
     heard: Callable[[Span], None] | None = None
@@ -84,13 +104,13 @@ class Scope:
     """What other vendors sent along with the trace that calls inside belong to: handed on by `propagation.inject`."""
 
 
-_EMPTY = Scope()
+NO_SCOPE = Scope()
 
 
 def current_scope() -> Scope:
     """The scope here, empty where nothing was set."""
     scope = get_current().get(SCOPE_KEY)
-    return scope if type(scope) is Scope else _EMPTY
+    return scope if type(scope) is Scope else NO_SCOPE
 
 
 def current_span() -> Span | None:
@@ -133,7 +153,9 @@ def _scoped(**changes: Any) -> Iterator[None]:
 
 @contextmanager
 def attributes(values: Mapping[str, Any]) -> Iterator[None]:
-    """Every span that starts inside gets these attributes; the inner of two wins.
+    """Every span that starts inside gets these attributes, as they are now; the inner of two wins.
+
+    They win over an op's own and those of `weft.configure`; a single call's own win over them.
 
     Raises:
         UsageError: they are no mapping of names to values.

@@ -15,14 +15,18 @@ from opentelemetry.context import Context
 
 from weft.tracer.capture import capture
 from weft.tracer.context import (
+    NO_SCOPE,
     SCOPE_KEY,
     SPAN_KEY,
     WEFT_KEY,
     Attributes,
+    Owner,
     Scope,
     attach,
     detach,
     get_current,
+    merged,
+    shared_by_all,
     with_span,
 )
 from weft.tracer.livespan import Span as Span
@@ -36,14 +40,21 @@ _new = Span.__new__
 
 
 def start(
-    rt: Runtime, name: str, kind: str, inputs: bytes | None, own: Attributes | None = None, span: Span | None = None
+    rt: Runtime,
+    name: str,
+    kind: str,
+    inputs: bytes | None,
+    own: Attributes | None = None,
+    span: Span | None = None,
+    call: Attributes | None = None,
 ) -> Span:
     """Open a span under whatever is current, foreign or ours, and write it. It is not made current here.
 
     Args:
         inputs: as captured.
-        own: its attributes, which win over those of the scope.
+        own: its op's attributes, which win over those of `weft.configure`; those of the scope win over both.
         span: an empty one to open; default a new one.
+        call: this very call's attributes, which win over all.
     """
     context = get_current()
     if span is None:
@@ -65,7 +76,7 @@ def start(
     scope = context.get(SCOPE_KEY)
     start_ns = ids.wall_ns()
     span._anchor_ns = start_ns - ids.mono_ns()
-    if scope is None:
+    if scope is None and call is None and rt.attributes is None:
         encoded = None if own is None else own.clean if rt.settings.redact else own.encoded
         opened = SpanOpened(
             SCHEMA,
@@ -81,7 +92,8 @@ def start(
             encoded,
         )
     else:
-        opened = _opened_in(scope, span, rt, above, inputs, own, start_ns)  # type: ignore[arg-type]
+        own = merged(shared_by_all(rt), own, None if scope is None else scope.attributes, call)  # type: ignore[attr-defined]
+        opened = _opened_in(scope or NO_SCOPE, span, rt, above, inputs, own, start_ns)  # type: ignore[arg-type]
     rt.journal.append(opened)
     span._start_mono = ids.mono_ns()
     return span
@@ -100,7 +112,9 @@ def _under_foreign(span: Span, rt: Runtime, parent: object, context: Context) ->
     else:
         span._trace = rt.ids.trace_id().to_bytes(16, "big")
     scope = context.get(SCOPE_KEY)
-    run = scope.run if type(scope) is Scope and scope.run is not None else rt.run
+    run: Owner | None = rt.run
+    if type(scope) is Scope:
+        run = scope.run or run or scope.callers_run
     if run is None:
         span.project = rt.settings.project
     else:
@@ -118,16 +132,12 @@ def _opened_in(
     own: Attributes | None,
     start_ns: int,
 ) -> SpanOpened:
-    """The record of a span in a scope: attributes, conversation and link of the scope."""
+    """The record of a span in a scope: conversation and link of the scope, and all its attributes."""
     span._heard = scope.heard
-    shared = scope.attributes
-    if shared is not None and own is not None:
-        own = Attributes.of({**shared.values, **own.values})
-    chosen = own or shared
     if scope.thread_id is not None:
         span.thread = scope.thread_id
         same = isinstance(above, Span) and above.thread == scope.thread_id
-        span.turn = above.turn if same else span._id.hex()  # type: ignore[attr-defined]
+        span.turn = above.turn if same else scope.turn_id or span._id.hex()  # type: ignore[attr-defined]
     links = None
     if scope.link is not None and span.parent_bytes is None:
         links = encode([{"trace_id": scope.link.trace_id, "span_id": scope.link.span_id, "attributes": {}}])
@@ -142,7 +152,7 @@ def _opened_in(
         span.project,
         span.run_uid,
         inputs,
-        None if chosen is None else chosen.clean if rt.settings.redact else chosen.encoded,
+        None if own is None else own.clean if rt.settings.redact else own.encoded,
         span.thread,
         span.turn,
         scope.user_id,
@@ -169,7 +179,7 @@ def start_span(
         return Span()
     try:
         encoded = None if inputs is None else capture(rt, dict(inputs))
-        return start(rt, name, kind, encoded, None if attributes is None else Attributes.of(attributes))
+        return start(rt, name, kind, encoded, call=None if attributes is None else Attributes.of(attributes))
     except Exception as error:
         rt.faults.note("open a span", error)
         return Span()

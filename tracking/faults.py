@@ -23,6 +23,10 @@ class Faults:
         """What was said of the home: it breaks everything that writes there, and is one cause."""
         self._lock = threading.RLock()  # guards counts; re-entrant, since a signal handler may record too
 
+    def renew_lock(self) -> None:
+        """In a forked child, where its holder may not exist."""
+        self._lock = threading.RLock()
+
     def note(self, cause: str, error: BaseException | None = None, *, hint: str = "") -> None:
         """Count one error of this cause; log the first.
 

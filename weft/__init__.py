@@ -27,14 +27,20 @@ if TYPE_CHECKING:
     from weft.tracer.context import attributes as attributes
     from weft.tracer.context import current_span as current_span
     from weft.tracer.context import thread as thread
-    from weft.tracer.context import wrap_context as wrap_context
     from weft.tracer.instrument import instrument as instrument
     from weft.tracer.instrument import uninstrument as uninstrument
     from weft.tracer.op import op as op
+    from weft.tracer.processes import ContextProcessPoolExecutor as ContextProcessPoolExecutor
     from weft.tracer.prompts import MessagesPrompt as MessagesPrompt
     from weft.tracer.prompts import Prompt as Prompt
+    from weft.tracer.propagation import TraceMiddleware as TraceMiddleware
+    from weft.tracer.propagation import extract as extract
+    from weft.tracer.propagation import inject as inject
     from weft.tracer.span import Span as Span
     from weft.tracer.span import span as span
+    from weft.tracer.workers import ContextThread as ContextThread
+    from weft.tracer.workers import ContextThreadPoolExecutor as ContextThreadPoolExecutor
+    from weft.tracer.workers import wrap_context as wrap_context
     from weft.tracking.artifacts import Artifact as Artifact
     from weft.tracking.errors import Error as Error
     from weft.tracking.runs import Run as Run
@@ -53,12 +59,15 @@ _HOMES = {
     "weft.evals.model": ["Model"],
     "weft.evals.scorer": ["Score", "Scorer", "scorer"],
     "weft.lifecycle": ["configure", "flush", "init"],
-    "weft.tracer.context": ["attributes", "current_span", "thread", "wrap_context"],
+    "weft.tracer.context": ["attributes", "current_span", "thread"],
     "weft.tracer.instrument": ["instrument", "uninstrument"],
     "weft.publishing": ["Ref", "get", "publish", "ref"],
     "weft.tracer.op": ["op"],
     "weft.tracer.prompts": ["MessagesPrompt", "Prompt"],
+    "weft.tracer.processes": ["ContextProcessPoolExecutor"],
+    "weft.tracer.propagation": ["TraceMiddleware", "extract", "inject"],
     "weft.tracer.span": ["Span", "span"],
+    "weft.tracer.workers": ["ContextThread", "ContextThreadPoolExecutor", "wrap_context"],
     "weft.tracking.artifacts": ["Artifact"],
     "weft.tracking.errors": ["Error"],
     "weft.tracking.runs": ["Run", "finish", "log", "log_artifact", "use_artifact"],
