@@ -43,9 +43,17 @@ class Settings:
     postprocess_output: Callable[[Any], Any] | None = None
     """What is recorded of the output of every op, likewise."""
 
-    enrichers: tuple[str, ...] = ("weft.tracer.prices:enrich",)
-    """What adds to spans on their way into the store, as `module:function`; loaded by the ingester alone. Named, not
-    imported: this package knows no prices."""
+    price_file: Path | None = None
+    """The user's prices, which win over the bundled ones. `WEFT_PRICES`, else `prices.toml` in the home."""
+    estimate_tokens: bool = True
+    """Model calls that report no tokens get counted or estimated ones, marked so, when they are ingested.
+    `WEFT_ESTIMATE_TOKENS=0`."""
+
+    enrichers: tuple[str, ...] = ("weft.tracer.billing:enricher",)
+    """What makes what adds to spans on their way into the store, as `module:function`, called with these settings by
+    the ingester alone. Named, not imported: this package knows no prices."""
+    estimator: str = "weft.tracer.estimates:estimator"
+    """Likewise what makes the one that counts tokens nobody reported; it may answer None."""
 
     @classmethod
     def resolve(
@@ -81,12 +89,19 @@ class Settings:
             strict=_flag(env, "WEFT_STRICT", False) if strict is None else strict,
             redact=_flag(env, "WEFT_REDACT", True) if redact is None else redact,
             auto_ingest=_flag(env, "WEFT_AUTO_INGEST", True),
+            price_file=_place(Path(env["WEFT_PRICES"])) if env.get("WEFT_PRICES") else None,
+            estimate_tokens=_flag(env, "WEFT_ESTIMATE_TOKENS", True),
             sample_rate=_rate(sample_rate if sample_rate is not None else env.get("WEFT_SAMPLE_RATE") or 1.0),
             capture_code=_flag(env, "WEFT_CAPTURE_CODE", True) if capture_code is None else capture_code,
             attributes=_attributes(attributes),
             postprocess_inputs=_function("postprocess_inputs", postprocess_inputs),
             postprocess_output=_function("postprocess_output", postprocess_output),
         )
+
+    @property
+    def prices(self) -> Path:
+        """The user's price file, the default filled in."""
+        return self.price_file or self.home / "prices.toml"
 
     @property
     def url(self) -> str:

@@ -32,7 +32,7 @@ def settle_collector() -> None:
 
 
 Enricher = Callable[[SpanClosed], Sequence[Record]]
-"""Called for every closed span that reports usage; what it answers is applied right behind it (its price)."""
+"""Called for every closed span that reports usage, or a cost; what it answers is applied right behind it."""
 
 
 class Applies(Protocol):
@@ -195,7 +195,9 @@ class Ingester:
         for frame in frames:
             out.append(frame)
             record = frame.record
-            if type(record) is SpanClosed and record.usage:
+            if type(record) is SpanClosed and (
+                record.usage or (record.attributes is not None and b"cost" in record.attributes)
+            ):
                 for enrich in self._enrichers:
                     out += [Frame(frame.offset, frame.end, more) for more in enrich(record)]
         return out

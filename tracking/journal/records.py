@@ -152,10 +152,15 @@ class SpanPriced(_Record, frozen=True, tag=14):
     span_id: bytes
     at_ns: int
     cost_pico_usd: int
+    """-1: not known, or no longer."""
     source: str
-    """Price table and version."""
+    """Price table and version; `sender`: the span's own word."""
     parts: bytes | None = None
     """JSON {bucket: pico-USD}: what the sum is made of."""
+    flags: list[str] = []
+    """What is to be known of usage and price: an inconsistent report, a tier without a price, an estimate."""
+    usage: dict[str, int] | None = None
+    """Estimated token counts of a span that reported none, which `flags` says."""
 
 
 class RunStarted(_Record, frozen=True, tag=20):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 from weft.tracking import runtime
 from weft.tracking.home import Home
-from weft.tracking.journal.ingest import FOREIGN_SECONDS, Drained, Enricher, Ingester
+from weft.tracking.journal.ingest import FOREIGN_SECONDS, Drained, Ingester
 from weft.tracking.settings import Settings
 from weft.tracking.store.store import Store
 
@@ -48,7 +49,8 @@ def drain_into(
 ) -> Drained:
     """One pass of the ingester over this home; what waits afterwards is logged."""
     own = [path.name for path in runtime.active().journal.segments] if runtime.active().settings == settings else []
-    ingester = Ingester(Home(settings.home), store.sink(), _load(settings.enrichers))
+    sink = store.sink(_load(settings.estimator)(settings))
+    ingester = Ingester(Home(settings.home), sink, [_load(name)(settings) for name in settings.enrichers])
     done = ingester.drain(own=own, foreign_s=foreign_s, wait_s=wait_s)
     if done.waiting_bytes:
         log.info("%d bytes of journal wait to be ingested; run `weft ingest`", done.waiting_bytes)
@@ -63,9 +65,7 @@ def drain_into(
     return done
 
 
-def _load(names: Sequence[str]) -> list[Enricher]:
-    found: list[Enricher] = []
-    for name in names:
-        module, _, function = name.partition(":")
-        found.append(getattr(import_module(module), function))
-    return found
+def _load(name: str) -> Callable[[Settings], Any]:
+    module, _, function = name.partition(":")
+    made: Callable[[Settings], Any] = getattr(import_module(module), function)
+    return made

@@ -93,6 +93,9 @@ class SpanRecord:
     scores: Sequence[ScoreRecord] = ()
     cost_parts: Mapping[str, Decimal] | None = None
     """USD by bucket; their sum is `cost`."""
+    usage_flags: Sequence[str] = ()
+    """What is to be known of `usage` and `cost`: counts that were estimated, a report that cannot be right, a service
+    tier with no price of its own. Empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,7 @@ span = Table(
     Column("cost_pico_usd", Int),
     Column("price_source", Text),
     Column("cost_parts", Text),
+    Column("usage_flags", Text),
     Column("priced_ns", Int),
     Column("thread_id", Text),
     Column("turn_id", Text),
@@ -184,6 +185,23 @@ span_payload = Table(
 close had them), `updates` (list of [at_ns, segment, offset, {fields}]), `opened` (name, kind, thread, turn and user of
 the opening, where something later replaced one of them).
 """
+
+text_state = Table(
+    "text_state",
+    metadata,
+    _key(),
+    Column("position", Int, nullable=False),
+    Column("format", Int, nullable=False),
+)
+"""One row: the last span that the full-text index has taken in (`textindex`). The index itself is made at first use."""
+
+text_queue = Table(
+    "text_queue",
+    metadata,
+    _key(),
+    Column("words", Text),
+)
+"""Spans that the index holds and that have changed or gone since, with the words that it knows them by."""
 
 score = Table(
     "score",

@@ -36,7 +36,7 @@ from weft.tracking.store.artifactsink import ArtifactSink, remove_version
 from weft.tracking.store.fitting import fitted
 from weft.tracking.store.runsink import RunSink, end_runs, remove_run
 from weft.tracking.store.scoresink import apply_scores
-from weft.tracking.store.spansink import SpanSink, end_spans, remove_trace
+from weft.tracking.store.spansink import Estimator, SpanSink, end_spans, remove_trace
 from weft.tracking.store.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -78,8 +78,9 @@ _KIND = {
 class Sink:
     """Applies records to one store. Any number may exist; the database lets one write at a time."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, estimate: Estimator | None = None) -> None:
         self._store = store
+        self._estimate = estimate
 
     def positions(self, home: str) -> dict[str, int]:
         """Offset after the last applied frame, by segment file name."""
@@ -118,7 +119,7 @@ class Sink:
                 again = min(frame.offset for frame in kinds[_RUNS]) < applied
                 RunSink(tx, position.segment, segment_key, position.writer).apply(kinds[_RUNS], again=again)
             if kinds[_SPANS]:
-                SpanSink(tx, position.segment, position.writer).apply(kinds[_SPANS])
+                SpanSink(tx, position.segment, position.writer, self._estimate).apply(kinds[_SPANS])
             if kinds[_SCORES]:
                 apply_scores(tx, [frame.record for frame in kinds[_SCORES]])
             artifacts = ArtifactSink(tx, position.segment)

@@ -27,6 +27,10 @@ ROOT, CHILD, UNOPENED = 0, 1, 2
 MAX_TOKENS = 1 << 40
 """A token count beyond this is no count: its column stays null, the usage JSON keeps what was said."""
 MAX_INT = (1 << 63) - 1
+UNKNOWN_COST = -1
+"""`SpanPriced.cost_pico_usd` of a span whose price is not known."""
+ESTIMATED = "estimated"
+"""How the first flag of estimated counts begins."""
 OVERRIDABLE = ("name", "kind", "thread_id", "turn_id", "user_id")
 SpanFact = SpanOpened | SpanUpdated | SpanClosed | SpanPriced
 
@@ -42,17 +46,28 @@ class Price(NamedTuple):
     """Pico-USD. None where it fits no 64 bits or is negative: then `source` says the amount."""
     parts: str | None = None
     """JSON {bucket: pico-USD}."""
+    flags: str | None = None
+    """JSON list of texts."""
+    usage: str | None = None
+    """JSON of estimated counts, for a span that reports none; with counts of its own the whole of this is void."""
 
     @classmethod
     def of(cls, record: SpanPriced) -> Price:
         cost = record.cost_pico_usd
+        said = record.flags
+        if record.usage and not (said and said[0].startswith(ESTIMATED)):
+            said = [ESTIMATED, *said]
+        flags = orjson.dumps(said).decode() if said else None
+        usage = orjson.dumps(record.usage).decode() if record.usage else None
         if 0 <= cost <= MAX_INT:
-            return cls(record.at_ns, record.source, cost, text(record.parts))
-        return cls(record.at_ns, f"{record.source} (not kept: a cost of {cost} pico-USD)", None)
+            return cls(record.at_ns, record.source, cost, text(record.parts), flags, usage)
+        why = record.source if cost == UNKNOWN_COST else f"{record.source} (not kept: a cost of {cost} pico-USD)"
+        return cls(record.at_ns, why, None, None, flags, usage)
 
     @property
-    def order(self) -> tuple[int, str, int, str]:
-        return self.at_ns, self.source, -1 if self.cost is None else self.cost, self.parts or ""
+    def order(self) -> tuple[bool, int, str, int, str, str, str]:
+        cost = -1 if self.cost is None else self.cost
+        return self.usage is None, self.at_ns, self.source, cost, self.parts or "", self.flags or "", self.usage or ""
 
 
 class Facts:
@@ -158,15 +173,23 @@ class Facts:
         opened, closed, price = self.opened, self.closed, self.price
         if opened is None or closed is None or self.updates is not None or not (closed.name is closed.kind is None):
             return self._rare_row(key, trace_key, span_id, project_key, run_key, ended, null)
-        input_tokens = output_tokens = usage = cost = source = parts = priced_ns = null
+        input_tokens = output_tokens = usage = cost = source = parts = flags = priced_ns = null
         if closed.usage is not None:
             input_tokens = tokens(closed.usage, "input_tokens", null)
             output_tokens = tokens(closed.usage, "output_tokens", null)
             usage = orjson.dumps(closed.usage).decode()
-        if price is not None:
-            priced_ns, source, cost, parts = price
+        if price is not None and (price.usage is None or closed.usage is None):
+            priced_ns, source, cost, parts, flags, estimate = price
             cost = null if cost is None else cost
             parts = null if parts is None else parts
+            flags = null if flags is None else flags
+            if estimate is not None:
+                counts = orjson.loads(estimate)
+                input_tokens, output_tokens = (
+                    tokens(counts, "input_tokens", null),
+                    tokens(counts, "output_tokens", null),
+                )
+                usage = estimate
         return (
             key,
             trace_key,
@@ -188,6 +211,7 @@ class Facts:
             cost,
             source,
             parts,
+            flags,
             priced_ns,
             null if opened.thread_id is None else opened.thread_id,
             null if opened.turn_id is None else opened.turn_id,
@@ -290,6 +314,13 @@ class Facts:
                 **who,
             )
             facts.writer = bytes(span.writer) if span.writer is not None else None
+        if span.priced_ns is not None:
+            facts.price = Price(
+                span.priced_ns, span.price_source, span.cost_pico_usd, span.cost_parts, span.usage_flags
+            )
+            if span.usage_flags is not None and span.usage_flags.startswith(f'["{ESTIMATED}'):
+                facts.price = facts.price._replace(usage=span.usage)
+        reported = span.usage if facts.price is None or facts.price.usage is None else None
         if span.end_ns is not None:
             facts.closed = SpanClosed(
                 schema=SCHEMA,
@@ -302,7 +333,7 @@ class Facts:
                 error=data(payload.error),
                 model=span.model,
                 provider=span.provider,
-                usage=orjson.loads(span.usage) if span.usage is not None else None,
+                usage=orjson.loads(reported) if reported is not None else None,
                 attributes=data(payload.closed_attributes),
                 events=data(more.get("events")),
                 kind=more.get("kind"),
@@ -311,8 +342,6 @@ class Facts:
             )
         if "updates" in more:
             facts.updates = kept_updates(more)
-        if span.priced_ns is not None:
-            facts.price = Price(span.priced_ns, span.price_source, span.cost_pico_usd, span.cost_parts)
         return facts
 
 

@@ -151,7 +151,7 @@ def _record(
         provider=row.provider,
         usage=orjson.loads(row.usage) if row.usage is not None else None,
         cost=usd(row.cost_pico_usd),
-        price_source=row.price_source,
+        price_source=row.price_source or None,
         run_id=run.id if run is not None else None,
         thread_id=row.thread_id,
         turn_id=row.turn_id,
@@ -163,6 +163,7 @@ def _record(
         tags=seen.tags,
         scores=said.get((trace_id, span_id), ()),
         cost_parts={name: usd(part) for name, part in orjson.loads(row.cost_parts).items()} if row.cost_parts else None,
+        usage_flags=tuple(orjson.loads(row.usage_flags)) if row.usage_flags else (),
         **found,
     )
 

@@ -6,14 +6,14 @@ exist are read again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from weft.tracking.journal.records import SpanClosed, SpanOpened, SpanPriced, SpanUpdated
 from weft.tracking.store import schema
-from weft.tracking.store.spanfacts import MAX_INT, UNOPENED, Facts, Price, SpanFact
+from weft.tracking.store.spanfacts import UNOPENED, Facts, Price, SpanFact
 from weft.tracking.store.spanpayload import Update
-from weft.tracking.store.tracestate import TRACE, TraceState
+from weft.tracking.store.tracestate import METERED, TRACE, TraceState, metered
 from weft.tracking.store.transaction import Row, Transaction
 
 _SPAN = [column.name for column in schema.span.columns]
@@ -25,6 +25,8 @@ _STORED = (
 _RANK = f"CASE WHEN project_key IS NULL THEN {UNOPENED} WHEN parent_id IS NULL THEN 0 ELSE 1 END"
 
 
+Estimator = Callable[[SpanOpened, SpanClosed], SpanPriced | None]
+"""Called for every closed span that names a model and reports no usage; what it answers is kept with the span."""
 SpanFrame = tuple[int, int, SpanFact]
 """A `Frame` of a span's record."""
 
@@ -32,7 +34,10 @@ SpanFrame = tuple[int, int, SpanFact]
 class SpanSink:
     """One batch of span records, applied."""
 
-    def __init__(self, transaction: Transaction, segment: str, writer: bytes) -> None:
+    def __init__(
+        self, transaction: Transaction, segment: str, writer: bytes, estimate: Estimator | None = None
+    ) -> None:
+        self._estimate = estimate
         self._tx = transaction
         self._segment = segment
         self._writer = writer
@@ -61,17 +66,23 @@ class SpanSink:
                     self._new(state, next(keys), span_id, facts)
                 else:
                     self._changed(state, found, span_id, facts)
+            if state.fresh and len(state.metered) > 1 and state.nested(spans):
+                parents = {span_id: facts.opened and facts.opened.parent_id for span_id, facts in spans.items()}
+                state.roll_up(map(metered, state.metered), parents, self._null)
         self._write(states)
 
     def _new(self, state: TraceState, key: int, span_id: bytes, facts: Facts) -> None:
         null = self._null
         opened = facts.opened
+        self._estimated(facts)
         if opened is None:
             row = facts.row(key, state.id, span_id, None, None, False, null)
         else:
             run_key = None if opened.run_uid is None else self._tx.run_key(opened.run_uid)
             project_key = self._tx.project(opened.project)
             row = facts.row(key, state.id, span_id, project_key, run_key, self._tx.ended(facts.writer), null)
+        if not state.fresh and opened is not None:
+            state.recount |= state.used  # it may be what lies between two stored spans
         state.count(row, null)
         # Once a root is found, none of its children needs to be looked at.
         if state.root_order is None or state.root_order[0] or opened is None or opened.parent_id is None:
@@ -84,11 +95,14 @@ class SpanSink:
     def _changed(self, state: TraceState, stored: Any, span_id: bytes, more: Facts) -> None:
         before = tuple(stored[: len(_SPAN)])
         facts = self._load(state.trace_id, stored)
+        joined = facts.opened is None and more.opened is not None
         facts.merge(more)
+        self._estimated(facts)
         opened = facts.opened
         project_key = None if opened is None else self._tx.project(opened.project)
         run_key = None if opened is None or opened.run_uid is None else self._tx.run_key(opened.run_uid)
         row = facts.row(before[0], state.id, span_id, project_key, run_key, self._tx.ended(facts.writer))
+        state.recount |= joined and state.used
         state.count_again(row, before)
         state.consider(facts, row, None)
         if row != before:
@@ -96,6 +110,18 @@ class SpanSink:
         payload = facts.payload(row[0]) or (row[0], *(None,) * len(_PAYLOAD))
         if payload[1:] != tuple(stored[len(_SPAN) :]):
             self._old_payloads.append(payload)
+
+    def _estimated(self, facts: Facts) -> None:
+        """Ask for the tokens of a model call that reports none, once both its ends are known."""
+        closed = facts.closed
+        if self._estimate is None or closed is None or closed.model is None or closed.usage is not None:
+            return
+        price = facts.price
+        if price is not None and price.usage is not None and price.at_ns <= closed.end_ns:
+            facts.price = None  # of what was known before; a later one was stated on purpose
+        opened = facts.opened
+        if opened is not None and facts.price is None and (found := self._estimate(opened, closed)) is not None:
+            facts.price_at(Price.of(found))
 
     def _gather(self, frames: Sequence[SpanFrame]) -> dict[bytes, dict[bytes, Facts]]:
         """What the batch says, by trace and span."""
@@ -180,18 +206,18 @@ class SpanSink:
         state.show(self._load(state.trace_id, row), tuple(row[: len(_SPAN)]))
 
     def _recount(self, state: TraceState) -> None:
-        # Money in two parts: a sum of 64-bit numbers may fit none.
-        found = self._tx.rows(
-            "SELECT count(*), sum(CASE WHEN status = 'error' THEN 1 ELSE 0 END), sum(input_tokens), "
-            "sum(output_tokens), sum(cost_pico_usd / 1000000), "
-            "sum(cost_pico_usd - cost_pico_usd / 1000000 * 1000000) FROM span WHERE trace_key = ?",
-            (state.id,),
-        )[0]
-        count, errors, inputs, outputs, high, low = (None if value is None else int(value) for value in found)
-        state.span_count, state.error_count = count or 0, errors or 0
-        state.input_tokens, state.output_tokens = inputs, outputs
-        cost = None if high is None else high * 1_000_000 + (low or 0)
-        state.cost_pico_usd = cost if cost is not None and cost <= MAX_INT else None
+        count_again(self._tx, state)
+
+
+def count_again(tx: Transaction, state: TraceState) -> None:
+    """A trace's counts and sums, asked of its stored spans."""
+    rows = [
+        (row[0], bytes(row[1]), None if row[2] is None else bytes(row[2]), *row[3:])
+        for row in tx.rows(f"SELECT {', '.join(METERED)} FROM span WHERE trace_key = ?", (state.id,))
+    ]
+    state.span_count, state.error_count = len(rows), sum(row[0] == "error" for row in rows)
+    reporting = [row for row in rows if not (row[5] is row[6] is row[7] is None)]
+    state.roll_up(reporting, {row[1]: row[2] for row in rows})
 
 
 def end_spans(transaction: Transaction, writer: bytes) -> int:

@@ -26,6 +26,7 @@ from weft.tracking.store.transaction import Transaction
 if TYPE_CHECKING:
     from weft.tracking.store.reader import Reader
     from weft.tracking.store.sink import Sink
+    from weft.tracking.store.spansink import Estimator
 
 REVISIONS = ("0001", "0002")
 """Every schema revision there has been, oldest first; the last is this version's (`migrations/versions`)."""
@@ -86,11 +87,15 @@ class Store:
         """The schema revision, which `open` made sure of."""
         return REVISIONS[-1]
 
-    def sink(self) -> Sink:
-        """What the ingester writes through."""
+    def sink(self, estimate: Estimator | None = None) -> Sink:
+        """What the ingester writes through.
+
+        Args:
+            estimate: counts the tokens of model calls that report none; None: they stay unknown.
+        """
         from weft.tracking.store.sink import Sink  # what only reads need not load what writes
 
-        return Sink(self)
+        return Sink(self, estimate)
 
     def reader(self) -> Reader:
         """What answers questions."""

@@ -1,13 +1,18 @@
-"""A trace's row while a batch is applied: sums over its spans, and what its root says. For `SpanSink`."""
+"""A trace's row while a batch is applied: sums over its spans, and what its root says. For `SpanSink`.
+
+Usage is added up as it comes while no span that reports it lies below another; otherwise by `rollup`.
+"""
 
 from __future__ import annotations
 
-from operator import attrgetter
+from collections.abc import Iterable, Mapping
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import orjson
 
 from weft.tracking.store import schema
+from weft.tracking.store.rollup import Reported, Used, nearest, total
 from weft.tracking.store.spanfacts import MAX_INT, Facts
 from weft.tracking.store.spanpayload import shown, shown_error
 from weft.tracking.store.transaction import Row
@@ -18,6 +23,10 @@ _values = attrgetter(*TRACE)
 _STATUS, _INPUT, _OUTPUT, _COST, _THREAD, _USER = (
     _SPAN.index(name) for name in ("status", "input_tokens", "output_tokens", "cost_pico_usd", "thread_id", "user_id")
 )
+METERED = ("status", "span_id", "parent_id", "kind", "model", "input_tokens", "output_tokens", "cost_pico_usd")
+"""What a sum over a trace's spans needs of them."""
+metered = itemgetter(*(_SPAN.index(name) for name in METERED))
+_ID, _PARENT, _KIND, _MODEL = (_SPAN.index(name) for name in ("span_id", "parent_id", "kind", "model"))
 
 
 class TraceState:
@@ -46,13 +55,15 @@ class TraceState:
     tags: str | None
     input_preview: str
     output_preview: str
-    __slots__ = (*TRACE, "fresh", "recount", "reroot", "root_order")
+    __slots__ = (*TRACE, "fresh", "metered", "recount", "reroot", "root_order")
 
     def __init__(self, key: int, trace_id: bytes, stored: Any = None) -> None:
         self.root_order: tuple[int, int, bytes] | None = None
         self.fresh = stored is None
         self.recount = False
         """The sums must be asked for again: something counted before now counts differently."""
+        self.metered: list[Row] = []
+        """Rows of this batch that say what they used."""
         self.reroot = False
         """The root may be another stored span now."""
         if stored is not None:
@@ -73,11 +84,16 @@ class TraceState:
         self.span_count += 1
         if row[_STATUS] == "error":
             self.error_count += 1
-        if (found := row[_INPUT]) is not null:
-            self.input_tokens = (self.input_tokens or 0) + found
-        if (found := row[_OUTPUT]) is not null:
-            self.output_tokens = (self.output_tokens or 0) + found
-        if (found := row[_COST]) is not null:
+        inputs, outputs, cost = row[_INPUT], row[_OUTPUT], row[_COST]
+        if inputs is outputs is cost is null:
+            return
+        self.recount |= not self.fresh and self.used  # it may repeat what a stored span reported
+        self.metered.append(row)
+        if inputs is not null:
+            self.input_tokens = (self.input_tokens or 0) + inputs
+        if outputs is not null:
+            self.output_tokens = (self.output_tokens or 0) + outputs
+        if (found := cost) is not null:
             # None is "nothing priced", or a sum that fits no 64 bits: adding to a stored None means asking again.
             self.recount |= self.cost_pico_usd is None and not self.fresh
             self.cost_pico_usd = (self.cost_pico_usd or 0) + found
@@ -85,6 +101,8 @@ class TraceState:
 
     def count_again(self, row: Row, before: Row) -> None:
         """Take a stored span's new row into the sums."""
+        if any(before[at] != row[at] for at in (_PARENT, _KIND, _MODEL)):
+            self.recount |= self.used
         if all(before[at] == row[at] for at in (_STATUS, _INPUT, _OUTPUT, _COST)):
             return
         if before[_STATUS] == "error" or any(before[at] is not None for at in (_INPUT, _OUTPUT, _COST)):
@@ -92,6 +110,40 @@ class TraceState:
             return
         self.span_count -= 1
         self.count(row, None)
+
+    @property
+    def used(self) -> bool:
+        """Whether any of its spans has said what it used."""
+        return not (self.input_tokens is self.output_tokens is self.cost_pico_usd is None)
+
+    def nested(self, spans: Mapping[bytes, Facts]) -> bool:
+        """Whether a span of this new trace that reports usage lies below another: then it is not simply added up."""
+        ids = {row[_ID] for row in self.metered}
+        for span_id in ids:
+            above = span_id
+            for _ in spans:
+                facts = spans.get(above)
+                opened = None if facts is None else facts.opened
+                if opened is None or opened.parent_id is None:
+                    break
+                above = opened.parent_id
+                if above in ids:
+                    return True
+        return False
+
+    def roll_up(self, rows: Iterable[Row], parents: Mapping[bytes, bytes | None], null: Any = None) -> None:
+        """Take the sums from all rows (of `METERED` columns) that report usage, each token once."""
+        metered = {row[1]: row for row in rows}
+        found = total(
+            Reported(span_id, nearest(span_id, parents, metered), *(None if item is null else item for item in row[3:]))
+            for span_id, row in metered.items()
+        )
+        self.take(found)
+
+    def take(self, found: Used) -> None:
+        """These are the sums. Money that fits no 64 bits is left out."""
+        self.input_tokens, self.output_tokens, cost = found
+        self.cost_pico_usd = cost if cost is not None and cost <= MAX_INT else None
 
     def consider(self, facts: Facts, row: Row, null: Any) -> None:
         """The span with the least (rank, start, id) stands for the trace."""

@@ -1,0 +1,124 @@
+"""The bill of a closed span: priced once with its source, flagged where the report cannot be right, never invented."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weft.tracer.billing import UNKNOWN, enricher, priced
+from weft.tracer.pricefile import PriceFile
+from weft.tracking.journal.records import SCHEMA, SpanClosed, SpanPriced
+from weft.tracking.settings import Settings
+
+NONE = PriceFile(Path("prices.toml"))
+MILLION = {"input_tokens": 1_000_000, "output_tokens": 1_000_000}
+
+
+def closed(attributes: object = None, **more) -> SpanClosed:
+    base = {"end_ns": 1_767_225_600_000_000_000, "duration_ns": 1, "status": "ok", "model": "gpt-4o-mini"}
+    base |= {"provider": "openai", "usage": MILLION}
+    if attributes is not None:
+        base["attributes"] = orjson.dumps(attributes)
+    return SpanClosed(SCHEMA, b"t" * 16, b"s" * 8, **(base | more))
+
+
+def bill(attributes: object = None, **more) -> SpanPriced:
+    found = priced(closed(attributes, **more), NONE)
+    assert found is not None
+    return found
+
+
+def test_a_closed_span_is_priced_with_its_source_and_parts() -> None:
+    found = bill()
+    assert (found.trace_id, found.span_id) == (b"t" * 16, b"s" * 8)
+    assert found.cost_pico_usd == 750_000_000_000
+    assert found.source.startswith("genai-prices ")
+    assert orjson.loads(found.parts or b"") == {"input_tokens": 150_000_000_000, "output_tokens": 600_000_000_000}
+    assert found.flags == []
+
+
+def test_an_inconsistent_report_is_flagged_with_or_without_a_price() -> None:
+    wrong = {"input_tokens": 1, "cache_read_tokens": 5}
+    assert bill(usage=wrong).flags == ["more cached than input tokens"]
+    unknown = bill(usage=wrong, model="nobody-s-model")
+    assert (unknown.cost_pico_usd, unknown.flags) == (UNKNOWN, ["more cached than input tokens"])
+
+
+@pytest.mark.parametrize("more", [{"usage": None}, {"usage": {}}, {"model": None}, {"model": "nobody-s-model"}])
+def test_what_nobody_can_price_has_no_cost(more: dict[str, object]) -> None:
+    assert priced(closed(**more), NONE) is None
+
+
+@pytest.mark.parametrize(
+    "names", [("openai.response.service_tier",), ("service_tier",), ("gen_ai.request.service_tier",)]
+)
+def test_a_service_tier_costs_its_own_price(names: tuple[str, ...]) -> None:
+    """gpt-5 in November 2026: 1.25/10 standard, half of it flex."""
+    at = 1_795_000_000_000_000_000
+    found = bill(dict.fromkeys(names, "flex"), model="gpt-5", end_ns=at, usage={"output_tokens": 1_000_000})
+    assert (found.cost_pico_usd, found.flags) == (5_000_000_000_000, [])
+    assert found.source.endswith(", flex")
+
+
+def test_what_was_served_counts_before_what_was_asked_for() -> None:
+    asked = {"gen_ai.openai.request.service_tier": "flex", "openai.response.service_tier": "default"}
+    assert bill(asked, model="gpt-5").source == bill(model="gpt-5").source
+
+
+def test_a_batch_costs_half_where_the_table_is_silent_about_the_day() -> None:
+    early = bill({"service_tier": "batch"}, end_ns=1_767_225_600_000_000_000)
+    assert early.cost_pico_usd == 375_000_000_000
+    assert early.source.endswith(", batch x0.5")
+
+
+def test_a_tier_whose_price_nobody_knows_is_billed_as_standard_and_says_so() -> None:
+    found = bill({"service_tier": "priority"}, provider="anthropic", model="claude-sonnet-4-5")
+    assert found.cost_pico_usd == 28_500_000_000_000  # a million tokens is above its cliff of 200,000
+    assert found.flags == ["service tier 'priority' billed as standard: its price is not known"]
+
+
+def test_an_hours_cache_write_costs_twice_the_input() -> None:
+    usage = {"input_tokens": 1_000_000, "cache_write_tokens": 1_000_000, "cache_write_1h_tokens": 400_000}
+    found = bill(provider="anthropic", model="claude-opus-4-5", usage=usage)
+    assert orjson.loads(found.parts or b"") == {
+        "cache_write_tokens": 3_750_000_000_000,
+        "cache_write_1h_tokens": 4_000_000_000_000,
+    }
+
+
+def test_the_senders_own_cost_counts_only_where_no_price_is_known() -> None:
+    assert bill({"gen_ai.usage.cost": 0.5}).source.startswith("genai-prices")
+    found = bill({"gen_ai.usage.cost": 0.5}, model="nobody-s-model")
+    assert (found.cost_pico_usd, found.source) == (500_000_000_000, "sender")
+    assert bill({"mlflow.llm.cost": '{"total_cost": 0.25}'}, usage=None).cost_pico_usd == 250_000_000_000
+
+
+@pytest.mark.parametrize("said", [-1, float("nan"), "cheap", True, None, [], {"a": 1}, "{", "1e400", "9" * 400])
+def test_a_senders_cost_that_is_no_amount_is_left_out(said: object) -> None:
+    assert priced(closed({"gen_ai.usage.cost": said}, model="nobody-s-model"), NONE) is None
+
+
+@given(
+    st.dictionaries(st.sampled_from(["input_tokens", "output_tokens", "cache_read_tokens"]), st.integers(-9, 10**18))
+)
+def test_parts_sum_to_the_cost_in_the_store_too(usage: dict[str, int]) -> None:
+    found = priced(closed(usage=usage), NONE)
+    if found is not None and found.parts is not None:
+        assert sum(orjson.loads(found.parts).values()) == found.cost_pico_usd
+        assert all(part >= 0 for part in orjson.loads(found.parts).values())
+
+
+@pytest.mark.parametrize("end_ns", [-1, 0, 1 << 62, (1 << 63) - 1])
+def test_any_clock_has_a_price(end_ns: int) -> None:
+    assert bill(end_ns=end_ns).cost_pico_usd > 0
+
+
+def test_the_users_price_wins(tmp_path: Path) -> None:
+    (tmp_path / "prices.toml").write_text('[[price]]\nmodel = "gpt-4o-mini"\ninput = 1\noutput = 1\n')
+    (found,) = enricher(Settings(home=tmp_path))(closed())
+    assert isinstance(found, SpanPriced)
+    assert (found.cost_pico_usd, found.source) == (2_000_000_000_000, "prices.toml: gpt-4o-mini")

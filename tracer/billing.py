@@ -1,0 +1,134 @@
+"""The ingester's bill: what a closed span cost, stated once as a fact. Made by `enricher` for one pass over a journal.
+
+Prices are the user's, else the list's; where neither knows the model, the sender's own word on the cost. A span whose
+model nobody knows keeps its tokens and has no cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import orjson
+
+from weft.tracer.money import Cost, cost
+from weft.tracer.pricefile import PriceFile, read
+from weft.tracer.prices import price_of
+from weft.tracer.usage import Usage
+from weft.tracking.journal.records import SCHEMA, Record, SpanClosed, SpanPriced
+from weft.tracking.settings import Settings
+
+SERVICE_TIERS = (
+    "openai.response.service_tier",
+    "gen_ai.openai.response.service_tier",
+    "gen_ai.response.service_tier",
+    "anthropic.response.service_tier",
+    "anthropic.usage.service_tier",
+    "service_tier",
+    "openai.request.service_tier",
+    "gen_ai.openai.request.service_tier",
+    "gen_ai.request.service_tier",
+)
+"""Attributes that name the service tier: what was given before what was asked for."""
+SENDER_COSTS = ("gen_ai.usage.cost", "llm.cost.total", "operation.cost", "mlflow.llm.cost", "cost_usd")
+"""Attributes in which a sender says what a call cost, in USD."""
+SENDER = "sender"
+UNKNOWN = -1
+"""Pico-USD of a cost that is not known."""
+_MAX_PICO_USD = 2**63 - 1
+
+
+def enricher(settings: Settings) -> Callable[[SpanClosed], Sequence[Record]]:
+    """What prices the closed spans of one pass."""
+    file = read(settings.prices)
+
+    def enrich(closed: SpanClosed) -> Sequence[Record]:
+        found = priced(closed, file)
+        return [] if found is None else [found]
+
+    return enrich
+
+
+def priced(closed: SpanClosed, file: PriceFile) -> SpanPriced | None:
+    """What a closed span cost, as a fact; None: there is nothing to say.
+
+    Args:
+        file: the user's prices.
+    """
+    attributes = _attributes(closed.attributes)
+    usage = Usage.of(closed.usage) if closed.usage else None
+    if usage is not None and closed.model:
+        found = bill(usage, closed.provider, closed.model, closed.end_ns, service_tier(attributes), file)
+        if found is not None:
+            return _fact(closed, *found)
+    flags = usage.inconsistencies if usage is not None else ()
+    said = sender_cost(attributes)
+    if said is not None:
+        return _fact(closed, Cost(said, {"sender": said}), SENDER, flags)
+    if flags:
+        return SpanPriced(SCHEMA, closed.trace_id, closed.span_id, closed.end_ns, UNKNOWN, "", flags=list(flags))
+    return None
+
+
+def bill(
+    usage: Usage, provider: str | None, model: str, end_ns: int, tier: str | None, file: PriceFile
+) -> tuple[Cost, str, tuple[str, ...]] | None:
+    """The cost of a usage, the price's source, and what is to be known of it; None: no price is known."""
+    at = datetime.fromtimestamp(max(end_ns, 0) / 1e9, UTC)
+    # A report that counts cached tokens apart still sends them all: cliffs go by what was sent.
+    buckets = usage.buckets()
+    sent = sum(tokens for name, tokens in buckets.items() if name.startswith(("input", "cache")))
+    price = price_of(provider, model, at, input_tokens=sent, service_tier=tier, file=file)
+    if price is None:
+        return None
+    found = cost(usage, price)
+    return found, price.source, (*found.inconsistencies, *price.flags)
+
+
+def _fact(closed: SpanClosed, found: Cost, source: str, flags: Sequence[str]) -> SpanPriced:
+    parts = orjson.dumps(found.pico_parts()) if found.pico_usd < _MAX_PICO_USD else None
+    ids = (closed.trace_id, closed.span_id)
+    return SpanPriced(SCHEMA, *ids, closed.end_ns, found.pico_usd, source, parts, list(flags))
+
+
+def _attributes(encoded: bytes | None) -> Mapping[str, Any]:
+    """A span's attributes, decoded only where they can say something about money."""
+    if encoded is None or (b"service_tier" not in encoded and b"cost" not in encoded):
+        return {}
+    try:
+        found = orjson.loads(encoded)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def service_tier(attributes: Mapping[str, Any]) -> str | None:
+    """The tier that served a call, as its attributes say."""
+    for name in SERVICE_TIERS:
+        found = attributes.get(name)
+        if isinstance(found, str) and found:
+            return found
+    return None
+
+
+def sender_cost(attributes: Mapping[str, Any]) -> Decimal | None:
+    """USD as the sender says; None: it does not, or says what is no amount."""
+    for name in SENDER_COSTS:
+        found = attributes.get(name)
+        if isinstance(found, str) and found.startswith("{"):  # MLflow's is JSON
+            try:
+                found = orjson.loads(found)
+            except orjson.JSONDecodeError:
+                continue
+        if isinstance(found, Mapping):
+            found = found.get("total_cost", found.get("total"))
+        if isinstance(found, (int, float, str)) and not isinstance(found, bool):
+            try:
+                amount = Decimal(str(found)[:40])
+            except InvalidOperation:
+                continue
+            if amount.is_finite() and 0 <= amount < 1_000_000:
+                return amount
+    return None

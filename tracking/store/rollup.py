@@ -1,0 +1,161 @@
+"""What a trace used in all, pure: each token once, whichever spans report it, in whatever order they came.
+
+The rule, from the leaves up, for a span that reports usage and has others that do below it:
+
+- An *aggregate* (kind agent, chain, workflow; or a span that names no model) repeats what the calls below it used: the
+  calls count, and of its own report only what exceeds them (calls that nobody traced).
+- Anything else is a *call* of a model. A call below it is the same one, seen again by an inner layer, where its model
+  has the same name (a provider's prefix or a date aside) and such calls together used no more than it says; or where
+  their counts are its own exactly. Those are left out. Everything else below it was a call of its own, and is added.
+
+`weft.evals` meters with the same function, so that a budget and a trace's row agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+AGGREGATES = frozenset(("agent", "chain", "workflow"))
+"""Kinds whose usage is that of what they contain."""
+
+
+class Reported(NamedTuple):
+    """One span's report."""
+
+    span_id: bytes
+    above: bytes | None
+    """The nearest span above that reports, too (`nearest`)."""
+    kind: str
+    model: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: int | None
+    """In any whole unit."""
+
+    @property
+    def aggregate(self) -> bool:
+        return self.kind in AGGREGATES or self.model is None
+
+
+class Used(NamedTuple):
+    """A sum. None: nobody said."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: int | None = None
+
+    def plus(self, other: Used | Reported) -> Used:
+        return Used(
+            _added(self.input_tokens, other.input_tokens),
+            _added(self.output_tokens, other.output_tokens),
+            _added(self.cost, other.cost),
+        )
+
+    def covers(self, other: Used | Reported) -> bool:
+        """Whether it holds at least the tokens of the other."""
+        return (self.input_tokens or 0) >= (other.input_tokens or 0) and (self.output_tokens or 0) >= (
+            other.output_tokens or 0
+        )
+
+
+def nearest(
+    span_id: bytes, parents: Mapping[bytes, bytes | None], reporting: Iterable[bytes] | Mapping[bytes, object]
+) -> bytes | None:
+    """The nearest span above one that is among `reporting`; None where there is none, or where parents go in a ring."""
+    above = parents.get(span_id)
+    for _ in range(len(parents)):
+        if above is None or above == span_id:
+            return None
+        if above in reporting:
+            return above
+        above = parents.get(above)
+    return None
+
+
+def total(reports: Iterable[Reported]) -> Used:
+    """What was used in all."""
+    spans = {report.span_id: report for report in reports}
+    below: dict[bytes, list[Reported]] = {}
+    tops = []
+    for report in spans.values():
+        if report.above is not None and report.above in spans:
+            below.setdefault(report.above, []).append(report)
+        else:
+            tops.append(report)
+    order = list(tops)
+    for report in order:  # grows as it goes: every parent before its children
+        order += below.get(report.span_id, ())
+    counted: dict[bytes, list[Reported]] = {}
+    for report in reversed(order):
+        inner = [call for child in below.get(report.span_id, ()) for call in counted.pop(child.span_id)]
+        counted[report.span_id] = _counted(report, inner) if inner else [report]
+    seen = {report.span_id for report in order}
+    ring = [report for report in spans.values() if report.span_id not in seen]
+    return summed([call for calls in counted.values() for call in calls] + ring)
+
+
+def summed(reports: Iterable[Used | Reported]) -> Used:
+    """Added up as they are."""
+    found = Used()
+    for report in reports:
+        found = found.plus(report)
+    return found
+
+
+def _counted(own: Reported, inner: list[Reported]) -> list[Reported]:
+    """The calls that count of a span and of those below it."""
+    if own.aggregate:
+        found = summed(inner)
+        if own[4:6] != (None, None) and found.covers(own):
+            more = None if found.cost is not None else own.cost
+            return inner if more is None else [*inner, own._replace(input_tokens=None, output_tokens=None, cost=more)]
+        rest = Reported(
+            own.span_id,
+            own.above,
+            own.kind,
+            own.model,
+            _excess(own.input_tokens, found.input_tokens),
+            _excess(own.output_tokens, found.output_tokens),
+            _excess(own.cost, found.cost),
+        )
+        return [*inner, rest]
+    same, others = [], []
+    for call in inner:
+        (same if call.model is not None and same_model(call.model, own.model or "") else others).append(call)
+    if same and Used(*own[4:]).covers(summed(same)):
+        return [_costed(own, same), *others]
+    counts = own[4:6]
+    if summed(inner)[:2] == counts:
+        return [_costed(own, inner)]
+    twin = min((call for call in inner if call[4:6] == counts), key=lambda call: call.span_id, default=None)
+    if twin is not None:
+        return [_costed(own, [twin]), *(call for call in inner if call is not twin)]
+    return [own, *inner]
+
+
+def _costed(own: Reported, again: list[Reported]) -> Reported:
+    """The outer layer's report, at the inner one's cost where only that has one (it may name the model better)."""
+    return own if own.cost is not None else own._replace(cost=summed(again).cost)
+
+
+def same_model(one: str, other: str) -> bool:
+    """Whether two names are of one model: `openai/gpt-4o` and `gpt-4o-2024-08-06` are."""
+    first, second = one.lower().rpartition("/")[2], other.lower().rpartition("/")[2]
+    shorter, longer = sorted((first, second), key=len)
+    if not longer.startswith(shorter):
+        return False
+    rest = longer[len(shorter) :].lstrip("-@:")
+    return not rest or rest.replace("-", "").isdigit()
+
+
+def _added(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return one + other
+
+
+def _excess(own: int | None, found: int | None) -> int | None:
+    if own is None:
+        return None
+    return max(0, own - (found or 0))
