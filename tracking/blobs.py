@@ -18,6 +18,9 @@ from weft.tracking.home import Home
 
 _digest = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
+_SYNCED_KEPT = 4096
+_synced: set[str] = set()
+"""Blobs whose folder this process has synced since they were renamed into it: by path."""
 
 
 class Blobs:
@@ -140,7 +143,9 @@ class Blobs:
                 return False
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             return False
-        _sync_folder(target.parent)  # its writer may not have come this far yet
+        if str(target) not in _synced:
+            _sync_folder(target.parent)  # its writer may not have come this far yet
+            _remember(target)
         return True
 
     def _draft(self) -> tuple[Path, int]:
@@ -161,11 +166,18 @@ class Blobs:
             pass
         draft.replace(target)
         _sync_folder(target.parent)
+        _remember(target)
 
     def _missing(self, digest: str) -> NotFoundError:
         return NotFoundError(
             f"no blob {digest} in {self._folder}; it was never written here or was removed. `weft doctor` says more."
         )
+
+
+def _remember(target: Path) -> None:
+    if len(_synced) >= _SYNCED_KEPT:
+        _synced.clear()
+    _synced.add(str(target))
 
 
 def _sync(file: BinaryIO) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from weft.tracking.payloads.content import Content
 from weft.tracking.payloads.objects import (
     BLOB_BYTES,
     TAG,
@@ -21,12 +22,13 @@ from weft.tracking.payloads.objects import (
     Tag,
     Tagged,
     blob_tag,
-    described,
     handler_of,
     is_media,
     tag,
 )
 from weft.tracking.payloads.previews import preview
+from weft.tracking.payloads.sharing import swells
+from weft.tracking.payloads.walk import Walk
 
 __all__ = ["MAX_FIELD_BYTES", "StoreBlob", "Tagged", "decode", "encode", "encode_object", "preview", "spill"]
 
@@ -34,10 +36,8 @@ MAX_FIELD_BYTES = 1 << 20
 """`spill` moves what is larger to blobs."""
 MAX_INLINE_BYTES = 64 << 20
 """A payload larger than this is replaced by a marker where there is no place for blobs (a frame must stay sound)."""
-MAX_DEPTH = 200
-"""JSON levels that the exact walk writes; what is below is marked."""
-MAX_ITEMS = 1_000_000
-"""Values that the exact walk writes; what is beyond is marked with its number."""
+MAX_REPEATS = 10_000
+"""Objects that orjson may hand us once more; what holds one more often takes the exact walk, which minds sharing."""
 
 OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
 _TAG_KEY = b'"$weft":'
@@ -52,6 +52,8 @@ def encode(value: object, *, store_blob: StoreBlob | None = None) -> bytes:
             structures stay inline whatever their size: call `spill` once they are redacted.
     """
     try:
+        if swells(value):
+            return _exact(value, store_blob)
         data = _dumps(value, None, OPTIONS)
     except Exception:
         return _handled(value, store_blob)
@@ -96,6 +98,8 @@ def _spilled(value: Any, store_blob: StoreBlob) -> Any:
             return value
         return blob_tag(value.encode(), "text/plain; charset=utf-8", store_blob, preview=value[:300])
     if isinstance(value, list):
+        if _NUMBERS.issuperset(map(type, value)):
+            return value
         return [_spilled(item, store_blob) for item in value]
     if isinstance(value, dict):
         return {key: _spilled(item, store_blob) for key, item in value.items()}
@@ -105,12 +109,16 @@ def _spilled(value: Any, store_blob: StoreBlob) -> Any:
 def _handled(value: object, store_blob: StoreBlob | None) -> bytes:
     """By orjson and the handlers, where that loses nothing; else by the exact walk."""
     made: list[object] = []
+    seen: set[int] = set()
 
     def default(item: object) -> object:
         handler = handler_of(type(item))
         if store_blob is not None and is_media(handler):
             raise TypeError("media takes the exact walk, which knows where blobs go")
         plain = handler(item, None)
+        seen.add(id(item))
+        if len(made) - len(seen) > MAX_REPEATS or swells(plain):
+            raise TypeError("what repeats itself takes the exact walk, which minds sharing")
         made.append(plain)
         return plain
 
@@ -125,6 +133,7 @@ def _handled(value: object, store_blob: StoreBlob | None) -> bytes:
     return _exact(value, store_blob)
 
 
+_NUMBERS = frozenset({int, float, bool, type(None)})
 _WHOLE = frozenset({str, int, bool, type(None)})
 
 
@@ -144,7 +153,7 @@ def _lossy(value: object) -> bool:
 
 def _exact(value: object, store_blob: StoreBlob | None) -> bytes:
     try:
-        data = _dumps(_Walk(store_blob).build(value, 0))
+        data = _dumps(Walk(store_blob).build(value, 0))
     except Exception as error:
         data = _dumps(
             tag("repr", {"type": type(value).__name__, "text": f"<could not be encoded: {type(error).__name__}>"})
@@ -160,130 +169,6 @@ def _bounded(data: bytes, store_blob: StoreBlob | None) -> bytes:
     )
 
 
-class _Walk:
-    """One exact encoding: a plain tree that orjson writes without loss."""
-
-    __slots__ = ("items", "open", "store_blob")
-
-    def __init__(self, store_blob: StoreBlob | None) -> None:
-        self.store_blob = store_blob
-        self.open: dict[int, int] = {}
-        """Containers we are inside of, by id, with their depth: meeting one again is a cycle."""
-        self.items = 0
-
-    def build(self, value: object, depth: int) -> object:
-        kind = type(value)
-        if kind is str:
-            return _text(value)  # type: ignore[arg-type]
-        if value is None or kind is bool:
-            return value
-        if kind is int:
-            return _integer(value)  # type: ignore[arg-type]
-        if kind is float:
-            return value if math.isfinite(value) else tag("float", _FLOATS_OUT[str(value)])  # type: ignore[arg-type]
-        if depth >= MAX_DEPTH:
-            return tag("truncated", {"of": "levels", "kept": depth, "type": kind.__qualname__})
-        seen = self.open.get(id(value))
-        if seen is not None:
-            return tag("ref", depth - seen)
-        self.open[id(value)] = depth
-        try:
-            return self._container(value, depth)
-        except Exception as error:
-            return self._failed(value, error)
-        finally:
-            del self.open[id(value)]
-
-    def _container(self, value: object, depth: int) -> object:
-        if type(value) is Tag:
-            return self._tag(value, depth)
-        if isinstance(value, Enum):
-            return self.build(value.value, depth)
-        if isinstance(value, str):
-            return _text(str.__str__(value))
-        if isinstance(value, int):
-            return _integer(int.__int__(value))
-        if isinstance(value, dict):
-            return self._mapping(value, depth)
-        if isinstance(value, list) or type(value) is tuple:
-            return self._list(list(value), depth)
-        plain = handler_of(type(value))(value, self.store_blob)
-        if type(plain) is Tag:
-            return self._tag(plain, depth)
-        return self.build(plain, depth)
-
-    def _tag(self, plain: Tag, depth: int) -> object:
-        """A handler's own tag: kept as it is, its content walked."""
-        content = plain["v"]
-        body: object
-        if type(content) is dict and all(type(key) is str and key != TAG and _sound(key) for key in content):
-            body = {key: self.build(item, depth + 2) for key, item in content.items()}
-        else:
-            body = self.build(content, depth + 1)
-        return tag(str(plain[TAG]), body)
-
-    def _list(self, value: list[object], depth: int) -> object:
-        kept = self._room(len(value))
-        items = [self.build(item, depth + 1) for item in value[:kept]]
-        return items if kept == len(value) else _cut(items, kept, len(value))
-
-    def _mapping(self, value: dict[Any, object], depth: int) -> object:
-        pairs = list(dict.items(value))
-        kept = self._room(len(pairs))
-        result: object
-        if all(isinstance(key, str) and key != TAG and _sound(key) for key, _ in pairs):
-            result = {_plain(key): self.build(item, depth + 1) for key, item in pairs[:kept]}
-            if len(result) != min(kept, len(pairs)):
-                result = None  # two keys of one text: a text and a subclass that compares otherwise
-        else:
-            result = None
-        if result is None:
-            result = tag(
-                "map", [[self.build(key, depth + 3), self.build(item, depth + 3)] for key, item in pairs[:kept]]
-            )
-        return result if kept == len(pairs) else _cut(result, kept, len(pairs))
-
-    def _room(self, wanted: int) -> int:
-        kept = max(0, min(wanted, MAX_ITEMS - self.items))
-        self.items += kept
-        return kept
-
-    def _failed(self, value: object, error: Exception) -> object:
-        try:
-            return described(value)
-        except Exception:
-            return tag("repr", {"type": type(value).__name__, "text": f"<unreadable: {type(error).__name__}>"})
-
-
-def _cut(value: object, kept: int, total: int) -> object:
-    return tag("truncated", {"of": "items", "kept": kept, "total": total, "value": value})
-
-
-def _plain(key: str) -> str:
-    return str.__str__(key)
-
-
-def _sound(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _text(value: str) -> object:
-    """Lone surrogates are no UTF-8: they are written as Python escapes."""
-    return value if _sound(value) else tag("str", value.encode("unicode_escape").decode("ascii"))
-
-
-def _integer(value: int) -> object:
-    """Hexadecimal beyond 64 bits: Python limits decimal conversions."""
-    return value if -(1 << 63) <= value < 1 << 64 else tag("int", hex(value))
-
-
-_FLOATS_OUT = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _FLOATS_IN = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -305,6 +190,12 @@ def _restore(value: Any) -> Any:
                 return b64decode(content, validate=True)
             case "str":
                 return content.encode("ascii").decode("unicode_escape")
+            case "complex":
+                return complex(content)
+            case "range":
+                return range(*content)
+            case "content":
+                return Content.of_tag(_restore(content))
             case "map":
                 return {_key(_restore(key)): _restore(item) for key, item in content}
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import io
 import re
 import sys
 import types
 from base64 import b64encode
-from collections import ChainMap, UserDict, UserList, deque
-from collections.abc import Callable, Mapping
+from collections import OrderedDict, UserDict, UserList, deque
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
 from typing import Any, TypeAlias
 from uuid import UUID
+
+from weft.tracking.payloads import mediatypes
 
 StoreBlob: TypeAlias = Callable[[bytes], str]
 """Keeps bytes and answers their sha256 as hex (`Blobs(home).put`)."""
@@ -34,6 +37,11 @@ TABLE_ROWS = 100
 """Rows of a data frame that are written out; their full number is always said."""
 BLOB_BYTES = 256 << 10
 """Bytes and texts from this size on go to a blob where there is a place for blobs."""
+
+MEDIA_BYTES = 1 << 10
+"""Bytes from this size on that begin as an image, a recording or a PDF go to a blob and are shown as such."""
+IMAGES_KNOWN = 64
+"""Images whose encoded form is remembered by their pixels."""
 
 _address = re.compile(r" at 0x[0-9A-Fa-f]+")
 _handlers: dict[type, Handler] = {}
@@ -98,6 +106,11 @@ def blob_tag(data: bytes, media_type: str, store_blob: StoreBlob, **more: object
     return tag("blob", {"digest": store_blob(data), "size_bytes": len(data), "media_type": media_type, **more})
 
 
+def content_tag(data: bytes, media_type: str, store_blob: StoreBlob, **more: object) -> Tag:
+    """Keep the bytes as a blob and name it as media, which reads back as `weft.Content`."""
+    return tag("content", {"digest": store_blob(data), "size_bytes": len(data), "media_type": media_type, **more})
+
+
 def is_media(handler: Handler) -> bool:
     """Whether this handler wants a place for blobs."""
     return handler in _MEDIA
@@ -105,8 +118,12 @@ def is_media(handler: Handler) -> bool:
 
 def _bytes(value: Any, store_blob: StoreBlob | None) -> object:
     data = bytes(value)
-    if store_blob is not None and len(data) >= BLOB_BYTES:
-        return blob_tag(data, "application/octet-stream", store_blob)
+    if store_blob is not None and len(data) >= MEDIA_BYTES:
+        found = mediatypes.sniffed(data)
+        if found is not None and found.startswith(mediatypes.MEDIA):
+            return content_tag(data, found, store_blob, form="bytes")
+        if len(data) >= BLOB_BYTES:
+            return blob_tag(data, "application/octet-stream", store_blob)
     return tag("bytes", b64encode(data).decode("ascii"))
 
 
@@ -190,19 +207,113 @@ def _series(value: Any, _: StoreBlob | None) -> object:
     )
 
 
+_images: OrderedDict[bytes, tuple[bytes, str]] = OrderedDict()
+"""Encoded images by what they show: the same one again costs a hash, not a compression."""
+
+
 def _image(value: Any, store_blob: StoreBlob | None) -> object:
     body: dict[str, object] = {"width": value.width, "height": value.height, "mode": value.mode}
     if store_blob is not None:
         form = value.format if value.format in ("PNG", "JPEG", "WEBP") else "PNG"
-        buffer = io.BytesIO()
-        value.save(buffer, form)
-        body["blob"] = blob_tag(buffer.getvalue(), f"image/{form.lower()}", store_blob)["v"]
+        shown = hashlib.sha256(value.tobytes())
+        shown.update(repr((form, value.mode, value.size, value.getpalette() if value.mode == "P" else None)).encode())
+        key = shown.digest()
+        data, form = _images.get(key) or _written_image(value, form)
+        if len(data) < BLOB_BYTES:  # a large one is not worth the memory
+            _images[key] = (data, form)
+            while len(_images) > IMAGES_KNOWN:
+                _images.popitem(last=False)
+        body["blob"] = blob_tag(data, f"image/{form.lower()}", store_blob)["v"]
     return tag("image", body)
+
+
+def _written_image(value: Any, form: str) -> tuple[bytes, str]:
+    """The image as a file, nothing of it lost that Pillow can keep; modes that PNG has not go into a TIFF."""
+    options: tuple[tuple[str, dict[str, object]], ...] = (("PNG", {"compress_level": 1}), ("TIFF", {}))
+    if form == "JPEG":
+        options = ((form, {"quality": "keep"}), (form, {"quality": 95}), *options)
+    elif form == "WEBP":
+        options = ((form, {"lossless": True, "method": 0}), *options)
+    for at, (name, how) in enumerate(options, 1):
+        buffer = io.BytesIO()
+        try:
+            value.save(buffer, name, **how)
+        except (OSError, ValueError):
+            if at == len(options):
+                raise
+        else:
+            return buffer.getvalue(), name
+    raise AssertionError("the last way was tried")
+
+
+def _recording(value: Any, store_blob: StoreBlob | None) -> object:
+    """A `wave.open` to read, whole, left at the frame where it stood."""
+    body = dict(value.getparams()._asdict())
+    at = value.tell()
+    try:
+        value.rewind()
+        frames = value.readframes(value.getnframes())
+    finally:
+        value.setpos(at)
+    if store_blob is None:
+        return tag("repr", {"type": "wave.Wave_read", "text": f"<{body['nframes']} frames>", **body})
+    buffer = io.BytesIO()
+    with sys.modules["wave"].open(buffer, "wb") as written:
+        written.setparams(value.getparams())
+        written.writeframes(frames)
+    return content_tag(buffer.getvalue(), "audio/wav", store_blob)
+
+
+def _arrow_table(value: Any, _: StoreBlob | None) -> object:
+    names = list(value.schema.names)
+    columns = [value.column(at).slice(0, TABLE_ROWS).to_pylist() for at in range(len(names))]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    return tag("table", {"columns": names, "n_rows": value.num_rows, "rows": rows})
+
+
+def _arrow_array(value: Any, _: StoreBlob | None) -> object:
+    if len(value) <= ARRAY_ITEMS:
+        return value.to_pylist()
+    head = value.slice(0, ARRAY_ITEMS).to_pylist()
+    return tag("array", {"dtype": str(value.type), "shape": [len(value)], "size_bytes": value.nbytes, "head": head})
+
+
+def _itself(value: Any, store_blob: StoreBlob | None) -> object:
+    """Our own media, which know their form."""
+    return value.__weft_payload__(store_blob)
+
+
+def _mapping(value: Any, _: StoreBlob | None) -> object:
+    return {key: value[key] for key in value}
+
+
+def _own_words(name: str) -> Handler:
+    """By the method with which an object describes itself; where it cannot, by type and repr."""
+
+    def handle(value: Any, _: StoreBlob | None) -> object:
+        try:
+            told = getattr(value, name)()
+        except Exception:
+            return described(value)
+        return told if isinstance(told, Mapping | list | tuple | str) and told is not value else described(value)
+
+    return handle
 
 
 def _numpy_scalar(value: Any, _: StoreBlob | None) -> object:
     plain = value.item()
     return plain if type(plain) is not type(value) else str(value)
+
+
+def _class(value: Any, _: StoreBlob | None) -> object:
+    """A pydantic class (a response format, a tool's arguments) says its schema too."""
+    plain = _callable(value, None)
+    if type(plain) is Tag and callable(getattr(value, "model_json_schema", None)):
+        try:
+            plain["v"]["schema"] = value.model_json_schema()  # type: ignore[index]
+        except Exception:
+            pass  # generics, forward references: its name stands
+    return plain
 
 
 _EXACT: tuple[tuple[tuple[type, ...], Handler], ...] = (
@@ -214,11 +325,14 @@ _EXACT: tuple[tuple[tuple[type, ...], Handler], ...] = (
     ((datetime.datetime, datetime.date, datetime.time), lambda value, _: value.isoformat()),
     ((Decimal, UUID, PurePath), lambda value, _: str(value)),
     ((BaseException,), _error),
-    ((types.MappingProxyType, UserDict, ChainMap), lambda value, _: dict(value)),
+    ((complex,), lambda value, _: tag("complex", str(value))),
+    ((range,), lambda value, _: tag("range", [value.start, value.stop, value.step])),
+    ((UserDict,), lambda value, _: dict(value)),
     ((deque, UserList), lambda value, _: list(value)),
     ((type({}.keys()), type({}.values()), type({}.items())), lambda value, _: list(value)),
+    ((type,), _class),
     (
-        (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType),
+        (types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType),
         _callable,
     ),
 )
@@ -231,13 +345,22 @@ _FOREIGN: tuple[tuple[str, str, Handler], ...] = (
     ("polars", "DataFrame", _polars_frame),
     ("polars", "Series", _series),
     ("torch", "Tensor", _tensor),
+    ("pyarrow", "Table", _arrow_table),
+    ("pyarrow", "RecordBatch", _arrow_table),
+    ("pyarrow", "Array", _arrow_array),
+    ("pyarrow", "ChunkedArray", _arrow_array),
     ("PIL.Image", "Image", _image),
+    ("wave", "Wave_read", _recording),
 )
-_MEDIA = frozenset({_bytes, _array, _tensor, _image})
+_MEDIA = frozenset({_bytes, _array, _tensor, _image, _recording, _itself})
+_WORDS = ("model_dump", "to_dict", "__json__")
+"""Methods that objects of many libraries have to say what they hold, in the order they are tried."""
 
 
 def _resolve(kind: type) -> Handler:
     # Structural kinds before the table: an Enum or a model may derive from anything.
+    if "__weft_payload__" in kind.__dict__:
+        return _itself
     for module, name, handler in _FOREIGN:
         foreign = getattr(sys.modules.get(module), name, None)
         if isinstance(foreign, type) and issubclass(kind, foreign):
@@ -264,7 +387,12 @@ def _resolve(kind: type) -> Handler:
     struct_fields = getattr(kind, "__struct_fields__", None)
     if isinstance(struct_fields, tuple):  # msgspec
         return _fields(struct_fields)
-    return _generic
+    if issubclass(kind, Mapping):
+        return _mapping
+    if issubclass(kind, Sequence):
+        return lambda value, _: list(value)
+    # Asked of the class: an object that answers every name (a mock, a proxy) is not asked.
+    return next((_own_words(name) for name in _WORDS if callable(getattr(kind, name, None))), _generic)
 
 
 def _model(value: Any, _: StoreBlob | None) -> object:

@@ -7,14 +7,21 @@ are nearly all, from those that need parsing. `redact_text` and `redact_argv` se
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import orjson
 
+from weft.tracking.errors import UsageError
 from weft.tracking.faults import Faults
 from weft.tracking.payloads.objects import TAG, tag
 
+Redactor: TypeAlias = Callable[[str, str], str]
+"""A user's own rule: `(key, text) -> text` for every text in a payload; the key is that of the nearest object."""
+
+OPTIONS = ("secrets", "email", "cards")
+"""What `configure(redact=...)` and `WEFT_REDACT` may name."""
 SHORTEST = 11
 """`{"pwd":"a"}`: nothing shorter can hold a named secret."""
 
@@ -31,23 +38,16 @@ _KEYS = frozenset(
         "pwd",
         "secret",
         "token",
+        "secrets",
+        "passwords",
         "jwt",
         "accesskey",
-        "bearertoken",
-        "idtoken",
-        "sessiontoken",
     }
 )
 """Key names that hold a secret, folded: lower case, without `-` and `_`."""
 _KEY_ENDS = (
     "apikey",
-    "apitoken",
-    "apisecret",
-    "authtoken",
-    "accesstoken",
-    "refreshtoken",
-    "securitytoken",
-    "clientsecret",
+    "secret",
     "secretkey",
     "secretaccesskey",
     "privatekey",
@@ -55,19 +55,39 @@ _KEY_ENDS = (
     "encryptionkey",
     "password",
     "passwd",
-    "githubtoken",
-    "hftoken",
 )
 """Endings of folded names: `OPENAI_API_KEY`, `x-api-key`, `dbPassword`."""
+_TOKENS = tuple(
+    f"{word}token"
+    for word in ("auth", "access", "refresh", "api", "security", "id", "session", "bearer", "github", "hf")
+)
+"""Endings of names whose token is a key to something, whatever it looks like."""
+_NO_TOKENS = tuple(
+    f"{word}token"
+    for word in (
+        *("pad", "eos", "bos", "unk", "sep", "cls", "mask", "stop", "special", "start", "end", "per", "max", "min"),
+        *("first", "last", "next", "prev", "previous", "page", "continuation", "cursor", "sync", "cancellation"),
+        *("input", "output", "prompt", "completion", "text", "image", "audio", "word", "sub", "num", "new", "top"),
+    )
+)
+"""Endings of names whose token is a model's or a list's: every other `..._token` is a secret."""
 
 _HEADER = r"[Aa]uthorization\\?[\"']?[:=]\s*\\?[\"']?"
 _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("anthropic-key", re.compile(r"(?<![A-Za-z0-9])sk-ant-[\w-]{8,}"), ""),
     ("api-key", re.compile(r"(?<![A-Za-z0-9])[sr]k-(?!learn\b)[A-Za-z0-9_-]{8,}"), ""),
     ("stripe-key", re.compile(r"(?<![A-Za-z0-9])[sr]k_(?:live|test)_\w{8,}"), ""),
+    ("api-key", re.compile(r"(?<![A-Za-z0-9])(?:gsk_|xai-|pplx-|tvly-|npm_|lsv2_[ps][tk]_)[A-Za-z0-9_-]{16,}"), ""),
     ("github-token", re.compile(r"gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}"), ""),
     ("gitlab-token", re.compile(r"glpat-[\w-]{16,}"), ""),
     ("aws-key", re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}"), ""),
+    (
+        "aws-secret",
+        re.compile(
+            r"(_(?i:access_?key)\\?[\"']?[\s:=>]{1,6}\\?[\"']?)(?!\[redacted)[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"
+        ),
+        r"\1",
+    ),
     ("slack-token", re.compile(r"xox[abeoprs]-[\w-]{8,}"), ""),
     ("google-key", re.compile(r"AIza[\w-]{20,}"), ""),
     ("hugging-face-token", re.compile(r"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{16,}"), ""),
@@ -125,11 +145,14 @@ _BEFORE = rb"(?:(?<=[^A-Za-z0-9]%b)|(?<=\\[bfnrt]%b)|(?<=\\u00[0-9a-f]{2}%b))"
 _find_dash = re.compile(
     rb"-(?:"
     + _BEFORE.replace(b"%b", rb"[sr]k-")
-    + rb"[A-Za-z0-9_-]{8}|(?<=xox[abeoprs]-)|(?<=glpat-)|----BEGIN [A-Z0-9 ]*PRIV)"
+    + rb"[A-Za-z0-9_-]{8}|(?<=xox[abeoprs]-)|(?<=glpat-)|(?<=xai-)|(?<=pplx-)|(?<=tvly-)|----BEGIN [A-Z0-9 ]*PRIV)"
 ).search
 _find_underscore = re.compile(
     rb"_(?:(?<=gh[pousr]_)[A-Za-z0-9]{16}|(?<=github_pat_)|" + _BEFORE.replace(b"%b", b"hf_") + rb"[A-Za-z0-9]{16}"
-    rb"|(?<=[sr]k_live_)|(?<=[sr]k_test_))"
+    rb"|(?<=[sr]k_live_)|(?<=[sr]k_test_)|(?<=gsk_)|(?<=npm_)|(?<=lsv2_[ps][tk]_)"
+    + rb"|"
+    + f"(?:{_any_case('access')}_?{_any_case('key')})".encode()
+    + rb"[\\\"'\s:=>nrt]{1,12}[A-Za-z0-9/+]{40})"
 ).search
 _find_a = re.compile(rb"A(?:KIA[0-9A-Z]{16}|SIA[0-9A-Z]{16}|Iza[\w-]{20})").search
 _find_jwt = re.compile(rb"J(?<=eyJ)[\w-]{8}").search
@@ -144,25 +167,89 @@ _find_inner_key = re.compile(
 _find_quoted_key = re.compile(
     f"':(?:{_ends_name(chr(39) + ':')}|{_ends_name(chr(92) * 4 + chr(39) + ':')})".encode()
 ).search
+# A letter, digit, - or _ that somebody wrote as an escape: only JSON inside a text has it, or raw JSON from elsewhere.
+_ESCAPED = r"\\u00(2[dD]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
+_find_escape = re.compile(_ESCAPED.encode()).search
+_escapes = re.compile(_ESCAPED)
+_email = re.compile(r"(?<![\w.+%-])[\w.+%-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(?![\w-])")
+_digits = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
 _find_map = re.compile(rb'\$weft":"map"').search
 
 
-def redact(data: bytes, faults: Faults | None = None) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """Rules other than the default ones, which `True` stands for; made by `redaction`."""
+
+    secrets: bool = True
+    email: bool = False
+    cards: bool = False
+    function: Redactor | None = None
+
+    def clean(self, data: bytes, faults: Faults | None = None) -> bytes:
+        """As `redact`, by these rules."""
+        everything = self.email or self.cards or self.function is not None
+        if not everything and (len(data) < SHORTEST or (_find_key(data) is None and not suspicious(data))):
+            return data
+        return purge(data, faults, self)
+
+    def text(self, text: str) -> str:
+        """A plain text by these rules; the user's function is not asked."""
+        if self.secrets:
+            text = redact_text(text)
+        if self.email and "@" in text:
+            text = _email.sub("[redacted:email]", text)
+        return _digits.sub(_card, text) if self.cards else text
+
+
+_DEFAULT = Redaction()
+
+
+def redaction(rules: bool | str | Iterable[str] = True, function: Redactor | None = None) -> bool | Redaction:
+    """What `Settings.redact` holds: True for the default rules alone, False for none.
+
+    Args:
+        rules: True (secrets), False, or names of `OPTIONS`, as a list or with commas between.
+        function: asked last, for every text: `(key, text) -> text`.
+
+    Raises:
+        UsageError: there is no such rule, or the function is none.
+    """
+    if function is not None and not callable(function):
+        raise UsageError(f"redactor must be a function (key, text) -> text, not {function!r:.80}")
+    if isinstance(rules, str):
+        rules = [name for part in rules.split(",") if (name := part.strip().lower())]
+    if not isinstance(rules, bool):
+        chosen = set(rules)
+        if chosen - set(OPTIONS):
+            odd = ", ".join(sorted(map(repr, chosen - set(OPTIONS))))
+            raise UsageError(f"redact names {odd}; it may name {', '.join(OPTIONS)} (WEFT_REDACT or redact=)")
+        if chosen - {"secrets"} or function is not None:
+            return Redaction("secrets" in chosen, "email" in chosen, "cards" in chosen, function)
+        rules = bool(chosen)
+    return rules if function is None else Redaction(secrets=rules, function=function)
+
+
+def redact(data: bytes, faults: Faults | None = None, rules: bool | Redaction = True) -> bytes:
     """Encoded JSON without its secrets; the very bytes where there are none. Stays valid JSON; never raises.
 
     A secret becomes `[redacted:<rule>]`. Where redaction itself fails, all of it becomes a marker that names the cause,
     which is counted in `faults` too.
+
+    Args:
+        rules: as in `Settings.redact`; False leaves everything.
     """
+    if rules is not True:
+        return rules.clean(data, faults) if rules else data
     if len(data) < SHORTEST or (_find_key(data) is None and not suspicious(data)):
         return data
     return purge(data, faults)
 
 
-def purge(data: bytes, faults: Faults | None = None) -> bytes:
+def purge(data: bytes, faults: Faults | None = None, rules: Redaction = _DEFAULT) -> bytes:
     """As `redact`, for what is suspected already: it is parsed and every key and text looked at."""
     try:
         value = orjson.loads(data)
-        clean = _clean(value)
+        clean = _clean(value, rules, "", faults)
         return data if clean is value else orjson.dumps(clean)
     except Exception as error:
         if faults is not None:
@@ -170,11 +257,35 @@ def purge(data: bytes, faults: Faults | None = None) -> bytes:
         return orjson.dumps(tag("redacted", {"cause": f"{type(error).__name__}: redaction failed"}))
 
 
-def redact_text(text: str) -> str:
-    """Plain text (an error message, a traceback, a command line) without its secrets."""
+def redact_text(text: str, rules: bool | Redaction = True) -> str:
+    """Plain text (an error message, source code, a span's name) without its secrets."""
+    if rules is not True:
+        return rules.text(text) if rules else text
+    if "\\u00" in text:
+        plain = _escapes.sub(lambda found: chr(int(found[1], 16)), text)
+        if plain != text and (clean := _by_rules(plain)) != plain:
+            return clean
+    return _by_rules(text)
+
+
+def _by_rules(text: str) -> str:
     for rule, pattern, kept in _RULES:
         text = pattern.sub(f"{kept}[redacted:{rule}]", text)
     return text
+
+
+def _card(found: re.Match[str]) -> str:
+    """A number that passes Luhn's check and begins as cards do."""
+    return "[redacted:card]" if is_card(found[0]) else found[0]
+
+
+def is_card(text: str) -> bool:
+    """Whether these digits, spaces and dashes are a payment card's number: ISO/IEC 7812, Luhn's check digit."""
+    digits = [int(sign) for sign in text if sign.isdigit()]
+    if not 13 <= len(digits) <= 19 or digits[0] not in (2, 3, 4, 5, 6) or len(set(digits)) == 1:
+        return False
+    doubled = (digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2])
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
 def redact_argv(argv: Sequence[str]) -> list[str]:
@@ -196,6 +307,8 @@ def redact_argv(argv: Sequence[str]) -> list[str]:
 def is_secret_name(name: str) -> bool:
     """Whether a value under this key is a secret by its name: `api_key`, `Authorization`; never `max_tokens`."""
     folded = name.replace("-", "").replace("_", "").lower()
+    if folded.endswith("token"):
+        return not folded.endswith(_NO_TOKENS)
     return folded in _KEYS or folded.endswith(_KEY_ENDS)
 
 
@@ -215,42 +328,102 @@ def suspicious(data: bytes) -> bool:
         or ((at := find(b"'")) >= 0 and _find_quoted_key(data, at) is not None)
         or (b"@" in data and _find_url(data) is not None)
         or ((at := find(b"=")) >= 0 and _find_assignment(data, at) is not None)
-        or ((at := find(b"\\")) >= 0 and _find_inner_key(data, at) is not None)
+        or (
+            (at := find(b"\\")) >= 0
+            and (
+                _find_inner_key(data, at) is not None
+                or ((at := find(b"\\u00", at)) >= 0 and _find_escape(data, at) is not None)
+            )
+        )
         or (b"$" in data and _find_map(data) is not None)
     )
 
 
-def _clean(value: Any) -> Any:
-    """The same object where nothing had to change."""
+_NO_TEXTS = frozenset({"float", "int", "bytes", "complex", "range", "ref", "content", "blob"})
+"""Tags whose content is no text of the user's, but for what is named here."""
+_THEIR_TEXTS = frozenset({"preview", "filename", "uri"})
+
+
+def _clean(value: Any, rules: Redaction, key: str, faults: Faults | None) -> Any:
+    """The same object where nothing had to change.
+
+    Args:
+        key: that of the nearest object, for the user's function.
+    """
     kind = type(value)
     if kind is str:
-        return redact_text(value) if len(value) >= 8 else value
+        clean = rules.text(value) if len(value) >= 6 else value
+        return clean if rules.function is None else _asked(rules.function, key, clean, faults)
     if kind is list:
-        items = [_clean(item) for item in value]
+        items = [_clean(item, rules, key, faults) for item in value]
         return value if all(new is old for new, old in zip(items, value, strict=True)) else items
     if kind is dict:
-        if value.get(TAG) == "map" and type(value.get("v")) is list:
-            return _clean_pairs(value)
-        cleaned = {_clean(key): _clean_entry(key, item, value) for key, item in value.items()}
-        return value if all(cleaned.get(key, cleaned) is item for key, item in value.items()) else cleaned
+        return _clean_object(value, rules, key, faults)
+    if kind is int and rules.cards and is_card(str(value)):
+        return "[redacted:card]"
     return value
 
 
-def _clean_entry(key: str, item: Any, siblings: dict[str, Any]) -> Any:
-    if item is None or type(item) is bool or item == "" or not is_secret_name(key):
-        return _clean(item)
-    if key == "token" and (type(item) is not str or "logprob" in siblings):
-        return _clean(item)  # a model's token, not a key to anything
+def _clean_object(value: dict[str, Any], rules: Redaction, key: str, faults: Faults | None) -> Any:
+    if TAG in value and len(value) == 2 and "v" in value:
+        inner = value["v"]
+        if value[TAG] == "map" and type(inner) is list:
+            return _clean_pairs(value, rules, key, faults)
+        if value[TAG] in _NO_TEXTS:
+            texts = _THEIR_TEXTS & inner.keys() if type(inner) is dict else ()
+            cleaned = {name: _clean(inner[name], rules, name, faults) for name in texts}
+            changed = any(cleaned[name] is not inner[name] for name in texts)
+            return {**value, "v": {**inner, **cleaned}} if changed else value
+        clean = _clean(inner, rules, key, faults)
+        return value if clean is inner else {**value, "v": clean}
+    cleaned = {_clean_name(name, rules): _clean_entry(name, item, value, rules, faults) for name, item in value.items()}
+    return value if all(cleaned.get(name, cleaned) is item for name, item in value.items()) else cleaned
+
+
+def _clean_name(name: str, rules: Redaction) -> str:
+    return rules.text(name) if len(name) >= 6 else name
+
+
+def _clean_entry(key: str, item: Any, siblings: dict[str, Any], rules: Redaction, faults: Faults | None) -> Any:
+    if not rules.secrets or item is None or type(item) is bool or item == "" or not is_secret_name(key):
+        return _clean(item, rules, key, faults)
+    if key[-5:].lower() == "token" and _is_models(key, item, siblings):
+        return _clean(item, rules, key, faults)
     if type(item) is str and item.startswith("[redacted:"):
         return item
     return f"[redacted:{key}]"
 
 
-def _clean_pairs(value: dict[str, Any]) -> dict[str, Any]:
-    pairs = []
+def _is_models(key: str, item: Any, siblings: dict[str, Any]) -> bool:
+    """Whether this is a token of a language model, not a key to anything: no text, short, or with spaces."""
+    folded = key.replace("-", "").replace("_", "").lower()
+    if folded.endswith(_TOKENS):
+        return False
+    if type(item) is not str or "logprob" in siblings:
+        return True
+    return folded != "token" and (len(item) < 6 or any(map(str.isspace, item)))
+
+
+def _asked(function: Redactor, key: str, text: str, faults: Faults | None) -> Any:
+    """What the user's function makes of a text; where it fails, a marker."""
+    try:
+        answer = function(key, text)
+        if type(answer) is not str:
+            raise TypeError(f"it returned {type(answer).__name__}, not a text")
+        answer.encode()  # lone surrogates are no UTF-8
+    except Exception as error:
+        if faults is not None:
+            faults.note("ask your redactor", error, hint="The text was replaced by a marker.")
+        return tag("redacted", {"cause": f"{type(error).__name__}: the redactor failed"})
+    return text if answer == text else answer
+
+
+def _clean_pairs(value: dict[str, Any], rules: Redaction, key: str, faults: Faults | None) -> dict[str, Any]:
+    pairs: list[Any] = []
     for pair in value["v"]:
         if type(pair) is list and len(pair) == 2 and type(pair[0]) is str:
-            pairs.append([pair[0], _clean_entry(pair[0], pair[1], {})])
+            name, item = pair
+            pairs.append([_clean_name(name, rules), _clean_entry(name, item, {}, rules, faults)])
         else:
-            pairs.append(_clean(pair))
+            pairs.append(_clean(pair, rules, key, faults))
     return {**value, "v": pairs}

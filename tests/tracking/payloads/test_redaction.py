@@ -227,7 +227,7 @@ def test_a_command_line_loses_its_secrets() -> None:
 def test_it_fails_closed_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be redacted is not written; the fault is counted."""
 
-    def broken(value: Any) -> Any:
+    def broken(*_: Any) -> Any:
         raise RuntimeError("broken")
 
     monkeypatch.setattr(redaction, "_clean", broken)
