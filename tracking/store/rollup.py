@@ -60,17 +60,26 @@ class Used(NamedTuple):
 
 
 def nearest(
-    span_id: bytes, parents: Mapping[bytes, bytes | None], reporting: Iterable[bytes] | Mapping[bytes, object]
-) -> bytes | None:
-    """The nearest span above one that is among `reporting`; None where there is none, or where parents go in a ring."""
-    above = parents.get(span_id)
-    for _ in range(len(parents)):
-        if above is None or above == span_id:
-            return None
-        if above in reporting:
-            return above
-        above = parents.get(above)
-    return None
+    reporting: Iterable[bytes] | Mapping[bytes, object], parents: Mapping[bytes, bytes | None]
+) -> dict[bytes, bytes | None]:
+    """For every span that reports the nearest one above it that does, too; None where there is none, or only itself,
+    parents going in a ring.
+    """
+    ids = frozenset(reporting)
+    known: dict[bytes, bytes | None] = {}
+    found: dict[bytes, bytes | None] = {}
+    for span_id in ids:
+        path = []
+        above = parents.get(span_id)
+        while above is not None and above not in ids and above not in known:
+            known[above] = None  # a ring that comes back here ends
+            path.append(above)
+            above = parents.get(above)
+        if above is not None and above not in ids:
+            above = known[above]
+        known.update(dict.fromkeys(path, above))
+        found[span_id] = None if above == span_id else above
+    return found
 
 
 def total(reports: Iterable[Reported]) -> Used:
@@ -124,19 +133,24 @@ def _counted(own: Reported, inner: list[Reported]) -> list[Reported]:
     for call in inner:
         (same if call.model is not None and same_model(call.model, own.model or "") else others).append(call)
     if same and Used(*own[4:]).covers(summed(same)):
-        return [_costed(own, same), *others]
+        return [_completed(own, same), *others]
     counts = own[4:6]
     if summed(inner)[:2] == counts:
-        return [_costed(own, inner)]
+        return [_completed(own, inner)]
     twin = min((call for call in inner if call[4:6] == counts), key=lambda call: call.span_id, default=None)
     if twin is not None:
-        return [_costed(own, [twin]), *(call for call in inner if call is not twin)]
+        return [_completed(own, [twin]), *(call for call in inner if call is not twin)]
     return [own, *inner]
 
 
-def _costed(own: Reported, again: list[Reported]) -> Reported:
-    """The outer layer's report, at the inner one's cost where only that has one (it may name the model better)."""
-    return own if own.cost is not None else own._replace(cost=summed(again).cost)
+def _completed(own: Reported, again: list[Reported]) -> Reported:
+    """The outer layer's report, with what only the inner one says: its cost, for one, where it names the model better."""
+    found = summed(again)
+    return own._replace(
+        input_tokens=found.input_tokens if own.input_tokens is None else own.input_tokens,
+        output_tokens=found.output_tokens if own.output_tokens is None else own.output_tokens,
+        cost=found.cost if own.cost is None else own.cost,
+    )
 
 
 def same_model(one: str, other: str) -> bool:

@@ -119,23 +119,23 @@ class TraceState:
     def nested(self, spans: Mapping[bytes, Facts]) -> bool:
         """Whether a span of this new trace that reports usage lies below another: then it is not simply added up."""
         ids = {row[_ID] for row in self.metered}
-        for span_id in ids:
-            above = span_id
-            for _ in spans:
-                facts = spans.get(above)
-                opened = None if facts is None else facts.opened
-                if opened is None or opened.parent_id is None:
-                    break
-                above = opened.parent_id
+        seen = set()
+        for row in self.metered:
+            above = row[_PARENT]
+            while above in spans and above not in seen:
                 if above in ids:
                     return True
+                seen.add(above)
+                opened = spans[above].opened
+                above = None if opened is None else opened.parent_id
         return False
 
     def roll_up(self, rows: Iterable[Row], parents: Mapping[bytes, bytes | None], null: Any = None) -> None:
         """Take the sums from all rows (of `METERED` columns) that report usage, each token once."""
         metered = {row[1]: row for row in rows}
+        above = nearest(metered, parents)
         found = total(
-            Reported(span_id, nearest(span_id, parents, metered), *(None if item is null else item for item in row[3:]))
+            Reported(span_id, above[span_id], *(None if item is null else item for item in row[3:]))
             for span_id, row in metered.items()
         )
         self.take(found)
