@@ -191,7 +191,7 @@ class CaseRunner:
         return decode(self._clean(encode(value)))
 
     def _clean(self, data: bytes) -> bytes:
-        return redact(data, self._runtime.faults) if self._runtime.settings.redact else data
+        return redact(data, self._runtime.faults, self._runtime.settings.redact)
 
     def _clean_score(self, score: Score) -> Score:
         if score.reason is None and score.label is None and score.error is None:

@@ -127,7 +127,7 @@ def _json(value: object) -> str:
     """The stored form, secrets out like everywhere else."""
     active = runtime.active()
     data = encoding.encode(value)
-    return (redact(data, active.faults) if active.settings.redact else data).decode()
+    return redact(data, active.faults, active.settings.redact).decode()
 
 
 def _value(text: str | None) -> Any:

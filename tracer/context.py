@@ -53,6 +53,10 @@ class Attributes:
         encoded = encode_object(values)
         return cls(dict(values), encoded, redact(encoded))
 
+    def by(self, rt: Runtime) -> bytes:
+        """As JSON, redacted by other rules than the default."""
+        return redact(self.encoded, rt.faults, rt.settings.redact)
+
 
 def merged(*layers: Attributes | None) -> Attributes | None:
     """All of them in one; a later layer wins."""

@@ -19,6 +19,7 @@ from weft.tracer.streams import AsyncDrive, AsyncStream, Collected, Flow, Stream
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
 from weft.tracking.payloads.payload import unrecorded
+from weft.tracking.payloads.redaction import clean_name
 from weft.tracking.runtime import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -117,7 +118,7 @@ class Recorder:
         shown = self.display_name
         if callable(shown):
             try:
-                shown = str(shown(inputs))
+                shown = clean_name(str(shown(inputs)), rt.settings.redact)
             except Exception as error:
                 rt.faults.note(f"name a call of {self.name}", error)
                 shown = None

@@ -355,7 +355,7 @@ class Run:
 
     def _json(self, value: Mapping[str, Any]) -> bytes:
         data = encode(value)
-        return redact(data, self._runtime.faults) if self._runtime.settings.redact else data
+        return redact(data, self._runtime.faults, self._runtime.settings.redact)
 
     def _blobs(self) -> Any:
         from weft.tracking.blobs import Blobs  # as above

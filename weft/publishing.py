@@ -175,8 +175,7 @@ def _object(obj: Any) -> bytes:
         raise UsageError(
             f"weft.publish() cannot keep {lost}: publish plain data (texts, numbers, lists, dicts, models)"
         )
-    if rt.settings.redact:
-        data = redact(data, rt.faults)
+    data = redact(data, rt.faults, rt.settings.redact)
     return orjson.dumps(orjson.loads(data), option=orjson.OPT_SORT_KEYS)
 
 

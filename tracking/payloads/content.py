@@ -269,7 +269,7 @@ class Content:
         held = None if data is None else b64decode(data, validate=True)
         if held is not None and hashlib.sha256(held).hexdigest() != digest:
             raise ValueError("its bytes are not those of its digest")
-        return cls(digest, size, kind, *told, held)
+        return cls(digest, size, kind, filename=told[0], uri=told[1], form=told[2], held=held)
 
 
 def _decoded(text: str | bytes, what: str) -> bytes:

@@ -268,6 +268,13 @@ def redact_text(text: str, rules: bool | Redaction = True) -> str:
     return _by_rules(text)
 
 
+def clean_name(name: str, rules: bool | Redaction) -> str:
+    """A name that a program makes up as it runs, without its secrets; costs next to nothing where it has none."""
+    if rules is True and not suspicious(name.encode("utf-8", "replace")):
+        return name
+    return redact_text(name, rules)
+
+
 def _by_rules(text: str) -> str:
     for rule, pattern, kept in _RULES:
         text = pattern.sub(f"{kept}[redacted:{rule}]", text)

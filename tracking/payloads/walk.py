@@ -145,7 +145,7 @@ class Walk:
         content = plain["v"]
         body: object
         if type(content) is dict and all(type(key) is str and key != TAG and _sound(key) for key in content):
-            body = {}
+            body = dict[str, object]()
             for key, item in content.items():
                 body[key] = self.build(item, depth + 2)
         else:
