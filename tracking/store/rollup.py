@@ -144,7 +144,7 @@ def _counted(own: Reported, inner: list[Reported]) -> list[Reported]:
 
 
 def _completed(own: Reported, again: list[Reported]) -> Reported:
-    """The outer layer's report, with what only the inner one says: its cost, for one, where it names the model better."""
+    """The outer layer's report, with what only the inner one says: its cost, where it names the model better."""
     found = summed(again)
     return own._replace(
         input_tokens=found.input_tokens if own.input_tokens is None else own.input_tokens,
