@@ -1,18 +1,22 @@
 """How this process comes to its end: an uncaught exception, Ctrl-C, `sys.exit(n)`, or just so. `runs` asks at exit.
 
 Watching chains `sys.excepthook` and `sys.exit` while a run is live and gives them back afterwards. It installs no
-signal handler and swallows nothing.
+signal handler and swallows nothing. `seconds_left` is how long the end may wait for weft.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
+import time
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
 
 INTERRUPTED = 255
 """wandb's exit code for Ctrl-C."""
+
+END_SECONDS = 5.0
+"""The end of a process waits so long at most, for disk and exporters together."""
 
 
 class Ending(NamedTuple):
@@ -44,6 +48,22 @@ def _number(code: object) -> int:
 def exit_code(code: int | None) -> int:
     """A plain number for the record; None is 0, and one that no system knows is 1."""
     return 0 if code is None else int(code) if -(1 << 31) <= code < 1 << 32 else 1
+
+
+_until: float | None = None
+
+
+def seconds_left(reserve: float = 0.0) -> float:
+    """What is left of `END_SECONDS` for the one who asks at exit; the clock starts when the first one does.
+
+    Args:
+        reserve: seconds that are for those who come after it.
+    """
+    global _until
+    now = time.monotonic()
+    if _until is None:
+        _until = now + END_SECONDS
+    return max(0.0, _until - reserve - now)
 
 
 class Watch:

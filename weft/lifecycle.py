@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weft.tracer.instrument import instrument
 from weft.tracking import runs, runtime
 from weft.tracking.errors import UsageError
+from weft.tracking.names import check_project
 from weft.tracking.settings import Settings
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from weft.tracking.payloads.redaction import Redactor
     from weft.tracking.runs import Run
+
+log = logging.getLogger("weft.recording")
 
 
 def configure(
@@ -21,22 +30,83 @@ def configure(
     project: str | None = None,
     mode: str | None = None,
     store_url: str | None = None,
-    redact: bool | None = None,
+    sample_rate: float | None = None,
+    capture_code: bool | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    postprocess_inputs: Callable[[dict[str, Any]], Any] | None = None,
+    postprocess_output: Callable[[Any], Any] | None = None,
+    redact: bool | str | Iterable[str] | None = None,
+    redactor: Redactor | None = None,
+    otel: str | None = None,
+    exporters: Sequence[SpanExporter | SpanProcessor] = (),
 ) -> Settings:
     """Set where and how this process records, from now on. What is not given comes from `WEFT_*`, else the defaults.
 
+    It is the whole of the settings, not a change of some: a second call starts from the environment again. Child
+    processes that get work by `wrap_context` or `ContextProcessPoolExecutor` record likewise.
+
+    Args:
+        home: the folder of journal, blobs and default store. `WEFT_HOME`, else `~/.weft`.
+        project: of calls and runs that name none. `WEFT_PROJECT`, else `default`.
+        mode: online, offline (the same so far) or disabled, which records and writes nothing. `WEFT_MODE`.
+        store_url: SQLAlchemy URL of the store. `WEFT_STORE`, else SQLite inside the home.
+        sample_rate: the share of root calls to record, 0 to 1, each with all that is under it. `WEFT_SAMPLE_RATE`.
+        capture_code: False keeps no source of ops. `WEFT_CAPTURE_CODE`.
+        attributes: recorded with every span; an op's, a context's and a call's own win over them, in this order.
+        postprocess_inputs: what is recorded of every op's inputs, made from what it would record by itself.
+        postprocess_output: the same of outputs.
+        redact: which secrets are taken out before anything is written: `("secrets", "email", "cards")` or some of them;
+            True is secrets alone, False nothing.
+        redactor: asked last, for every text: `(key, text) -> text`. Where it fails, a marker is written.
+        otel: `share` (the default): where the program has an OpenTelemetry SDK provider, its backend gets finished
+            spans of weft, too, so that it sees no orphans. `separate`: it does not. `global`: the program has none, and gets
+            weft's, so that whatever OpenTelemetry traces is recorded.
+        exporters: OpenTelemetry SDK exporters or processors that get every finished span, in the background.
+
     Raises:
-        UsageError: `mode` is none of online, offline, disabled; or a run is active, which would be torn in two.
+        UsageError: a value is not of those that the setting takes; or a run is active, which would be torn in two.
 
     Example:
-        >>> weft.configure(home="/tmp/my-home", project="ask-python")
+        >>> weft.configure(home="/tmp/my-home", project="ask-python", attributes={"release": "2026-07"})
     """
-    settings = Settings.resolve(home=home, project=project, mode=mode, store_url=store_url, redact=redact)
+    settings = Settings.resolve(
+        home=home,
+        project=None if project is None else check_project(project),
+        mode=mode,
+        store_url=store_url,
+        sample_rate=sample_rate,
+        capture_code=capture_code,
+        attributes=attributes,
+        postprocess_inputs=postprocess_inputs,
+        postprocess_output=postprocess_output,
+        redact=redact,
+        redactor=redactor,
+        otel=otel,
+        exporters=exporters,
+    )
     run = active_run()
     if run is not None:
         raise UsageError(f"weft.configure() was called while the run {run.name!r} is active. Call weft.finish() first")
+    _check_exporters(settings)
+    if settings.otel == "global":
+        _make_global()
     runtime.configure(settings)
     return settings
+
+
+def _check_exporters(settings: Settings) -> None:
+    if settings.exporters:
+        from weft.tracer.sharing import is_exporter  # late: needs the SDK, which most programs do not
+
+        for given in settings.exporters:
+            if not is_exporter(given):
+                raise UsageError(f"exporters= takes SDK exporters and processors of OpenTelemetry, not {given!r:.80}")
+
+
+def _make_global() -> None:
+    from weft.tracer.processor import make_global  # late: needs the SDK, which most programs do not
+
+    make_global()
 
 
 def init(
@@ -78,9 +148,38 @@ def init(
     )
 
 
-def flush() -> None:
-    """Make everything handed over survive a power cut, too (a killed process loses nothing anyway)."""
-    runtime.active().journal.sync()
+def flush(timeout: float = 5.0) -> bool:
+    """Make everything handed over survive a power cut, too, and have exporters deliver it.
+
+    A killed process loses nothing anyway. For programs that are frozen between two requests (serverless).
+
+    Args:
+        timeout: seconds to wait at most.
+
+    Returns:
+        Whether all of it was done in that time. Where it was not, one log line says what is left; it is in the journal
+        all the same.
+
+    Raises:
+        UsageError: the timeout is no number of seconds.
+
+    Example:
+        >>> def handler(event, context):
+        ...     try:
+        ...         return answer(event["question"])
+        ...     finally:
+        ...         weft.flush(timeout=2)
+    """
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:
+        raise UsageError(f"weft.flush() takes a number of seconds to wait at most, not {timeout!r:.80}")
+    rt = runtime.active()
+    until = time.monotonic() + timeout
+    left = [] if rt.journal.sync_within(timeout) else [f"the disk's confirmation of {rt.home.journal}"]
+    if rt.outlet is not None and not rt.outlet.flush(max(0.0, until - time.monotonic())):
+        left.append("what exporters have not delivered")
+    if left:
+        log.warning("weft.flush() was not done within %.1f s; left: %s.", timeout, " and ".join(left))
+    return not left
 
 
 def active_run() -> Run | None:

@@ -20,6 +20,7 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 
+from weft.tracking.exits import seconds_left
 from weft.tracking.faults import Faults
 from weft.tracking.home import Home
 from weft.tracking.ids import Ids
@@ -152,6 +153,17 @@ class Journal:
             self._write_held()
         return True
 
+    def listen(self, heard: Callable[[Record], object]) -> None:
+        """Tell each record to `heard` once it is written. Where nobody listens an append pays nothing for it."""
+        write = self.append
+
+        def append(record: Record) -> bool:
+            written = write(record)
+            heard(record)
+            return written
+
+        self.append = append  # type: ignore[method-assign]
+
     def _hold(self, record: Record, error: RecursionError) -> bool:
         """At the recursion limit no stack is left to write with: the next append, further up, does it."""
         if len(self._held) < HELD_RECORDS:
@@ -165,8 +177,11 @@ class Journal:
         for record in held:
             self.append(record)
 
-    def sync(self) -> None:
-        """Ask the disk to keep what was appended (fdatasync): after this, a power cut loses none of it."""
+    def sync(self) -> bool:
+        """Ask the disk to keep what was appended (fdatasync): after this, a power cut loses none of it.
+
+        Returns False, with the fault noted, where the disk refused.
+        """
         with self._lock:
             filled, self._filled = self._filled, []
             duplicates = []
@@ -179,18 +194,35 @@ class Journal:
                     segment.dirty = False
                     duplicates.append(os.dup(segment.fd))
         # Outside the lock: a slow disk must not hold up an append.
+        kept = True
         for fd in duplicates:
-            self._to_disk(fd)
+            kept &= self._to_disk(fd)
             os.close(fd)
         for segment in filled:
-            self._to_disk(segment.fd)
+            kept &= self._to_disk(segment.fd)
             segment.close()
+        return kept
 
-    def close(self) -> None:
-        """Write the final frames, sync and let go of the segments. A later append starts new ones."""
+    def sync_within(self, timeout_s: float) -> bool:
+        """`sync`, waiting no longer than this for a slow disk. Returns whether it kept everything in that time."""
+        kept: list[bool] = []
+        worker = threading.Thread(target=lambda: kept.append(self.sync()), name="weft-flush", daemon=True)
+        try:
+            worker.start()
+        except RuntimeError:  # the interpreter is on its way out and starts no threads
+            return self.sync()
+        worker.join(timeout_s)
+        return bool(kept and kept[0])
+
+    def close(self, timeout_s: float | None = None) -> None:
+        """Write the final frames, sync and let go of the segments. A later append starts new ones.
+
+        Args:
+            timeout_s: wait no longer than this for the disk, and say so where it took longer.
+        """
         self._write_held()
         with self._lock:
-            self._syncer, stop = None, self._stop
+            syncer, self._syncer, stop = self._syncer, None, self._stop
             for index, segment in enumerate(self._segments):
                 if segment is not None:
                     self._last_word(segment, "exit")
@@ -198,8 +230,19 @@ class Journal:
                     self._segments[index] = None
             self._writer = os.urandom(8)
         if stop is not None:
-            stop.set()
-        self.sync()
+            stop.set()  # our thread syncs a last time
+        if timeout_s is None or syncer is None:
+            self.sync()
+        else:
+            syncer.join(timeout_s)
+            if syncer.is_alive():
+                log.warning(
+                    "%d records of this process are in %s, but the disk had not confirmed them within %.1f s. They are "
+                    "lost only if the power fails now.",
+                    self.appended,
+                    self.home.journal,
+                    timeout_s,
+                )
         if self.dropped > self._said_dropped:
             self._said_dropped = self.dropped
             log.warning(
@@ -252,11 +295,13 @@ class Journal:
         except OSError as error:
             self.faults.note("end a journal segment", error)
 
-    def _to_disk(self, fd: int) -> None:
+    def _to_disk(self, fd: int) -> bool:
         try:
             (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)
         except OSError as error:
             self.faults.note("sync the journal to disk", error)
+            return False
+        return True
 
     def _tell_rotation(self) -> None:
         if not self._rotated or self.on_rotate is None:
@@ -288,12 +333,15 @@ class Journal:
 
 
 def _sync_loop(journal: weakref.ref[Journal], stop: threading.Event) -> None:
-    while not stop.wait(SYNC_SECONDS):
+    stopped = False
+    while not stopped:
+        stopped = stop.wait(SYNC_SECONDS)
         target = journal()
         if target is None:
             return
         target.sync()
-        target._tell_rotation()
+        if not stopped:
+            target._tell_rotation()
         del target
 
 
@@ -305,7 +353,7 @@ def _version() -> str:
 
 def _close_all() -> None:
     for journal in list(_journals):
-        journal.close()
+        journal.close(seconds_left())
 
 
 def _fork_all() -> None:
