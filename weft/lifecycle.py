@@ -59,8 +59,8 @@ def configure(
             True is secrets alone, False nothing.
         redactor: asked last, for every text: `(key, text) -> text`. Where it fails, a marker is written.
         otel: `share` (the default): where the program has an OpenTelemetry SDK provider, its backend gets finished
-            spans of weft, too, so that it sees no orphans. `separate`: it does not. `global`: the program has none, and gets
-            weft's, so that whatever OpenTelemetry traces is recorded.
+            spans of weft, too, so that it sees no orphans. `separate`: it does not. `global`: the program has none, and
+            gets weft's, so that whatever OpenTelemetry traces is recorded.
         exporters: OpenTelemetry SDK exporters or processors that get every finished span, in the background.
 
     Raises:
