@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from weft.tracer.context import attributes as attributes
     from weft.tracer.context import current_span as current_span
     from weft.tracer.context import thread as thread
+    from weft.tracer.feedback import score as score
     from weft.tracer.instrument import instrument as instrument
     from weft.tracer.instrument import uninstrument as uninstrument
     from weft.tracer.op import op as op
@@ -41,8 +42,10 @@ if TYPE_CHECKING:
     from weft.tracer.workers import ContextThread as ContextThread
     from weft.tracer.workers import ContextThreadPoolExecutor as ContextThreadPoolExecutor
     from weft.tracer.workers import wrap_context as wrap_context
+    from weft.tracking.api import Api as Api
     from weft.tracking.artifacts import Artifact as Artifact
     from weft.tracking.errors import Error as Error
+    from weft.tracking.payloads.content import Content as Content
     from weft.tracking.runs import Run as Run
     from weft.tracking.runs import finish as finish
     from weft.tracking.runs import log as log
@@ -60,6 +63,7 @@ _HOMES = {
     "weft.evals.scorer": ["Score", "Scorer", "scorer"],
     "weft.lifecycle": ["configure", "flush", "init"],
     "weft.tracer.context": ["attributes", "current_span", "thread"],
+    "weft.tracer.feedback": ["score"],
     "weft.tracer.instrument": ["instrument", "uninstrument"],
     "weft.publishing": ["Ref", "get", "publish", "ref"],
     "weft.tracer.op": ["op"],
@@ -68,8 +72,10 @@ _HOMES = {
     "weft.tracer.propagation": ["TraceMiddleware", "extract", "inject"],
     "weft.tracer.span": ["Span", "span"],
     "weft.tracer.workers": ["ContextThread", "ContextThreadPoolExecutor", "wrap_context"],
+    "weft.tracking.api": ["Api"],
     "weft.tracking.artifacts": ["Artifact"],
     "weft.tracking.errors": ["Error"],
+    "weft.tracking.payloads.content": ["Content"],
     "weft.tracking.runs": ["Run", "finish", "log", "log_artifact", "use_artifact"],
     "weft.tracking.settings": ["Settings"],
     "weft.tracking.tables": ["Table"],
