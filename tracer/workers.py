@@ -31,7 +31,8 @@ def wrap_context(func: Callable[P, R]) -> Callable[P, R]:
     Example:
         >>> executor.submit(weft.wrap_context(fetch), url)
         >>> multiprocessing.Pool().map(weft.wrap_context(fetch), urls)
-        >>> joblib.Parallel(n_jobs=4)(joblib.delayed(weft.wrap_context(fetch))(url) for url in urls)
+        >>> carried = joblib.delayed(weft.wrap_context(fetch))    # not inside the generator: a thread of joblib runs it
+        >>> joblib.Parallel(n_jobs=4)(carried(url) for url in urls)
     """
     return cast(Callable[P, R], Carrying(func, get_current()))
 
