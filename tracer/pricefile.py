@@ -81,6 +81,11 @@ class PriceFile:
     problems: Sequence[str] = field(default=())
     """What in it is not used, and why: one line each."""
 
+    @property
+    def label(self) -> str:
+        """How the source of its prices begins."""
+        return f"{self.path.name}: "
+
     def find(self, provider: str | None, model: str, at: datetime, service_tier: str = "") -> Row | None:
         """The row that holds for a call, or None. A tier's row before the standard one."""
         day = at.astimezone(UTC).date()

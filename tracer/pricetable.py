@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -200,3 +200,44 @@ def _multiples() -> tuple[_Multiple, ...]:
 def _factor(provider: str, tier: str, day: date) -> Decimal | None:
     fitting = [row for row in _multiples() if (row.provider, row.tier) == (provider, tier) and row.since <= day]
     return max(fitting, key=lambda row: row.since).factor if fitting else None
+
+
+class Offer(NamedTuple):
+    """One of a model's prices: from a day on, above a number of input tokens, in a service tier."""
+
+    since: date | None
+    above: int | None
+    service_tier: str | None
+    price: Price
+
+
+def offers(provider: str | None, model: str) -> list[Offer]:
+    """All that the table says of a model's price: days, cliffs, tiers, in this order."""
+    found = find(provider, model)
+    if found is None:
+        return []
+    days: set[date] = set()
+    for item in found.model.prices if isinstance(found.model.prices, list) else ():
+        since = getattr(item.constraint, "start_date", None)
+        if since is not None:
+            days.add(since)
+    tiers = {value for variant in found.model.price_variants or () for value in variant.when.values()}
+    listed = []
+    for tier in (None, *sorted(tiers - STANDARD_TIERS)):
+        since_days = {
+            variant.constraint.start_date
+            for variant in found.model.price_variants or ()
+            if tier in variant.when.values() and hasattr(variant.constraint, "start_date")
+        }
+        for day in (None, *sorted(days)) if tier is None else (sorted(since_days) or [None]):
+            at = datetime(1970, 1, 2, tzinfo=UTC) if day is None else datetime.combine(day, time(12), UTC)
+            for above in (None, *found.cliffs):
+                price = listed_price(provider, model, at, 0 if above is None else above + 1, tier)
+                if price is not None:
+                    listed.append(Offer(day, above, tier, price))
+    distinct = []
+    for offer in listed:  # a cliff of one day is none of another
+        base = next(other for other in listed if other[0:3:2] == offer[0:3:2])
+        if offer.above is None or offer.price != base.price:
+            distinct.append(offer)
+    return distinct

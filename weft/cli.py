@@ -22,6 +22,7 @@ _COMMANDS = {
     "traces": ("weft.commands.traces", "app"),
     "runs": ("weft.commands.runs", "app"),
     "artifacts": ("weft.commands.artifacts", "app"),
+    "prices": ("weft.commands.prices", "app"),
     "doctor": ("weft.commands.doctor", "doctor"),
 }
 """Where each subcommand lives: a function, or a Typer of its own. In the order of `weft --help`."""
