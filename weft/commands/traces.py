@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from typing import Annotated, Any
 
@@ -11,7 +12,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from weft.commands import terminal
+from weft.commands import traceselection as selection
 from weft.tracking import units
+from weft.tracking.api import Api
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.store.access import open_store
 from weft.tracking.store.reader import Reader
@@ -21,36 +24,42 @@ app = typer.Typer(help="Traces: root calls with the tree below them.", no_args_i
 
 SHORT = 8
 """Digits of a trace id in a list: its last, since its first ones are the time and alike in neighbours."""
-_AGO = re.compile(r"(\d+)\s*([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @app.command()
 def ls(
-    project: Annotated[str | None, typer.Option(help="Only this project.")] = None,
-    status: Annotated[str | None, typer.Option(help="ok, error, running, interrupted or cancelled.")] = None,
-    name: Annotated[str | None, typer.Option(help="Only this op.")] = None,
+    project: selection.Project = None,
+    status: selection.Status = None,
+    name: selection.Name = None,
     text: Annotated[str | None, typer.Option(help="Only traces whose input, output or name contains this.")] = None,
-    since: Annotated[str | None, typer.Option(help="Only the last 30m, 24h, 7d, ...")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    search: Annotated[
+        str | None, typer.Option(help="Words in any span's input or output: 'rain \"new york\" -not'.")
+    ] = None,
+    since: selection.Since = None,
+    tag: selection.Tag = None,
+    thread: selection.Thread = None,
+    where: selection.Filter = None,
+    order: Annotated[str, typer.Option(help="A field or JSON path; - in front: descending.")] = "-start_ns",
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List traces, newest first."""
-    where: dict[str, Any] = {
-        key: value for key, value in (("project", project), ("status", status), ("name", name)) if value is not None
-    }
-    if text:
-        where["text"] = {"$contains": text}
-    if since:
-        where["start_ns"] = {"$gte": time.time_ns() - _ago_ns(since)}
+    wanted = selection.where_of(
+        project=project, status=status, name=name, since=since, tag=tag, thread=thread, where=where
+    )
+    if text or search:
+        said = ({"$contains": text} if text else {}) | ({"$search": search} if search else {})
+        wanted = {"$and": [wanted, {"text": said}]} if wanted else {"text": said}
     with open_store() as store:
-        page = store.reader().traces(where, limit=limit)
+        page = store.reader().traces(wanted, order=order, limit=limit)
     if json:
         terminal.print_json(page.rows)
         return
+    for note in page.notes:
+        terminal.console(stderr=True).print(terminal.text(note, "dim"))
     if not page.rows:
         terminal.console().print(
-            "no traces" + (" match" if where else " yet: decorate a function with @weft.op and call it")
+            "no traces" + (" match" if wanted else " yet: decorate a function with @weft.op and call it")
         )
         return
     now = time.time_ns()
@@ -82,6 +91,41 @@ def _cells(row: TraceRecord, now_ns: int) -> tuple[Text | str, ...]:
 def _total(*counts: int | None) -> int | None:
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
+
+
+@app.command()
+def rm(
+    traces: Annotated[list[str] | None, typer.Argument(help="Trace ids, or their first or last digits.")] = None,
+    project: selection.Project = None,
+    status: selection.Status = None,
+    name: selection.Name = None,
+    tag: selection.Tag = None,
+    thread: selection.Thread = None,
+    older_than: Annotated[str | None, typer.Option(help="Only what began more than 30d, 12h, ... ago.")] = None,
+    where: selection.Filter = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, remove nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove traces with their spans and scores, by id or by filter. They stay removed when the store is rebuilt."""
+    wanted = selection.where_of(
+        project=project, status=status, name=name, tag=tag, thread=thread, older_than=older_than, where=where
+    )
+    if bool(traces) == bool(wanted):
+        raise UsageError("name the traces to remove, or give a filter such as --older-than 30d (not both, not neither)")
+    with Api() as api, open_store(drain=False) as store:
+        found = [_one(store.reader(), each) for each in traces] if traces else list(api.traces(wanted))
+        spans = sum(row.span_count for row in found)
+        what = f"{units.counted(len(found), 'trace')} with {units.counted(spans, 'span')}"
+        if dry_run or not found:
+            terminal.console().print(f"{what} would be removed" if dry_run else "no traces match; nothing was removed")
+            return
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UsageError(f"{what} would be removed. Say --yes to do it, or --dry-run to only look")
+            typer.confirm(f"Remove {what}? This cannot be undone.", abort=True)
+        api.delete(*found)
+    open_store().close()  # applies it
+    terminal.console().print(f"{what} removed")
 
 
 @app.command()
@@ -148,10 +192,3 @@ def _line(span: SpanRecord) -> Text:
     if span.status == "error" and span.output_preview:
         line.append("  ").append_text(terminal.text(span.output_preview, "red", limit=80))
     return line
-
-
-def _ago_ns(words: str) -> int:
-    match = _AGO.fullmatch(words.strip())
-    if match is None:
-        raise UsageError(f"--since is {words!r}; it takes a number and s, m, h or d, such as 24h")
-    return int(match[1]) * _SECONDS[match[2]] * 1_000_000_000

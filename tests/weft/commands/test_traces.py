@@ -107,3 +107,31 @@ def test_a_wrong_call_is_one_line_and_an_exit_code(
 
     assert said in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_a_filter_reaches_into_json_and_an_order_by_any_field(recorded: Path) -> None:
+    def listed(*options: str) -> list[str]:
+        return [row["input_preview"] for row in json.loads(_weft("traces", "ls", "--json", *options))]
+
+    assert listed("--where", '{"inputs.question": {"$in": ["first", "bad"]}}') == ["bad", "first"]
+    assert listed("--where", '{"inputs.question": "first"}', "--status", "ok") == ["first"]
+    assert listed("--order", "inputs.question", "--project", "cli") == ["bad", "first", "second"]
+    assert listed("--search", "second") == ["second"]
+    assert "no JSON" in _weft("traces", "ls", "--where", "{", code=64)
+    assert "takes a JSON object" in _weft("traces", "ls", "--where", "[]", code=64)
+    assert "no_such" in _weft("traces", "ls", "--where", '{"no_such": 1}', code=64)
+
+
+def test_traces_are_removed_by_id_and_by_filter_and_stay_so(recorded: Path) -> None:
+    first = json.loads(_weft("traces", "ls", "--json", "--where", '{"inputs.question": "first"}'))[0]["trace_id"]
+
+    assert "1 trace with 2 spans would be removed" in _weft("traces", "rm", first, "--dry-run")
+    assert "Say --yes" in _weft("traces", "rm", first, code=64)
+    assert "1 trace with 2 spans removed" in _weft("traces", "rm", first, "--yes")
+    assert "1 trace with 2 spans removed" in _weft("traces", "rm", "--status", "error", "-y")
+    assert "no traces match" in _weft("traces", "rm", "--older-than", "1h", "-y")
+    assert "not both, not neither" in _weft("traces", "rm", code=64)
+    (recorded / "weft.db").unlink()  # the journal tells it all again
+    for side in recorded.glob("weft.db-*"):
+        side.unlink()
+    assert [row["input_preview"] for row in json.loads(_weft("traces", "ls", "--json"))] == ["second"]
