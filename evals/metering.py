@@ -11,6 +11,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from weft.tracer.span import Span
+from weft.tracking.store.rollup import Reported, calls, nearest
+
+_PICO = Decimal("1e-12")
 
 
 def load_prices() -> None:
@@ -24,23 +27,29 @@ class Used(NamedTuple):
     """One span's report."""
 
     usage: Mapping[str, int]
+    kind: str
     model: str | None
     provider: str | None
 
 
 class Meter:
-    """Adds up the reports of the spans below one call. `hear` may be called from any thread."""
+    """Adds up the reports of the spans below one call, each token once as a trace's row does (`rollup`). `hear` may be
+    called from any thread.
+    """
 
-    __slots__ = ("_cost", "_heard")
+    __slots__ = ("_cost", "_heard", "_parents")
 
     def __init__(self) -> None:
-        self._heard: list[Used] = []  # append is atomic
+        self._heard: dict[bytes, Used] = {}  # setting an item is atomic, in the parents too
+        self._parents: dict[bytes, bytes | None] = {}
         self._cost: tuple[int, Decimal | None] = (0, None)
 
     def hear(self, span: Span) -> None:
-        """A span with usage has ended."""
+        """A span has ended."""
+        span_id = bytes.fromhex(span.span_id)
+        self._parents[span_id] = span.parent_bytes
         if span.usage:
-            self._heard.append(Used(span.usage, span.model, span.provider))
+            self._heard[span_id] = Used(span.usage, span.kind, span.model, span.provider)
 
     @property
     def used(self) -> bool:
@@ -49,25 +58,41 @@ class Meter:
 
     def usage(self) -> dict[str, int] | None:
         """Tokens by name; None: none were reported."""
+        heard = dict(self._heard)
         total: Counter[str] = Counter()
-        for report in self._heard:
-            total.update(report.usage)
-        return dict(total) if self._heard else None
+        for call in calls(self._reports(heard, {})):
+            whole = heard[call.span_id].usage
+            counts = {"input_tokens": call.input_tokens, "output_tokens": call.output_tokens}
+            same = all(whole.get(name) == count for name, count in counts.items())
+            total.update(whole if same else {name: count for name, count in counts.items() if count})
+        return dict(total) if heard else None
 
     def cost(self) -> Decimal | None:
         """USD of what can be priced; None: nothing can. Loads the price table, so not on the event loop."""
-        heard = len(self._heard)
-        if self._cost[0] != heard:
-            self._cost = (heard, self._priced())
+        known = len(self._parents)
+        if self._cost[0] != known:
+            self._cost = (known, self._priced())
         return self._cost[1]
 
     def _priced(self) -> Decimal | None:
         from weft.tracer.prices import Usage, cost, price_of  # it loads the price table
 
-        parts = []
-        for report in self._heard:
+        heard = dict(self._heard)
+        costs: dict[bytes, int] = {}
+        for span_id, report in heard.items():
             usage = Usage.of(report.usage)
             price = price_of(report.provider, report.model, input_tokens=usage.input_tokens) if report.model else None
             if price is not None:
-                parts.append(cost(usage, price).total)
-        return sum(parts, Decimal(0)) if parts else None
+                costs[span_id] = cost(usage, price).pico_usd
+        found = [call.cost for call in calls(self._reports(heard, costs)) if call.cost is not None]
+        return sum(found) * _PICO if found else None
+
+    def _reports(self, heard: Mapping[bytes, Used], costs: Mapping[bytes, int]) -> list[Reported]:
+        above = nearest(heard, dict(self._parents))
+        return [
+            Reported(
+                *(span_id, above[span_id], report.kind, report.model),
+                *(report.usage.get("input_tokens"), report.usage.get("output_tokens"), costs.get(span_id)),
+            )
+            for span_id, report in heard.items()
+        ]

@@ -103,7 +103,7 @@ class Scope:
     link: Span | None = None
     """What was open around `recording_into`: its roots are linked to it."""
     heard: Callable[[Span], None] | None = None
-    """Told of every span inside that ends with usage, when it does (`listening`)."""
+    """Told of every span inside when it ends (`listening`)."""
     tracestate: TraceState | None = None
     """What other vendors sent along with the trace that calls inside belong to: handed on by `propagation.inject`."""
 
@@ -127,6 +127,13 @@ def with_span(context: Context, span: Span) -> Context:
     return (
         Context({**context, SPAN_KEY: span, WEFT_KEY: span}) if context else Context({SPAN_KEY: span, WEFT_KEY: span})
     )
+
+
+def inside(context: Context, span: Span) -> Context:
+    """The same, also for a span that records nothing: below one that sampling left out nothing is recorded."""
+    if span._runtime is not None:
+        return with_span(context, span)
+    return context if span.left_out is None else Context({**context, SAMPLED_OUT_KEY: span.left_out})
 
 
 def detach(token: Token[Context]) -> None:
@@ -222,7 +229,7 @@ def recording_into(run: Owner) -> Iterator[None]:
 
 @contextmanager
 def listening(heard: Callable[[Span], None]) -> Iterator[None]:
-    """Each span inside that ends with usage is told to `heard`, in whatever thread it ends; inner hides outer."""
+    """Each span inside is told to `heard` when it ends, in whatever thread; inner hides outer."""
     with _scoped(heard=heard):
         yield
 
@@ -230,5 +237,5 @@ def listening(heard: Callable[[Span], None]) -> Iterator[None]:
 @contextmanager
 def as_current(span: Span) -> Iterator[Span]:
     """Calls inside nest under this span, which stays open: for spans that outlive a block (streams)."""
-    with attached(with_span(get_current(), span)):
+    with attached(inside(get_current(), span)):
         yield span

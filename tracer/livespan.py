@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextvars import Token
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace as otel
 from opentelemetry.context import Context
@@ -19,7 +19,11 @@ from weft.tracer.capture import capture, capture_error, message_of, stacktrace, 
 from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import SCHEMA, SpanClosed, SpanUpdated
 from weft.tracking.payloads.objects import type_name
+from weft.tracking.payloads.redaction import clean_name
 from weft.tracking.runtime import Runtime
+
+if TYPE_CHECKING:
+    from weft.tracer.money import Cost
 
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 
@@ -51,6 +55,8 @@ class Span(otel.Span):
     never leaves its parent's, whatever was set or scheduled in between."""
     _start_mono: int = 0
     """Read once the opening is written: what that took is no part of the call's duration."""
+    left_out: bytes | None = None
+    """The trace that sampling left out with this call as its root, or below: the span records nothing."""
     _token: Token[Context] | None = None
     """Of the context it was made current in, where its op made it so."""
     _ended: bool = False
@@ -95,6 +101,19 @@ class Span(otel.Span):
     def provider(self) -> str | None:
         """Who runs that model."""
         return self._provider
+
+    @property
+    def cost(self) -> Cost | None:
+        """What its usage costs by now; None: no usage was set, or no price is known. The first one asked for in a
+        process loads the price table, which takes 0.2 s.
+        """
+        if not self._usage or self._model is None:
+            return None
+        from weft.tracer.prices import Usage, cost, price_of  # who records must not pay for loading the prices
+
+        usage = Usage.of(self._usage)
+        price = price_of(self._provider, self._model, input_tokens=usage.input_tokens)
+        return None if price is None else cost(usage, price)
 
     @property
     def status(self) -> str:
@@ -150,6 +169,8 @@ class Span(otel.Span):
             UsageError: the name is no text, or empty.
         """
         _check_text("a span's name", name)
+        if self._runtime is not None:
+            name = clean_name(name, self._runtime.settings.redact)
         self.name = name
         self._update("rename a span", name=name)
 
@@ -262,7 +283,7 @@ class Span(otel.Span):
                 self._usage,
             )
         )
-        if self._usage is not None and self._heard is not None:
+        if self._heard is not None:
             self._heard(self)
 
     def reopen(self) -> None:
@@ -298,6 +319,18 @@ class Span(otel.Span):
             rt.journal.append(SpanUpdated(SCHEMA, self._trace, self._id, now, name, encoded, events, bound))
         except Exception as error:
             rt.faults.note(cause, error)
+
+
+class UnsampledSpan(Span):
+    """In a trace that the program's own sampler, or its caller's, left out. Weft records it all the same; spans of the
+    SDK under it are left out as they would be without weft.
+    """
+
+    def get_span_context(self) -> SpanContext:
+        """As every span's, without the sampled flag."""
+        if self._runtime is None:
+            return INVALID_SPAN_CONTEXT
+        return SpanContext(int.from_bytes(self._trace, "big"), int.from_bytes(self._id, "big"), False)
 
 
 def _check_mapping(what: str, value: object) -> None:

@@ -84,6 +84,11 @@ def nearest(
 
 def total(reports: Iterable[Reported]) -> Used:
     """What was used in all."""
+    return summed(calls(reports))
+
+
+def calls(reports: Iterable[Reported]) -> list[Reported]:
+    """The reports that count, those in excess of what they contain cut to the excess."""
     spans = {report.span_id: report for report in reports}
     below: dict[bytes, list[Reported]] = {}
     tops = []
@@ -101,7 +106,7 @@ def total(reports: Iterable[Reported]) -> Used:
         counted[report.span_id] = _counted(report, inner) if inner else [report]
     seen = {report.span_id for report in order}
     ring = [report for report in spans.values() if report.span_id not in seen]
-    return summed([call for calls in counted.values() for call in calls] + ring)
+    return [call for found in counted.values() for call in found] + ring
 
 
 def summed(reports: Iterable[Used | Reported]) -> Used:
@@ -116,19 +121,12 @@ def _counted(own: Reported, inner: list[Reported]) -> list[Reported]:
     """The calls that count of a span and of those below it."""
     if own.aggregate:
         found = summed(inner)
-        if own[4:6] != (None, None) and found.covers(own):
-            more = None if found.cost is not None else own.cost
-            return inner if more is None else [*inner, own._replace(input_tokens=None, output_tokens=None, cost=more)]
-        rest = Reported(
-            own.span_id,
-            own.above,
-            own.kind,
-            own.model,
-            _excess(own.input_tokens, found.input_tokens),
-            _excess(own.output_tokens, found.output_tokens),
-            _excess(own.cost, found.cost),
-        )
-        return [*inner, rest]
+        if own[4:6] != (None, None) and found.covers(own):  # only what nobody below says
+            left = (mine if theirs is None else None for mine, theirs in zip(own[4:], found, strict=True))
+        else:
+            left = (_excess(mine, theirs) for mine, theirs in zip(own[4:], found, strict=True))
+        rest = Reported(*own[:4], *left)
+        return [*inner, rest] if Used(*rest[4:]) != Used() else inner
     same, others = [], []
     for call in inner:
         (same if call.model is not None and same_model(call.model, own.model or "") else others).append(call)
