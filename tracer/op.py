@@ -1,187 +1,26 @@
 """`@op`: every call of a function, coroutine, generator or method as a span. What can be is decided at decoration.
 
-The wrapper's body is generated (`signature`); what it calls at each call is here, in `Recorder`.
+The wrapper's body is generated (`signature`); what it calls at each call is in `recorder`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 from weft.tracer import signature
-from weft.tracer.capture import capture
-from weft.tracer.context import Attributes, attach, detach, get_current, with_span
-from weft.tracer.span import Span, start
-from weft.tracer.streams import AsyncDrive, AsyncStream, Collected, Flow, Stream, drive, drive_async
+from weft.tracer.options import Options
+from weft.tracer.recorder import Recorder
+from weft.tracer.span import Span
+from weft.tracer.streams import Flow, drive_async
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
-from weft.tracking.payloads.payload import unrecorded
-from weft.tracking.payloads.redaction import clean_name
-from weft.tracking.runtime import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_CONTAINERS = (str, bytes, bytearray, list, tuple, dict, set, frozenset, type(None))
-
-
-class Recorder:
-    """What one op knows, and what its wrapper calls."""
-
-    def __init__(
-        self,
-        func: Callable[..., Any],
-        *,
-        name: str | None,
-        kind: str,
-        display_name: str | Callable[[Mapping[str, Any]], str] | None,
-        attributes: Mapping[str, Any] | None,
-        capture_inputs: bool,
-        capture_output: bool,
-        accumulator: Callable[[Any, Any], Any] | None,
-        postprocess_inputs: Callable[[dict[str, Any]], Any] | None,
-        postprocess_output: Callable[[Any], Any] | None,
-    ) -> None:
-        self.func = func
-        self.name = name or _name_of(func)
-        self.kind = kind
-        self.display_name = display_name
-        shown = {**(attributes or {})}
-        if display_name is not None:
-            shown["weft.op"] = self.name
-        self.attributes = Attributes.of(shown) if shown else None
-        self.capture_inputs = capture_inputs
-        self.capture_output = capture_output
-        self.accumulator = accumulator
-        self.postprocess_inputs = postprocess_inputs
-        self.postprocess_output = postprocess_output
-        self.plain = capture_inputs and postprocess_inputs is None and display_name is None
-        """The usual op: its inputs are captured as they are, its name is fixed."""
-
-    def open(self, rt: Runtime, inputs: dict[str, Any]) -> Span | None:
-        """Open the span and make it current. None, with the fault noted, where that failed."""
-        try:
-            if self.plain:
-                span = start(rt, self.name, self.kind, capture(rt, inputs), self.attributes)
-            else:
-                span = self._begin(rt, inputs)
-            span._token = attach(with_span(get_current(), span))
-        except Exception as error:
-            rt.faults.note("open a span", error)
-            return None
-        return span
-
-    def close(self, span: Span, result: Any) -> Any:
-        """The call returned: write the output, end the span. Answers the very result, or a proxy of a stream."""
-        if span._token is not None:
-            detach(span._token)
-            span._token = None
-        rt = span._runtime
-        assert rt is not None
-        try:
-            if (self.accumulator is not None or type(result) in _GENERATORS) and (
-                stream := self._stream(rt, span, result)
-            ) is not None:
-                return stream
-            if self.capture_output:
-                span.output_json = self._output(rt, result)
-        except Exception as error:
-            rt.faults.note("record an output", error)
-        span.end()
-        return result
-
-    def fail(self, span: Span, error: BaseException) -> None:
-        """The call raised."""
-        if span._token is not None:
-            detach(span._token)
-            span._token = None
-        span.end(error=error)
-
-    def drive(self, rt: Runtime, inputs: dict[str, Any], source: Any, span: Span | None = None) -> Any:
-        """A generator op began: its first step."""
-        return drive(self._flow(rt, inputs, span), source)
-
-    def drive_async(self, rt: Runtime, inputs: dict[str, Any], source: Any) -> AsyncDrive:
-        """An async generator op began: its first step."""
-        return AsyncDrive(self._flow(rt, inputs) if rt.recording else None, source)
-
-    def _begin(self, rt: Runtime, inputs: dict[str, Any], span: Span | None = None) -> Span:
-        name = self.name
-        if self.display_name is not None:
-            name = self._display_name(rt, inputs)
-        data = self._inputs(rt, inputs) if self.capture_inputs else None
-        return start(rt, name, self.kind, data, self.attributes, span)
-
-    def _display_name(self, rt: Runtime, inputs: dict[str, Any]) -> str:
-        shown = self.display_name
-        if callable(shown):
-            try:
-                shown = clean_name(str(shown(inputs)), rt.settings.redact)
-            except Exception as error:
-                rt.faults.note(f"name a call of {self.name}", error)
-                shown = None
-        return shown or self.name
-
-    def _inputs(self, rt: Runtime, inputs: dict[str, Any]) -> bytes:
-        if self.postprocess_inputs is None:
-            return capture(rt, inputs)
-        try:
-            changed = self.postprocess_inputs(inputs)
-            return capture(rt, changed if isinstance(changed, Mapping) else {"value": changed})
-        except Exception as error:
-            rt.faults.note(f"postprocess the inputs of {self.name}", error)
-            return unrecorded(f"postprocess_inputs raised {type(error).__name__}")
-
-    def _output(self, rt: Runtime, result: Any) -> bytes:
-        if self.postprocess_output is None:
-            return capture(rt, result)
-        try:
-            return capture(rt, self.postprocess_output(result))
-        except Exception as error:
-            rt.faults.note(f"postprocess the output of {self.name}", error)
-            return unrecorded(f"postprocess_output raised {type(error).__name__}")
-
-    def _flow(self, rt: Runtime, inputs: dict[str, Any], span: Span | None = None) -> Flow | None:
-        try:
-            return Flow(self._begin(rt, inputs, span), self._collected(rt))
-        except Exception as error:
-            rt.faults.note("open a span", error)
-            return None
-
-    def _collected(self, rt: Runtime) -> Collected:
-        accumulate = self.accumulator
-        if accumulate is None and self.postprocess_output is not None:
-            accumulate = _listed
-        return Collected(rt, accumulate, self._output, self.capture_output)
-
-    def _stream(self, rt: Runtime, span: Span, result: Any) -> Any:
-        """A proxy where the result is a stream; None where it is not."""
-        flow = Flow(span, self._collected(rt))
-        if isinstance(result, types.GeneratorType):
-            return flow.until_dropped(drive(flow, result))
-        if isinstance(result, types.AsyncGeneratorType):
-            return flow.until_dropped(drive_async(lambda: flow, result))
-        if isinstance(result, _CONTAINERS):
-            return None
-        if hasattr(result, "__anext__") or hasattr(result, "__aiter__"):
-            return AsyncStream(result, flow)
-        if hasattr(result, "__next__") or hasattr(result, "__iter__"):
-            return Stream(result, flow)
-        return None
-
-
-def _listed(state: list[Any] | None, item: Any) -> list[Any]:
-    """All items, for an op that postprocesses its output."""
-    if state is None:
-        return [item]
-    state.append(item)
-    return state
-
-
-_GENERATORS = frozenset({types.GeneratorType, types.AsyncGeneratorType})
-
 
 _NOT_GIVEN = object()
 """Stands for the function where `@op(...)` has only options: None may be somebody's mistake."""
@@ -201,24 +40,31 @@ def op(
     accumulator: Callable[[Any, Any], Any] | None = None,
     postprocess_inputs: Callable[[dict[str, Any]], Any] | None = None,
     postprocess_output: Callable[[Any], Any] | None = None,
+    sample_rate: float | None = None,
 ) -> Callable[[F], F]: ...
 def op(func: Any = _NOT_GIVEN, /, **options: Any) -> Any:
     """Record every call of a function as a span: inputs, output, error, time, and what it calls.
 
-    Works on functions, coroutine functions, generators, async generators, methods, class and static methods (either
-    decorator first). The function behaves as before; only the record is new. `f.call(...)` answers `(result, span)`
-    and keeps an Exception in `span.error`.
+    Works on functions, coroutine functions, generators, async generators, context managers (`contextlib`), methods,
+    class and static methods (either decorator first), partials and callable objects. The function behaves as before;
+    only the record is new.
+
+    `f.call(...)` answers `(result, span)` and keeps an Exception in `span.error`; `f.options(...)` is the same function
+    with other options, for single calls. Of a method both take the object first: `shop.total.call(shop, 3)`.
 
     Args:
         name: what it is called; default the qualified name (`Class.method`).
         kind: op, agent, llm, tool, retriever, embedding, guardrail, scorer, chain, or your own word.
-        display_name: shown for a call in place of the name: a text, or made from the inputs.
-        attributes: recorded with every call.
+        display_name: shown for a call in place of the name: a text, or made from the inputs; up to 1024 characters.
+        attributes: recorded with every call. Those of `weft.attributes` around a call win over them.
         capture_inputs: False records none.
         capture_output: False records none.
-        accumulator: `(state or None, item) -> state`: what a stream's output is; default the list of its items.
+        accumulator: `(state or None, item) -> state`: what a stream's output is; default the list of its items. With
+            one, any iterator that the function returns is followed as a stream.
         postprocess_inputs: what is recorded of the inputs; the function gets the true ones.
         postprocess_output: what is recorded of the output; the caller gets the true one.
+        sample_rate: the share of calls that are recorded, 0 to 1, where the call begins a trace; all below it goes
+            with it. Decided by the trace id. Default that of the settings (`WEFT_SAMPLE_RATE`).
 
     Raises:
         UsageError: it is no function, or an option has the wrong type.
@@ -228,54 +74,82 @@ def op(func: Any = _NOT_GIVEN, /, **options: Any) -> Any:
         ... def answer(question: str) -> str:
         ...     return "It depends."
     """
-    settings = {**_DEFAULTS, **options}
-    _check(settings)
+    chosen = _DEFAULTS.but(options)
     if func is _NOT_GIVEN:
-        return functools.partial(_decorate, settings=settings)
-    return _decorate(func, settings=settings)
+        return functools.partial(_decorate, options=chosen)
+    return _decorate(func, options=chosen)
 
 
-_DEFAULTS: dict[str, Any] = {
-    "name": None,
-    "kind": "op",
-    "display_name": None,
-    "attributes": None,
-    "capture_inputs": True,
-    "capture_output": True,
-    "accumulator": None,
-    "postprocess_inputs": None,
-    "postprocess_output": None,
-}
+_DEFAULTS = Options()
 
 
-def _check(settings: Mapping[str, Any]) -> None:
-    unknown = settings.keys() - _DEFAULTS.keys()
-    if unknown:
-        raise TypeError(f"op() has no option {sorted(unknown)[0]!r}; it takes {', '.join(_DEFAULTS)}")
-    for name in ("name", "kind"):
-        value = settings[name]
-        if (not isinstance(value, str) or not value) and not (name == "name" and value is None):
-            raise UsageError(f"{name} of @op must be a text, not {value!r}")
-    if settings["attributes"] is not None and not isinstance(settings["attributes"], Mapping):
-        raise UsageError(f"attributes of @op must be a mapping of names to values, not {settings['attributes']!r}")
-    for name in ("accumulator", "postprocess_inputs", "postprocess_output"):
-        if settings[name] is not None and not callable(settings[name]):
-            raise UsageError(f"{name} of @op must be a function, not {settings[name]!r}")
-    shown = settings["display_name"]
-    if shown is not None and not isinstance(shown, str) and not callable(shown):
-        raise UsageError(f"display_name of @op must be a text or a function of the inputs, not {shown!r}")
-
-
-def _decorate(func: Any, *, settings: Mapping[str, Any]) -> Any:
+def _decorate(func: Any, *, options: Options) -> Any:
     if isinstance(func, staticmethod | classmethod):
-        return type(func)(_decorate(func.__func__, settings=settings))
+        return type(func)(_decorate(func.__func__, options=options))
+    if isinstance(func, functools.partialmethod):
+        return functools.partialmethod(_decorate(func.func, options=options), *func.args, **func.keywords)
+    if isinstance(func, property | functools.cached_property):
+        raise UsageError(f"@op records calls of functions; {type(func).__name__} goes above it: @property, then @op.")
     if isinstance(func, type):
         raise UsageError(f"@op records calls of functions and methods; {func!r} is none. Decorate its methods.")
     if not callable(func):
         raise UsageError(f"@op records calls of functions and methods; {func!r} is none. Give it the function.")
-    recorder = Recorder(func, **settings)
-    shape = signature.shape_of(func)
-    names = {
+    return _made(func, options)
+
+
+class _Body(NamedTuple):
+    """What of an op does not change with its options."""
+
+    func: Callable[..., Any]
+    """What is recorded: of a context manager its generator function."""
+    block: Callable[..., Any] | None
+    """What makes a context manager of it: `contextlib`'s decorator."""
+    wrapper: Callable[..., Any]
+    """Generated; with other names in its scope it records for another recorder."""
+    bind: Callable[..., Any]
+    caller: Callable[..., Any]
+    recorder: Recorder
+
+
+def _made(func: Callable[..., Any], options: Options) -> Any:
+    block = _block_of(func)
+    inner = func if block is None else func.__wrapped__  # type: ignore[attr-defined]
+    recorder = Recorder(inner, options, block=block is not None)
+    shape = signature.shape_of(inner)
+    template, caller = _templates(inner)
+    wrapper = signature.generate(template, shape, inner, _names(recorder))
+    bind = signature.generate(signature.BIND, shape, inner, {})
+    body = _Body(inner, block, wrapper, bind, caller, recorder)
+    return _equipped(body, wrapper, recorder)
+
+
+def _equipped(body: _Body, wrapper: Callable[..., Any], recorder: Recorder) -> Any:
+    """The op that the user gets: with name, kind, `call` and `options`."""
+    made: Any = wrapper if body.block is None else body.block(wrapper)
+    made.name = recorder.name
+    made.kind = recorder.kind
+    made.call = functools.partial(body.caller, recorder, body)
+    made.options = functools.partial(_with_options, recorder, body)
+    return made
+
+
+def _with_options(recorder: Recorder, body: _Body, /, **changes: Any) -> Any:
+    """`f.options(...)`: the op with these options in place of its own, of the same shape; costs some microseconds.
+
+    Attributes given here win over all others; those of the op are recorded as well. It is made for single calls: it
+    cannot be pickled, its op can.
+
+    Raises:
+        TypeError: there is no such option.
+        UsageError: one has the wrong type.
+    """
+    options = recorder.options.but(changes, "options")
+    changed = Recorder(body.func, options, origin=body.recorder, block=body.block is not None)
+    return _equipped(body, signature.again(body.wrapper, _names(changed)), changed)
+
+
+def _names(recorder: Recorder) -> dict[str, Any]:
+    return {
         "_weft_runtime": runtime,
         "_weft_start": runtime.active,
         "_weft_open": recorder.open,
@@ -284,14 +158,6 @@ def _decorate(func: Any, *, settings: Mapping[str, Any]) -> Any:
         "_weft_drive": recorder.drive,
         "_weft_adrive": recorder.drive_async,
     }
-    template, caller = _templates(func)
-    wrapper = signature.generate(template, shape, func, names)
-    bind = signature.generate(signature.BIND, shape, func, names)
-    made: Any = wrapper
-    made.name = recorder.name
-    made.kind = recorder.kind
-    made.call = functools.partial(caller, recorder, bind)
-    return wrapper
 
 
 def _templates(func: Callable[..., Any]) -> tuple[str, Callable[..., Any]]:
@@ -305,42 +171,61 @@ def _templates(func: Callable[..., Any]) -> tuple[str, Callable[..., Any]]:
     return signature.FUNCTION, _call
 
 
-def _call(recorder: Recorder, bind: Callable[..., Any], /, *args: Any, **kwargs: Any) -> tuple[Any, Span]:
+def _empty() -> Any:
+    yield
+
+
+_BLOCKS: dict[types.CodeType, Callable[..., Any]] = {
+    decorator(_empty).__code__: decorator  # type: ignore[arg-type,attr-defined]
+    for decorator in (contextlib.contextmanager, contextlib.asynccontextmanager)
+}
+"""Code of the functions that `contextlib` makes: they say nothing of what happens inside the block."""
+
+
+def _block_of(func: Callable[..., Any]) -> Callable[..., Any] | None:
+    if not isinstance(func, types.FunctionType) or func.__code__ not in _BLOCKS:
+        return None
+    inner = getattr(func, "__wrapped__", None)
+    if inspect.getclosurevars(func).nonlocals.get("func") is not inner:
+        return None  # another decorator has put its own in between
+    return _BLOCKS[func.__code__]
+
+
+def _call(recorder: Recorder, body: _Body, /, *args: Any, **kwargs: Any) -> tuple[Any, Span]:
     """`f.call(...)`: the result and its span; an Exception is in `span.error` and the result None."""
     rt = runtime.active()
-    inputs = bind(*args, **kwargs)
+    inputs = _bound(body, args, kwargs)
     span = (recorder.open(rt, inputs) if rt.recording else None) or Span()
     try:
         result = recorder.func(*args, **kwargs)
     except BaseException as error:
         _failed(recorder, span, error)
         return None, span
-    return (recorder.close(span, result) if span._runtime is not None else result), span
+    return recorder.close(span, result), span
 
 
-async def _call_async(recorder: Recorder, bind: Callable[..., Any], /, *args: Any, **kwargs: Any) -> tuple[Any, Span]:
+async def _call_async(recorder: Recorder, body: _Body, /, *args: Any, **kwargs: Any) -> tuple[Any, Span]:
     rt = runtime.active()
-    inputs = bind(*args, **kwargs)
+    inputs = _bound(body, args, kwargs)
     span = (recorder.open(rt, inputs) if rt.recording else None) or Span()
     try:
         result = await recorder.func(*args, **kwargs)
     except BaseException as error:
         _failed(recorder, span, error)
         return None, span
-    return (recorder.close(span, result) if span._runtime is not None else result), span
+    return recorder.close(span, result), span
 
 
 def _failed(recorder: Recorder, span: Span, error: BaseException) -> None:
-    if span._runtime is not None:
-        recorder.fail(span, error)
+    recorder.fail(span, error)
     span.error = error
     if not isinstance(error, Exception):
         raise error
 
 
-def _call_generator(recorder: Recorder, bind: Callable[..., Any], /, *args: Any, **kwargs: Any) -> tuple[Any, Span]:
-    """The generator and the span that it opens at its first step."""
-    inputs = bind(*args, **kwargs)
+def _call_generator(recorder: Recorder, body: _Body, /, *args: Any, **kwargs: Any) -> tuple[Any, Span]:
+    """The generator, or context manager, and the span that it opens at its first step."""
+    inputs = _bound(body, args, kwargs)
     span = Span()
 
     def generate() -> Any:
@@ -348,25 +233,34 @@ def _call_generator(recorder: Recorder, bind: Callable[..., Any], /, *args: Any,
         source = recorder.func(*args, **kwargs)
         return (yield from (recorder.drive(rt, inputs, source, span) if rt.recording else source))
 
-    return generate(), span
+    return (generate() if body.block is None else body.block(generate)()), span
 
 
-def _call_async_generator(
-    recorder: Recorder, bind: Callable[..., Any], /, *args: Any, **kwargs: Any
-) -> tuple[Any, Span]:
-    inputs = bind(*args, **kwargs)
+def _call_async_generator(recorder: Recorder, body: _Body, /, *args: Any, **kwargs: Any) -> tuple[Any, Span]:
+    inputs = _bound(body, args, kwargs)
     span = Span()
 
     def begin() -> Flow | None:
         rt = runtime.active()
-        return recorder._flow(rt, inputs, span) if rt.recording else None
+        return recorder.flow(rt, inputs, span) if rt.recording else None
 
-    return drive_async(begin, recorder.func(*args, **kwargs)), span
+    def generate() -> Any:
+        return drive_async(begin, recorder.func(*args, **kwargs))
+
+    return (generate() if body.block is None else body.block(generate)()), span
 
 
-def _name_of(func: Any) -> str:
-    inner = func
-    while isinstance(inner, functools.partial):
-        inner = inner.func
-    name = getattr(inner, "__qualname__", None) or type(inner).__qualname__
-    return str(name).rpartition("<locals>.")[2]
+def _bound(body: _Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The inputs by name.
+
+    Raises:
+        TypeError: they do not fit; Python's own.
+    """
+    try:
+        inputs: dict[str, Any] = body.bind(*args, **kwargs)
+    except TypeError as error:
+        if signature.takes_itself(body.func):
+            name = body.func.__name__
+            error.add_note(f"Of a method, `call` takes the object first: obj.{name}.call(obj, ...)")
+        raise
+    return inputs

@@ -97,14 +97,18 @@ def shape_of(func: Callable[..., Any]) -> Shape:
         return _LOOSE  # a decorator's (*args, **kwargs): the names are those of what it wraps
     if any(parameter.name.startswith("_weft_") for parameter in parameters):
         return _LOOSE
-    return _exact(parameters, is_method=_first_of_method(func, parameters))
+    return _exact(parameters, is_method=takes_itself(func))
 
 
 _LOOSE = Shape("*args, **kwargs", "*args, **kwargs", "_weft_names(args, kwargs)", exact=False)
 
 
-def _first_of_method(func: types.FunctionType, parameters: list[inspect.Parameter]) -> bool:
-    return bool(parameters) and parameters[0].name in ("self", "cls") and "." in func.__qualname__
+def takes_itself(func: Callable[..., Any]) -> bool:
+    """Whether this is a method, by its looks: at decoration the class is not there yet."""
+    if not isinstance(func, types.FunctionType) or "." not in func.__qualname__:
+        return False
+    code = func.__code__
+    return code.co_argcount > 0 and code.co_varnames[0] in ("self", "cls")
 
 
 def _exact(parameters: list[inspect.Parameter], *, is_method: bool) -> Shape:
@@ -170,6 +174,14 @@ def generate(template: str, shape: Shape, func: Callable[..., Any], names: Mappi
         made.__defaults__ = func.__defaults__
         made.__kwdefaults__ = func.__kwdefaults__
     return made  # type: ignore[no-any-return]
+
+
+def again(made: Callable[..., Any], names: Mapping[str, Any]) -> Any:
+    """A generated function again, which refers to other things: what `generate` does, without compiling."""
+    assert isinstance(made, types.FunctionType)
+    twin = types.FunctionType(made.__code__, {**made.__globals__, **names}, made.__name__, made.__defaults__)
+    twin.__kwdefaults__ = made.__kwdefaults__
+    return functools.update_wrapper(twin, made.__wrapped__)  # type: ignore[attr-defined]
 
 
 _owners: dict[type, tuple[str, tuple[str, ...]]] = {}

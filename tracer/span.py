@@ -12,6 +12,7 @@ from typing import Any
 
 from opentelemetry import trace as otel
 from opentelemetry.context import Context
+from opentelemetry.trace import SpanContext
 
 from weft.tracer.capture import capture
 from weft.tracer.context import (
@@ -25,15 +26,20 @@ from weft.tracer.context import (
     attach,
     detach,
     get_current,
+    inside,
     merged,
+    merged_once,
     shared_by_all,
-    with_span,
 )
+from weft.tracer.exporting import attend
 from weft.tracer.livespan import Span as Span
+from weft.tracer.livespan import UnsampledSpan
+from weft.tracer.sampling import decide
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import SCHEMA, SpanOpened
 from weft.tracking.payloads.encoding import encode
+from weft.tracking.payloads.redaction import clean_name
 from weft.tracking.runtime import Runtime
 
 _new = Span.__new__
@@ -47,6 +53,9 @@ def start(
     own: Attributes | None = None,
     span: Span | None = None,
     call: Attributes | None = None,
+    context: Context | None = None,
+    trace: bytes | None = None,
+    version: str | None = None,
 ) -> Span:
     """Open a span under whatever is current, foreign or ours, and write it. It is not made current here.
 
@@ -55,8 +64,12 @@ def start(
         own: its op's attributes, which win over those of `weft.configure`; those of the scope win over both.
         span: an empty one to open; default a new one.
         call: this very call's attributes, which win over all.
+        context: what is current, where that was asked already.
+        trace: the id of a new root's trace, where sampling drew it.
+        version: digest of its op's code.
     """
-    context = get_current()
+    if context is None:
+        context = get_current()
     if span is None:
         span = _new(Span)
     ids = rt.ids
@@ -72,12 +85,12 @@ def start(
         span.project = parent.project
         span.run_uid = parent.run_uid
     else:
-        above = _under_foreign(span, rt, parent, context)
+        above = _under_foreign(span, rt, parent, context, trace)
     scope = context.get(SCOPE_KEY)
     start_ns = ids.wall_ns()
     span._anchor_ns = start_ns - ids.mono_ns()
     if scope is None and call is None and rt.attributes is None:
-        encoded = None if own is None else own.clean if rt.settings.redact else own.encoded
+        encoded = None if own is None else own.clean if rt.settings.redact is True else own.by(rt)
         opened = SpanOpened(
             SCHEMA,
             span._trace,
@@ -90,27 +103,41 @@ def start(
             span.run_uid,
             inputs,
             encoded,
+            None,
+            None,
+            None,
+            version,
         )
     else:
-        own = merged(shared_by_all(rt), own, None if scope is None else scope.attributes, call)  # type: ignore[attr-defined]
-        opened = _opened_in(scope or NO_SCOPE, span, rt, above, inputs, own, start_ns)  # type: ignore[arg-type]
+        own = merged_once(shared_by_all(rt), own, None if scope is None else scope.attributes)  # type: ignore[attr-defined]
+        if call is not None:
+            own = merged(own, call)
+        opened = _opened_in(scope or NO_SCOPE, span, rt, above, inputs, own, start_ns, version)  # type: ignore[arg-type]
     rt.journal.append(opened)
     span._start_mono = ids.mono_ns()
     return span
 
 
-def _under_foreign(span: Span, rt: Runtime, parent: object, context: Context) -> Span | None:
+def _under_foreign(
+    span: Span, rt: Runtime, parent: object, context: Context, trace: bytes | None
+) -> Span | None:
     """Under somebody else's span, or none: a root takes project and run here. Answers the nearest span of ours."""
+    if rt.provider is not otel._TRACER_PROVIDER:  # nobody has looked yet, or the program has set one meanwhile
+        attend(rt)
     ours = context.get(WEFT_KEY)
     if isinstance(parent, otel.Span) and (remote := parent.get_span_context()).is_valid:
         span._trace = remote.trace_id.to_bytes(16, "big")
         span.parent_bytes = remote.span_id.to_bytes(8, "big")
+        if not remote.trace_flags.sampled:
+            span.__class__ = UnsampledSpan
+            if not (remote.is_remote or parent.is_recording()):
+                _without(span, ours, remote)
         if isinstance(ours, Span) and ours._trace == span._trace:
             span.project = ours.project
             span.run_uid = ours.run_uid
             return ours
     else:
-        span._trace = rt.ids.trace_id().to_bytes(16, "big")
+        span._trace = trace or rt.ids.trace_id().to_bytes(16, "big")
     scope = context.get(SCOPE_KEY)
     run: Owner | None = rt.run
     if type(scope) is Scope:
@@ -123,6 +150,16 @@ def _under_foreign(span: Span, rt: Runtime, parent: object, context: Context) ->
     return None
 
 
+def _without(span: Span, ours: object, unrecorded: SpanContext) -> None:
+    """Under a span of this process that the program's own sampler left out, which is nowhere: the nearest of ours is
+    the parent in its place, else there is none.
+    """
+    if not isinstance(ours, Span) or ours._trace != span._trace:
+        span.parent_bytes = None
+    elif unrecorded.span_id != int.from_bytes(ours._id, "big"):
+        span.parent_bytes = ours._id
+
+
 def _opened_in(
     scope: Scope,
     span: Span,
@@ -131,6 +168,7 @@ def _opened_in(
     inputs: bytes | None,
     own: Attributes | None,
     start_ns: int,
+    version: str | None,
 ) -> SpanOpened:
     """The record of a span in a scope: conversation and link of the scope, and all its attributes."""
     span._heard = scope.heard
@@ -152,13 +190,21 @@ def _opened_in(
         span.project,
         span.run_uid,
         inputs,
-        None if own is None else own.clean if rt.settings.redact else own.encoded,
+        None if own is None else own.clean if rt.settings.redact is True else own.by(rt),
         span.thread,
         span.turn,
         scope.user_id,
-        None,
+        version,
         links,
     )
+
+
+def left_out(trace: bytes, span: Span | None = None) -> Span:
+    """A span that records nothing: sampling leaves its trace out."""
+    if span is None:
+        span = _new(Span)
+    span.left_out = trace
+    return span
 
 
 def start_span(
@@ -169,7 +215,8 @@ def start_span(
 ) -> Span:
     """A started span that is not current: for calls that outlive a block. Its owner calls `.end()`.
 
-    Where nothing is recorded (mode disabled, or opening failed) the span that comes back records nothing.
+    Where nothing is recorded (mode disabled, a trace that sampling leaves out, or opening failed) the span that comes
+    back records nothing.
     """
     if not isinstance(name, str) or not name:
         raise UsageError(f"a span's name is a text of at least one character, not {name!r}")
@@ -178,8 +225,15 @@ def start_span(
     if not rt.recording:
         return Span()
     try:
+        context = get_current()
+        root = decide(rt, context, context.get(SPAN_KEY), None) if type(context.get(SPAN_KEY)) is not Span else None
+        if root is not None and not root.kept:
+            return left_out(root.trace)
         encoded = None if inputs is None else capture(rt, dict(inputs))
-        return start(rt, name, kind, encoded, call=None if attributes is None else Attributes.of(attributes))
+        name = clean_name(name, rt.settings.redact)
+        own = None if attributes is None else Attributes.of(attributes)
+        trace = None if root is None else root.trace
+        return start(rt, name, kind, encoded, call=own, context=context, trace=trace)
     except Exception as error:
         rt.faults.note("open a span", error)
         return Span()
@@ -197,8 +251,8 @@ class SpanBlock:
 
     def __enter__(self) -> Span:
         self._span = span = start_span(*self._arguments)
-        if span._runtime is not None:
-            self._token = attach(with_span(get_current(), span))
+        if span._runtime is not None or span.left_out is not None:
+            self._token = attach(inside(get_current(), span))
         return span
 
     def __exit__(

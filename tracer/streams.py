@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 from opentelemetry.context import Context
 
 from weft.tracer.capture import capture
-from weft.tracer.context import attach, detach, get_current, with_span
+from weft.tracer.context import attach, detach, get_current, inside
 from weft.tracer.span import Span
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.objects import tag
@@ -99,7 +99,7 @@ class Flow:
 
     def enter(self) -> Any:
         """Make the body's context current; the answer goes to `leave`."""
-        return attach(self._context or with_span(get_current(), self.span))
+        return attach(self._context or inside(get_current(), self.span))
 
     def leave(self, token: Any) -> None:
         """Back to the consumer's context; the body's (with spans it left open over the yield) is kept."""
@@ -120,6 +120,31 @@ class Flow:
         except Exception as failure:
             self.items.rt.faults.note("record a stream's items", failure)
         self.span.end(error=error)
+
+
+class BlockFlow(Flow):
+    """The flow of a context manager: its span is current in the block as well, and so is what its body made current."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self, span: Span, items: Collected) -> None:
+        super().__init__(span, items)
+        self._token: Any = None
+
+    def enter(self) -> Any:
+        """Make the span current, the first time."""
+        if self._token is None:
+            self._token = super().enter()
+
+    def leave(self, token: Any) -> None:
+        """The block begins, in the same context."""
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the span; what was current around the block is so again."""
+        token, self._token = self._token, None
+        if token is not None:
+            detach(token)
+        super().finish(error)
 
 
 def drive(flow: Flow | None, source: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:

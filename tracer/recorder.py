@@ -1,0 +1,299 @@
+"""What one op knows, and what its generated wrapper calls at every call: open, close, fail, drive."""
+
+from __future__ import annotations
+
+import functools
+import types
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opentelemetry.context import Context
+
+from weft.tracer.capture import capture
+from weft.tracer.context import (
+    SAMPLED_OUT_KEY,
+    SPAN_KEY,
+    Attributes,
+    attach,
+    detach,
+    get_current,
+    inside,
+    with_span,
+)
+from weft.tracer.options import DISPLAY_NAME_CHARS, Options
+from weft.tracer.sampling import decide
+from weft.tracer.span import Span, left_out, start
+from weft.tracer.streams import (
+    AsyncDrive,
+    AsyncStream,
+    BlockFlow,
+    Collected,
+    Flow,
+    Stream,
+    drive,
+    drive_async,
+)
+from weft.tracking import runtime
+from weft.tracking.payloads.payload import unrecorded
+from weft.tracking.payloads.redaction import clean_name
+from weft.tracking.runtime import Runtime
+
+_CONTAINERS = (str, bytes, bytearray, list, tuple, dict, set, frozenset, type(None))
+_LAZY = frozenset({types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType})
+"""Results whose work is still to come, in the span's context."""
+
+
+class Recorder:
+    """One op: its options as its wrapper needs them.
+
+    Args:
+        origin: the op whose call has other options than it (`f.options(...)`).
+        block: the function is the body of a context manager (`contextlib`).
+    """
+
+    def __init__(
+        self, func: Callable[..., Any], options: Options, *, origin: Recorder | None = None, block: bool = False
+    ) -> None:
+        self.func = func
+        self.options = options
+        self.block = block
+        self.name = options.name or name_of(func)
+        self.kind = options.kind
+        self.display_name = options.display_name
+        own = options.attributes if origin is None else origin.options.attributes
+        shown = {**(own or {})}
+        if options.display_name is not None:
+            shown["weft.op"] = self.name
+        self.attributes = Attributes.of(shown) if shown else None
+        given = None if origin is None or options.attributes is own else options.attributes
+        self.call_attributes = Attributes.of(given) if given else None
+        """Of the calls with these options alone: they win over those of the context, which win over the op's."""
+        self.sample_rate = options.sample_rate
+        self.capture_inputs = options.capture_inputs
+        self.capture_output = options.capture_output
+        self.accumulator = options.accumulator
+        self.version: str | None = None
+        """Digest of the op's code, once a call of it was recorded."""
+        self._origin = origin
+        self._runtime: Runtime | None = None
+        """The one that what follows is for."""
+        self._input_hooks: tuple[Callable[[Any], Any], ...] = ()
+        self._output_hooks: tuple[Callable[[Any], Any], ...] = ()
+        self._plain = True
+        """The usual op: its inputs are captured as they are, its name is fixed."""
+
+    def open(self, rt: Runtime, inputs: dict[str, Any]) -> Span | None:
+        """Open the span and make it current. None, with the fault noted, where that failed.
+
+        Where sampling leaves the call out the span is one that records nothing, and that is what is inherited.
+        """
+        try:
+            context = get_current()
+            span = self._begin(rt, context, inputs, None)
+            if span._runtime is not None:
+                span._token = attach(with_span(context, span))
+            elif SAMPLED_OUT_KEY not in context:
+                span._token = attach(inside(context, span))
+        except Exception as error:
+            rt.faults.note("open a span", error)
+            return None
+        return span
+
+    def close(self, span: Span, result: Any) -> Any:
+        """The call returned: write the output, end the span. Answers the very result, or a proxy of a stream."""
+        if span._token is not None:
+            detach(span._token)
+            span._token = None
+        rt = span._runtime
+        if rt is None:
+            rt = runtime.active()
+        try:
+            if (self.accumulator is not None or type(result) in _LAZY) and (
+                stream := self._stream(rt, span, result)
+            ) is not None:
+                return stream
+            if self.capture_output and span._runtime is not None:
+                span.output_json = self._output(rt, result)
+        except Exception as error:
+            rt.faults.note("record an output", error)
+        except BaseException as interrupt:  # Ctrl-C while the output was read
+            span.end(error=interrupt)
+            raise
+        span.end()
+        return result
+
+    def fail(self, span: Span, error: BaseException) -> None:
+        """The call raised."""
+        if span._token is not None:
+            detach(span._token)
+            span._token = None
+        span.end(error=error)
+
+    def drive(self, rt: Runtime, inputs: dict[str, Any], source: Any, span: Span | None = None) -> Any:
+        """A generator op began: its first step."""
+        return drive(self.flow(rt, inputs, span), source)
+
+    def drive_async(self, rt: Runtime, inputs: dict[str, Any], source: Any) -> AsyncDrive:
+        """An async generator op began: its first step."""
+        return AsyncDrive(self.flow(rt, inputs) if rt.recording else None, source)
+
+    def flow(self, rt: Runtime, inputs: dict[str, Any], span: Span | None = None) -> Flow | None:
+        """The running stream of a generator op. None, with the fault noted, where opening its span failed."""
+        try:
+            opened = self._begin(rt, get_current(), inputs, span)
+            if self.block:
+                return BlockFlow(opened, Collected(rt, _latest, self._output, self.capture_output))
+            return Flow(opened, self._collected(rt, opened))
+        except Exception as error:
+            rt.faults.note("open a span", error)
+            return None
+
+    def _begin(self, rt: Runtime, context: Context, inputs: dict[str, Any], span: Span | None) -> Span:
+        """The span, written but not yet current; one that records nothing where sampling leaves the call out."""
+        trace: bytes | None = None
+        parent = context.get(SPAN_KEY)
+        if type(parent) is not Span:
+            root = decide(rt, context, parent, self.sample_rate)
+            if root is not None:
+                if not root.kept:
+                    return left_out(root.trace, span)
+                trace = root.trace
+        if rt is not self._runtime:
+            self._prepare(rt, parent)
+        if self._plain:
+            name, data = self.name, capture(rt, inputs)
+        else:
+            name = self.name if self.display_name is None else self._display_name(rt, inputs)
+            data = self._inputs(rt, inputs) if self.capture_inputs else None  # type: ignore[assignment]
+        return start(
+            rt, name, self.kind, data, self.attributes, span, self.call_attributes, context, trace, self.version
+        )
+
+    def _prepare(self, rt: Runtime, parent: object) -> None:
+        """The first call under these settings: what they add to the op's options, and the version of its code."""
+        options, settings = self.options, rt.settings
+        hooks = (options.postprocess_inputs, settings.postprocess_inputs)
+        self._input_hooks = tuple(hook for hook in hooks if hook is not None)
+        hooks_out = (options.postprocess_output, settings.postprocess_output)
+        self._output_hooks = tuple(hook for hook in hooks_out if hook is not None)
+        self._plain = self.capture_inputs and not self._input_hooks and self.display_name is None
+        if self._origin is not None:
+            if self._origin._runtime is not rt:
+                self._origin._prepare(rt, parent)
+            self.version = self._origin.version
+        else:
+            self.version = self._code_version(rt, parent) if settings.capture_code else None
+        self._runtime = rt
+
+    def _code_version(self, rt: Runtime, parent: object) -> str | None:
+        from weft.tracer.codeversion import record_version  # late: ast and inspect are for the first call alone
+
+        project = parent.project if isinstance(parent, Span) else (rt.run or rt.settings).project
+        try:
+            return record_version(rt, self.func, self.name, project)
+        except Exception as error:
+            rt.faults.note("read an op's code", error)
+            return None
+
+    def _display_name(self, rt: Runtime, inputs: dict[str, Any]) -> str:
+        shown = self.display_name
+        if callable(shown):
+            try:
+                shown = str(shown(inputs))
+            except Exception as error:
+                rt.faults.note(f"name a call of {self.name}", error)
+                shown = None
+        shown = clean_name(shown, rt.settings.redact) if shown else self.name
+        return shown if len(shown) <= DISPLAY_NAME_CHARS else shown[: DISPLAY_NAME_CHARS - 1] + "…"
+
+    def _inputs(self, rt: Runtime, inputs: dict[str, Any]) -> bytes:
+        recorded: Any = inputs
+        for hook in self._input_hooks:
+            try:
+                recorded = hook(recorded)
+                if not isinstance(recorded, Mapping):
+                    recorded = {"value": recorded}
+            except Exception as error:
+                rt.faults.note(f"postprocess the inputs of {self.name}", error)
+                return unrecorded(f"postprocess_inputs raised {type(error).__name__}")
+        return capture(rt, recorded)
+
+    def _output(self, rt: Runtime, result: Any) -> bytes:
+        for hook in self._output_hooks:
+            try:
+                result = hook(result)
+            except Exception as error:
+                rt.faults.note(f"postprocess the output of {self.name}", error)
+                return unrecorded(f"postprocess_output raised {type(error).__name__}")
+        return capture(rt, result)
+
+    def _collected(self, rt: Runtime, span: Span) -> Collected:
+        accumulate = self.accumulator
+        if accumulate is None and self._output_hooks:
+            accumulate = _listed
+        return Collected(rt, accumulate, self._output, self.capture_output and span._runtime is not None)
+
+    def _stream(self, rt: Runtime, span: Span, result: Any) -> Any:
+        """A proxy where the result is a stream, or a coroutine to await; None where it is neither."""
+        if isinstance(result, _CONTAINERS):
+            return None
+        flow = Flow(span, self._collected(rt, span))
+        if isinstance(result, types.CoroutineType):
+            return self._followed(flow, result)
+        if isinstance(result, types.GeneratorType):
+            return flow.until_dropped(drive(flow, result))
+        if isinstance(result, types.AsyncGeneratorType):
+            return flow.until_dropped(drive_async(lambda: flow, result))
+        if hasattr(result, "__anext__") or hasattr(result, "__aiter__"):
+            return AsyncStream(result, flow)
+        if hasattr(result, "__next__") or hasattr(result, "__iter__"):
+            return Stream(result, flow)
+        return None
+
+    def _followed(self, flow: Flow, coroutine: types.CoroutineType[Any, Any, Any]) -> Any:
+        """The coroutine that a plain function returned (as decorators do), awaited inside its span."""
+
+        async def followed() -> Any:
+            token = flow.enter()
+            try:
+                result = await coroutine
+            except BaseException as error:
+                flow.leave(token)
+                flow.finish(error)
+                raise
+            flow.leave(token)
+            return self.close(flow.span, result)
+
+        made = followed()
+        made.__name__, made.__qualname__ = coroutine.__name__, coroutine.__qualname__
+        weakref.finalize(made, _drop, flow, coroutine)
+        return made
+
+
+def _drop(flow: Flow, coroutine: types.CoroutineType[Any, Any, Any]) -> None:
+    """Python says of the outer one that it was never awaited; once is enough."""
+    coroutine.close()
+    flow.finish()
+
+
+def _listed(state: list[Any] | None, item: Any) -> list[Any]:
+    """All items, for an op that postprocesses its output."""
+    if state is None:
+        return [item]
+    state.append(item)
+    return state
+
+
+def _latest(state: Any, item: Any) -> Any:
+    """What a context manager gave: its output."""
+    return item
+
+
+def name_of(func: Any) -> str:
+    """The qualified name, without the functions that it was defined in."""
+    inner = func
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    name = getattr(inner, "__qualname__", None) or type(inner).__qualname__
+    return str(name).rpartition("<locals>.")[2]
