@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
+from weft.tracking.payloads.content import Content
+from weft.tracking.payloads.encoding import Tagged
 from weft.ui.values import showable
 
 Message = dict[str, Any]
@@ -107,8 +109,13 @@ def _parts(content: Any) -> Iterator[dict[str, Any]]:
         return
     if isinstance(content, str):
         yield {"type": "text", "text": showable(content)}
+    elif isinstance(content, Tagged) and content.kind == "text" and isinstance(content.value, list):
+        yield from _parts(content.value)
     elif isinstance(content, Sequence) and not isinstance(content, bytes):
         for part in content:
+            if (found := _media(part)) is not None:
+                yield {"type": "json", "value": showable(found)}
+                continue
             text = part.get("text") if isinstance(part, Mapping) else part
             if isinstance(text, str):
                 yield {"type": "text", "text": showable(text)}
@@ -116,6 +123,16 @@ def _parts(content: Any) -> Iterator[dict[str, Any]]:
                 yield {"type": "json", "value": showable(part)}
     else:
         yield {"type": "json", "value": showable(content)}
+
+
+def _media(part: Any, depth: int = 0) -> Content | Tagged | None:
+    """The picture, recording or file of a part, however its provider wraps it; none of a part that says more."""
+    if isinstance(part, Content) or (isinstance(part, Tagged) and part.kind in ("image", "content")):
+        return part
+    if not isinstance(part, Mapping) or depth > 2 or "text" in part:
+        return None
+    found = [one for item in part.values() if (one := _media(item, depth + 1)) is not None]
+    return found[0] if len(found) == 1 else None
 
 
 def _call(name: Any, ident: Any, arguments: Any) -> dict[str, Any]:

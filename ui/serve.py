@@ -122,11 +122,12 @@ def _server(port: int, open_browser: bool) -> Any:
 
 
 def _routes(paths: Sequence[str]) -> list[Any]:
-    """Our page in place of Streamlit's, at every screen's path."""
+    """Our page in place of Streamlit's, at every screen's path; and recorded media."""
     from starlette.responses import HTMLResponse
     from starlette.routing import Route
     from streamlit import file_util
 
+    from weft.ui import media
     from weft.ui.shell import shell
 
     page = shell(Path(file_util.get_static_dir()))
@@ -134,7 +135,7 @@ def _routes(paths: Sequence[str]) -> list[Any]:
     async def answer(_request: object) -> HTMLResponse:
         return HTMLResponse(page, headers={"cache-control": "no-cache"})
 
-    return [Route(f"/{path}", answer) for path in paths]
+    return [Route(media.PATH, media.answer), *(Route(f"/{path}", answer) for path in paths)]
 
 
 def options(port: int) -> dict[str, Any]:

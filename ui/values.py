@@ -10,7 +10,9 @@ from datetime import date, datetime, time
 from typing import Any
 
 from weft.tracking import units
+from weft.tracking.payloads.content import Content
 from weft.tracking.payloads.encoding import Tagged
+from weft.ui import media
 
 LONGEST = 200_000
 """Characters of one text that go to the browser; what is cut is said, and stays whole in the store."""
@@ -60,6 +62,12 @@ def showable(value: Any, depth: int = 0) -> Any:
         return {LITERAL: f"{len(value):,} bytes, base64 {base64.b64encode(value[:48]).decode()}{more}"}
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
+    if isinstance(value, Content | Tagged) and (told := media.described(value)) is not None:
+        return {media.MEDIA: {name: encodable(text) for name, text in told.items()}}
+    if isinstance(value, Content):
+        return {LITERAL: encodable(repr(value))}
+    if isinstance(value, Tagged) and value.kind == "text" and isinstance(value.value, list):
+        return [showable(part, depth + 1) for part in value.value]
     if isinstance(value, Tagged):
         return {LITERAL: _bounded(encodable(_tagged(value)))}
     if depth >= DEEPEST:
@@ -79,7 +87,7 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> Any:
         shown[encodable(key if isinstance(key, str) else repr(key))] = showable(value[key], depth + 1)
     if len(value) > WIDEST:
         shown["…"] = {LITERAL: f"{len(value) - WIDEST:,} more keys"}
-    return {"(one key)": shown} if set(shown) == {LITERAL} else shown
+    return {"(one key)": shown} if set(shown) in ({LITERAL}, {media.MEDIA}) else shown
 
 
 def _tagged(value: Tagged) -> str:

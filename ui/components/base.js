@@ -128,12 +128,23 @@ function folded(text, render, limit = 1600) {
   draw(false);
   return box;
 }
+// What was recorded as a picture, a recording or a file. The server sends nothing that could run as anything but a file.
+function media(item) {
+  const src = /^\/blob\/[0-9a-f]{64}$/.test(item.src) ? item.src : "", caption = el("a", { class: "file", href: src, download: clean(item.name) }, item.text);
+  if (!src) return el("span", { class: "t" }, item.text);
+  const gone = () => box.replaceChildren(el("span", { class: "t" }, `${item.text}: missing or damaged`));
+  const shown = item.kind === "picture" ? el("a", { href: src, target: "_blank", rel: "noopener" }, el("img", { src, alt: clean(item.text), loading: "lazy", on: { error: gone } }))
+    : item.kind === "recording" ? el("audio", { src, controls: true, preload: "metadata", on: { error: gone } }) : null;
+  const box = el("span", { class: "media" }, shown, caption, item.preview ? folded(item.preview, (text) => el("span", { class: "s" }, text)) : null);
+  return box;
+}
 function jsonTree(value, depth = 0, budget = { left: 160 }) {
   if (value === null) return el("span", { class: "b" }, "null");
   if (typeof value === "boolean") return el("span", { class: "b" }, value);
   if (typeof value === "number") return el("span", { class: "n" }, value);
   if (typeof value === "string") return folded(value, (text) => el("span", { class: "s" }, JSON.stringify(text).replace(/\\n/g, "\n").replace(/\\"/g, '"')), 600);
   if (!Array.isArray(value) && Object.keys(value).length === 1 && "\u0000" in value) return el("span", { class: "t" }, value["\u0000"]);
+  if (!Array.isArray(value) && Object.keys(value).length === 1 && "\u0001" in value) return media(value["\u0001"]);
   const list = Array.isArray(value), entries = list ? value.map((each, at) => [at, each]) : Object.entries(value);
   const [open, shut] = list ? ["[", "]"] : ["{", "}"];
   if (!entries.length) return el("span", { class: "sum" }, open + shut);
