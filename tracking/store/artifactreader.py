@@ -10,9 +10,12 @@ from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, s
 
 from weft.tracking.store import schema
 from weft.tracking.store.artifactsink import LATEST
-from weft.tracking.store.filters import Field, Where, compile_filter, compile_order, number_of, text_of, through_one
+from weft.tracking.store.columns import Field, number_of, text_of
+from weft.tracking.store.fields import orders, project_field
+from weft.tracking.store.filters import Document, Fields, Where
 from weft.tracking.store.jsontext import decoded
-from weft.tracking.store.lookups import paged, parts, projects, run_names, tally
+from weft.tracking.store.listing import Listing, page
+from weft.tracking.store.lookups import parts, projects, run_names
 from weft.tracking.store.readmodels import ArtifactRecord, Page
 
 _a = schema.artifact.c
@@ -53,9 +56,8 @@ def _aliased(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return found.where(condition).exists()
 
 
-_of_project = through_one(_a.project_key, select(schema.project.c.id))
-FIELDS = {
-    "project": Field(schema.project.c.name, text_of, via=_of_project),
+FIELDS: Fields = {
+    "project": project_field(_a.project_key),
     "name": Field(_a.name, text_of),
     "type": Field(_v.type, text_of),
     "version": Field(_v.number, number_of),
@@ -67,23 +69,22 @@ FIELDS = {
     "consumer_runs": Field(schema.run.c.run_id, text_of, via=_linked("used"), items=True),
     "aliases": Field(_aliases.c.alias, text_of, via=_aliased, items=True),
     "text": Field(_a.name, text_of, texts=(_a.name, _v.type, _v.description)),
+    "metadata": Document((_v.metadata,), decoded, needle=(_v.metadata,)),
 }
-ORDERS = {name: FIELDS[name].column for name in ("created_ns", "name", "type", "version", "size_bytes")}
+LISTING = Listing(_joined, _joined, _v.id, FIELDS, orders(FIELDS), first="-created_ns")
 
 
 def artifacts(
-    connection: Connection, where: Where | None, order: str, limit: int | None, offset: int
+    connection: Connection, where: Where | None, order: str, limit: int | None, offset: int, after: str | None = None
 ) -> Page[ArtifactRecord]:
-    condition = compile_filter(where, FIELDS, connection.dialect.name)
-    query = select(schema.artifact_version, _a.project_key, _a.name).select_from(_joined).where(condition)
-    query = query.order_by(*compile_order(order, ORDERS, _v.id))
-    rows = connection.execute(paged(query, limit, offset)).all()
-    total = tally(connection, _joined, condition)
-    names = projects(connection) if rows else {}
-    keys = sorted({row.artifact_key for row in rows})
+    query = select(schema.artifact_version, _a.project_key, _a.name).select_from(_joined)
+    found = page(connection, LISTING, query, where, order=order, limit=limit, offset=offset, after=after)
+    names = projects(connection) if found.rows else {}
+    keys = sorted({row.artifact_key for row in found.rows})
     aliases = _aliases_of(connection, keys)
     links = _links(connection, keys)
-    return Page([_record(row, names, aliases, links) for row in rows], total, offset)
+    records = [_record(row, names, aliases, links) for row in found.rows]
+    return Page(records, found.total, offset, found.cursor, found.exact, found.notes)
 
 
 def _record(row: Any, names: Any, aliases: Any, links: dict[tuple[int, str], _Lineage]) -> ArtifactRecord:

@@ -1,260 +1,300 @@
-"""The one filter compiler: Mongo-style questions over declared fields to SQL conditions. Every listing filters with it.
+"""The one filter compiler: Mongo-style questions over declared fields. Every listing filters with it.
 
-`{"status": "error", "start_ns": {"$gte": 5}, "$or": [{"name": "a"}, {"name": {"$contains": "b"}}]}`. Logic is
-two-valued, as Mongo's: what is null differs from every value, so `$ne` and `$not` find it.
+`{"status": "error", "start_ns": {"$gte": 5}, "$or": [{"name": "a"}, {"inputs.question": {"$contains": "b"}}]}`. Logic
+is two-valued, as Mongo's: what is null differs from every value, so `$ne` and `$not` find it.
+
+What columns can tell becomes an SQL condition. What lies within JSON (and what SQL has no words for, like `$regex`) is
+asked of each row in Python, by `paths`: the same on every database, of the very values that are shown, and nothing that
+a path is made of ever reaches the database. `listing` runs both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
-import orjson
-from sqlalchemy import ColumnElement, Select, and_, false, func, literal, not_, or_, true
+from sqlalchemy import ColumnElement, Connection, and_, false, func, or_, true
 
 from weft.tracking.errors import UsageError
+from weft.tracking.store import paths
+from weft.tracking.store.columns import IN_SQL, Condition, Field, column_condition, negated
 
 Where = Mapping[str, Any]
-Convert = Callable[[str, Any], Any]
-PICO = 10**12
-
-_COMPARE = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists")
-OPERATORS = (*_COMPARE, "$contains", "$endswith")
+Test = Callable[[Sequence[Any]], bool]
+"""Asks one row, by the values of `Filter.extras`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """What may be filtered by, and how its values become the column's."""
+class Document:
+    """JSON that may be asked by path."""
 
-    column: ColumnElement[Any]
-    convert: Convert
-    via: Callable[[ColumnElement[bool]], ColumnElement[bool]] | None = None
-    """For a field of another table: turns the condition on `column` there into one on the row here."""
-    texts: Sequence[ColumnElement[Any]] = ()
-    """With several columns: a pseudo-field that only `$contains` asks."""
+    columns: Sequence[ColumnElement[Any]]
+    """Where it comes from."""
+    load: Callable[..., Any]
+    """Their values to the document as it is shown."""
+    needle: Sequence[ColumnElement[Any]] = ()
+    """Columns one of which holds every text of the document as it stands: asked first, by the database."""
     items: bool = False
-    """A list of text, as JSON or (with `via`) as rows: every operator asks for one of its items."""
-
-
-def text_of(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise UsageError(f"filter {name!r} takes text, not {value!r}")
-    return value.encode("utf-8", "backslashreplace").decode()  # as what is stored: see `frames.encode`
-
-
-def number_of(name: str, value: Any) -> float | int:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UsageError(f"filter {name!r} takes a number, not {value!r}")
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
-        raise UsageError(f"filter {name!r} takes a number of 64 bits, not {value!r}")
-    return value
+    """A list of text: every operator asks for one of its items."""
 
 
 @dataclass(frozen=True, slots=True)
-class HexId:
-    """Converts an id of that many hex digits to its bytes."""
+class Related:
+    """Rows of another table that belong to this one (scores), of which one must meet the whole filter."""
 
-    digits: int
-
-    def __call__(self, name: str, value: Any) -> bytes:
-        return self._bytes(name, value, isinstance(value, str) and len(value) == self.digits, f"{self.digits}")
-
-    def end(self, name: str, value: Any) -> bytes:
-        """The last digits of one, an even number of them."""
-        fits = isinstance(value, str) and 0 < len(value) <= self.digits and len(value) % 2 == 0
-        return self._bytes(name, value, fits, f"an even number of, at most {self.digits},")
-
-    def _bytes(self, name: str, value: Any, fits: bool, wanted: str) -> bytes:
-        try:
-            if fits:
-                return bytes.fromhex(value)
-        except ValueError:
-            pass
-        raise UsageError(f"filter {name!r} takes an id of {wanted} hex digits, not {value!r}")
+    fields: Mapping[str, Field]
+    via: Callable[[Condition], Condition]
+    by: str
+    """The field there that `<this>.<name>` names."""
 
 
-def usd_of(name: str, value: Any) -> int:
-    """USD to the store's pico-USD."""
-    try:
-        if not isinstance(value, bool) and isinstance(value, (int, float, Decimal)):
-            pico = int(Decimal(str(value)) * PICO)
-            if abs(pico) < 1 << 63:
-                return pico
-    except (InvalidOperation, OverflowError, ValueError):
-        pass
-    raise UsageError(f"filter {name!r} takes an amount of USD, not {value!r}")
+Fields = Mapping[str, Field | Document | Related]
 
 
-def compile_filter(where: Where | None, fields: Mapping[str, Field], dialect: str) -> ColumnElement[bool]:
-    """The SQL condition of a filter.
+class Filter(NamedTuple):
+    """A compiled filter: a row is meant that meets `condition` and, where there is one, `test`."""
+
+    condition: Condition
+    test: Test | None
+    extras: Sequence[ColumnElement[Any]]
+    """What must be selected for the test."""
+
+
+def compile_filter(where: Where | None, fields: Fields, connection: Connection) -> Filter:
+    """What a filter means.
 
     Raises:
         UsageError: an unknown field or operator (the message lists the valid ones) or a value of the wrong type.
     """
     if where is None:
-        return true()
-    return _all(where, fields, dialect)
+        return Filter(true(), None, ())
+    compiler = _Compiler(fields, connection)
+    part = compiler.all(where)
+    return Filter(true() if part.sql is None else part.sql, part.test, compiler.extras)
 
 
-def compile_order(order: str, columns: Mapping[str, ColumnElement[Any]], key: ColumnElement[Any]) -> list[Any]:
-    """ORDER BY of `name` or `-name`, unknown values last, ties by the row's key.
-
-    Raises:
-        UsageError: nothing is ordered by that.
-    """
-    down = order.startswith("-")
-    name = order.removeprefix("-")
-    if name not in columns:
-        raise UsageError(f"cannot order by {order!r}; valid: {', '.join(columns)} (with - in front: descending)")
-    column = columns[name]
-    direction = column.desc() if down else column.asc()
-    if getattr(column, "nullable", True):
-        direction = direction.nulls_last()
-    return [direction, key.desc() if down else key.asc()]
+def compile_condition(where: Where | None, fields: Mapping[str, Field], connection: Connection) -> Condition:
+    """The same for a table that has columns only, asked with operators that SQL has words for."""
+    found = compile_filter(where, fields, connection)
+    if found.test is not None:
+        raise UsageError(f"this list takes these filter operators only: {', '.join(IN_SQL)}, $and, $or, $nor, $not")
+    return found.condition
 
 
-def through(key: ColumnElement[Any], keys: Select[Any]) -> Callable[[ColumnElement[bool]], ColumnElement[bool]]:
-    """For `Field.via`: rows whose `key` is among `keys`, narrowed by the condition."""
-
-    def via(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-        return key.in_(keys.where(condition))
-
-    return via
-
-
-def through_one(key: ColumnElement[Any], keys: Select[Any]) -> Callable[[ColumnElement[bool]], ColumnElement[bool]]:
-    """`through` where the value is unique: an equality, which keeps an index's order."""
-
-    def via(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-        operator = getattr(condition, "operator", None)
-        if getattr(operator, "__name__", "") == "eq":
-            return key == keys.where(condition).scalar_subquery()
-        return key.in_(keys.where(condition))
-
-    return via
+def document_of(name: str, fields: Fields) -> tuple[Document, tuple[str, ...]] | None:
+    """The document and the path within it that a name means, if it means one; a column is one of one value."""
+    field, rest = _resolve(name, fields)
+    if isinstance(field, Field) and rest is None and field.via is None and not field.texts:
+        return Document((field.column,), field.load or _itself, items=field.items), ()
+    if isinstance(field, Document):
+        return field, () if rest is None else paths.split(name, rest)
+    return None
 
 
-def _all(where: Where, fields: Mapping[str, Field], dialect: str) -> ColumnElement[bool]:
-    if not isinstance(where, Mapping):
-        raise UsageError(f'a filter is a dict like {{"status": "error"}}, not {where!r}')
-    parts = [_one(name, value, fields, dialect) for name, value in where.items()]
-    return and_(true(), *parts)
+def _resolve(name: str, fields: Fields) -> tuple[Field | Document | Related | None, str | None]:
+    """The field of a name, and the rest of the name behind its first dot."""
+    if name in fields:
+        return fields[name], None
+    head, dot, rest = name.partition(".")
+    found = fields.get(head) if dot else None
+    return (None, None) if isinstance(found, Field) else (found, rest)
 
 
-def _one(name: str, value: Any, fields: Mapping[str, Field], dialect: str) -> ColumnElement[bool]:
-    if name in ("$and", "$or"):
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise UsageError(f"filter {name} takes a list of filters, not {value!r}")
-        parts = [_all(part, fields, dialect) for part in value]
-        return and_(true(), *parts) if name == "$and" else or_(false(), *parts)
-    if name == "$not":
-        return _negated(_all(value, fields, dialect))
-    field = fields.get(name)
-    if field is None:
-        raise UsageError(f"unknown filter field {name!r}; valid: {', '.join(fields)}, and $and, $or, $not")
-    if not isinstance(value, Mapping):
-        value = {"$contains" if field.texts else "$eq": value}
-    return and_(true(), *(_leaf(name, field, operator, operand, dialect) for operator, operand in value.items()))
+class _Part(NamedTuple):
+    """A piece of a filter: what SQL asks of it, and what is then asked in Python."""
+
+    sql: Condition | None
+    test: Test | None = None
 
 
-def _negated(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return not_(func.coalesce(condition, false()))
+class _Compiler:
+    """One filter's compilation."""
+
+    def __init__(self, fields: Fields, connection: Connection) -> None:
+        self._fields = fields
+        self._connection = connection
+        self._postgresql = connection.dialect.name == "postgresql"
+        self.extras: list[ColumnElement[Any]] = []
+
+    def all(self, where: Any) -> _Part:
+        if not isinstance(where, Mapping):
+            raise UsageError(f'a filter is a dict like {{"status": "error"}}, not {where!r}')
+        return self._and([self._one(name, value) for name, value in where.items()])
+
+    def _one(self, name: Any, value: Any) -> _Part:
+        if name in ("$and", "$or", "$nor"):
+            if not isinstance(value, Sequence) or isinstance(value, str):
+                raise UsageError(f"filter {name} takes a list of filters, not {value!r}")
+            parts = [self.all(part) for part in value]
+            if name == "$and":
+                return self._and(parts)
+            return self._or(parts) if name == "$or" else self._not(self._or(parts))
+        if name == "$not":
+            return self._not(self.all(value))
+        field, rest = _resolve(name, self._fields) if isinstance(name, str) else (None, None)
+        if field is None:
+            raise UsageError(
+                f"unknown filter field {name!r}; valid: {', '.join(_shown(self._fields))}, and $and, $or, $nor, $not"
+            )
+        if isinstance(field, Related):
+            return self._related(name, field, rest, value)
+        if not _is_operators(value):
+            value = {"$contains" if isinstance(field, Field) and field.texts else "$eq": value}
+        return self._leaves(name, field, value)
+
+    def _leaves(self, name: str, field: Field | Document, asked: Mapping[str, Any]) -> _Part:
+        if "$as" in asked:
+            rest = {operator: operand for operator, operand in asked.items() if operator != "$as"}
+            return self._and([self._asked(name, operator, operand, asked["$as"]) for operator, operand in rest.items()])
+        return self._and([self._leaf(name, field, operator, operand) for operator, operand in asked.items()])
+
+    def _leaf(self, name: str, field: Field | Document, operator: str, operand: Any) -> _Part:
+        if operator == "$not":
+            return self._not(self._leaves(name, field, operand if _is_operators(operand) else {"$eq": operand}))
+        if isinstance(field, Field):
+            if (operator in IN_SQL and not _is_field(operand)) or field.texts:
+                return _Part(column_condition(self._connection, name, field, operator, operand))
+            if operator not in paths.OPERATORS:
+                raise UsageError(f"unknown filter operator {operator!r} of {name!r}; valid: {', '.join(OPERATORS)}")
+        return self._asked(name, operator, operand)
+
+    def _asked(self, name: str, operator: str, operand: Any, kind: Any = None) -> _Part:
+        """An operator that is asked in Python, of the values as they are or (`kind`) as another type."""
+        if operator == "$not":
+            asked = operand if _is_operators(operand) else {"$eq": operand}
+            return self._not(self._and([self._asked(name, inner, value, kind) for inner, value in asked.items()]))
+        values = self._values(name)
+        if kind is not None:
+            values = _then(paths.cast(name, kind), values)
+        if _is_field(operand) and operator in paths.COMPARISONS:
+            others = self._values(operand["$field"])
+            return _Part(None, lambda row: paths.compared(operator, values(row), others(row)))
+        document = document_of(name, self._fields)
+        whole = document is not None and document[0].items
+        if whole and operator == "$contains":
+            operator = "$eq"
+        test = paths.test(name, operator, operand)
+        hint = None if kind is not None or document is None else self._hint(document[0], operator, operand)
+        return _Part(hint, lambda row: test(values(row)))
+
+    def _values(self, name: Any) -> Callable[[Sequence[Any]], list[Any]]:
+        """What a row has at a name."""
+        found = document_of(name, self._fields) if isinstance(name, str) else None
+        if found is None:
+            raise UsageError(f"{name!r} cannot be compared so; valid: {', '.join(_shown(self._fields))}")
+        document, path = found
+        first, count = len(self.extras), len(document.columns)
+        self.extras += document.columns
+        load = document.load
+
+        def values(row: Sequence[Any]) -> list[Any]:
+            return paths.found(load(*row[first : first + count]), path)
+
+        return values
+
+    def _hint(self, document: Document, operator: str, operand: Any) -> Condition | None:
+        """What must stand in the text of a document where this holds: the database passes over the rest."""
+        wanted: Any = operand
+        if operator == "$contains":
+            wanted, case = paths.contained("", operand)
+            wanted = wanted if case else None
+        if operator not in ("$eq", "$contains", "$startswith", "$endswith") or not isinstance(wanted, str):
+            return None
+        plain = wanted.isascii() and wanted.isprintable() and not set('"\\/') & set(wanted)
+        if not document.needle or not plain or len(wanted) < 2:
+            return None
+        place = func.strpos if self._postgresql else func.instr
+        return or_(*(place(column, wanted) > 0 for column in document.needle))
+
+    def _related(self, name: str, field: Related, rest: str | None, value: Any) -> _Part:
+        if rest is None:
+            if _is_operators(value) and len(value) == 1:
+                ((operator, operand),) = value.items()
+                if operator == "$exists" and isinstance(operand, bool):
+                    found = field.via(true())
+                    return _Part(found if operand else negated(found))
+                if operator == "$elemMatch":
+                    return _Part(field.via(compile_condition(operand, field.fields, self._connection)))
+            raise UsageError(
+                f'filter {name!r} takes {{"$elemMatch": {{...}}}} over {", ".join(field.fields)}, {{"$exists": true}}, '
+                f"or a {field.by}: {name}.<{field.by}>.value"
+            )
+        about, dot, last = rest.rpartition(".")
+        if not dot or last not in field.fields:
+            about, last = rest, "label" if isinstance(value, str) else "value"
+        asked = dict(value) if _is_operators(value) else {"$eq": value}
+        about = about.replace("\\.", ".")
+        if asked.get("$eq", 0) is None or "$ne" in asked or "$nin" in asked or "$not" in asked:
+            # None of them: of all with that name, not of one.
+            turned = {"$ne": "$eq", "$nin": "$in"}
+            parts = []
+            for operator, operand in asked.items():
+                positive = {turned.get(operator, operator): operand} if operator != "$not" else operand
+                found = field.via(self._row_of(field, about, last, positive))
+                parts.append(negated(found) if operator in (*turned, "$not") else found)
+            return _Part(and_(true(), *parts))
+        return _Part(field.via(self._row_of(field, about, last, asked)))
+
+    def _row_of(self, field: Related, about: str, last: str, asked: Any) -> Condition:
+        return compile_condition({field.by: about, last: asked}, field.fields, self._connection)
+
+    def _and(self, parts: Sequence[_Part]) -> _Part:
+        sql = [part.sql for part in parts if part.sql is not None]
+        tests = [part.test for part in parts if part.test is not None]
+        condition = and_(*sql) if len(sql) > 1 else sql[0] if sql else true() if not tests else None
+        return _Part(condition, _all_of(tests) if tests else None)
+
+    def _or(self, parts: Sequence[_Part]) -> _Part:
+        if all(part.test is None for part in parts):
+            return _Part(or_(false(), *(part.sql for part in parts if part.sql is not None)))
+        tests = [self._tested(part) for part in parts]
+        return _Part(None, lambda row: any(test(row) for test in tests))
+
+    def _not(self, part: _Part) -> _Part:
+        if part.test is None:
+            return _Part(negated(true() if part.sql is None else part.sql))
+        test = self._tested(part)
+        return _Part(None, lambda row: not test(row))
+
+    def _tested(self, part: _Part) -> Test:
+        """A part asked in Python alone: its condition is a column of its own."""
+        tests = [] if part.test is None else [part.test]
+        if part.sql is not None:
+            at = len(self.extras)
+            self.extras.append(func.coalesce(part.sql, false()))
+            tests.insert(0, lambda row: bool(row[at]))
+        return _all_of(tests)
 
 
-def _leaf(name: str, field: Field, operator: str, operand: Any, dialect: str) -> ColumnElement[bool]:
-    if operator == "$not":
-        return _negated(_one(name, operand, {name: field}, dialect))
-    if operator == "$contains":
-        return _contains(name, field, operand, dialect)
-    if operator == "$endswith":
-        return _ends(name, field, operand)
-    if operator not in _COMPARE:
-        raise UsageError(f"unknown filter operator {operator!r} of {name!r}; valid: {', '.join(OPERATORS)}, $not")
-    if field.texts:
-        raise UsageError(f"filter {name!r} takes text or $contains, not {operator}")
-    if operator in ("$in", "$nin"):
-        found = _among(name, field, operator, operand)
-        return found if operator == "$in" else _negated(found)
-    if operator == "$exists":
-        if not isinstance(operand, bool):
-            raise UsageError(f"filter {name!r}: $exists takes True or False, not {operand!r}")
-        return not_(_null(field)) if operand else _null(field)
-    if operand is None:
-        if operator not in ("$eq", "$ne"):
-            raise UsageError(f"filter {name!r}: {operator} takes a value, not None")
-        return _null(field) if operator == "$eq" else not_(_null(field))
-    if field.items:
-        if operator not in ("$eq", "$ne"):
-            raise UsageError(f"filter {name!r} is a list of text: {operator} does not apply")
-        found = _item(field, text_of(name, operand))
-        return found if operator == "$eq" else _negated(found)
-    return _compared(field, operator, field.convert(name, operand))
+OPERATORS = (*paths.OPERATORS, "$not", "$as")
 
 
-def _compared(field: Field, operator: str, value: Any) -> ColumnElement[bool]:
-    column, via = field.column, field.via or _same
-    match operator:
-        case "$eq":
-            return via(column == value)
-        case "$ne":
-            return _negated(via(column == value))
-        case "$gt":
-            return via(column > value)
-        case "$gte":
-            return via(column >= value)
-        case "$lt":
-            return via(column < value)
-        case _:
-            return via(column <= value)
+def _shown(fields: Fields) -> list[str]:
+    """The names as a message lists them."""
+    tails = {Document: ".<path>", Related: ".<name>"}
+    return [name + tails.get(type(field), "") for name, field in fields.items()]
 
 
-def _among(name: str, field: Field, operator: str, operand: Any) -> ColumnElement[bool]:
-    if not isinstance(operand, Sequence | set | frozenset) or isinstance(operand, str):
-        raise UsageError(f"filter {name!r}: {operator} takes a list, not {operand!r}")
-    values = [field.convert(name, value) for value in operand if value is not None]
-    if field.items:
-        return or_(false(), *(_item(field, value) for value in values))
-    found = (field.via or _same)(field.column.in_(values))
-    return or_(found, _null(field)) if any(value is None for value in operand) else found
+def _is_operators(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(value) and all(isinstance(key, str) and key[:1] == "$" for key in value)
 
 
-def _contains(name: str, field: Field, operand: Any, dialect: str) -> ColumnElement[bool]:
-    wanted = text_of(name, operand)
-    if field.items:
-        return _item(field, wanted)
-    columns = field.texts or (field.column,)
-    if not field.texts and field.convert is not text_of:
-        raise UsageError(f"filter {name!r} is no text: $contains does not apply")
-    escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    pattern = f"%{escaped}%"
-    # LIKE disregards case in SQLite (of ASCII letters), ILIKE in PostgreSQL.
-    parts = [
-        column.bool_op("ILIKE")(literal(pattern)) if dialect == "postgresql" else column.like(pattern, escape="\\")
-        for column in columns
-    ]
-    return (field.via or _same)(or_(false(), *parts))
+def _is_field(operand: Any) -> bool:
+    return isinstance(operand, Mapping) and operand.keys() == {"$field"}
 
 
-def _ends(name: str, field: Field, operand: Any) -> ColumnElement[bool]:
-    """By the last digits of an id: the first ones are its time, alike in all that are listed together."""
-    if not isinstance(field.convert, HexId):
-        raise UsageError(f"filter {name!r} is no id: $endswith does not apply")
-    tail = field.convert.end(name, operand)
-    return (field.via or _same)(func.substr(field.column, field.convert.digits // 2 - len(tail) + 1) == tail)
+def _itself(value: Any) -> Any:
+    return value
 
 
-def _item(field: Field, value: str) -> ColumnElement[bool]:
-    if field.via is not None:
-        return field.via(field.column == value)
-    # A JSON text ends every item with its quote: this finds whole items only.
-    return func.replace(field.column, orjson.dumps(value).decode(), "") != field.column
+def _then(
+    convert: Callable[[list[Any]], list[Any]], values: Callable[[Sequence[Any]], list[Any]]
+) -> Callable[[Sequence[Any]], list[Any]]:
+    return lambda row: convert(values(row))
 
 
-def _null(field: Field) -> ColumnElement[bool]:
-    return field.column.is_(None) if field.via is None else _negated(field.via(true()))
-
-
-def _same(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return condition
+def _all_of(tests: Sequence[Test]) -> Test:
+    if len(tests) == 1:
+        return tests[0]
+    return lambda row: all(test(row) for test in tests)

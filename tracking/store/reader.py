@@ -1,17 +1,21 @@
 """The questions a store answers, as frozen read models. Called by the app, the CLI and `Api()`; never writes.
 
-Filters are Mongo-style dicts over the read models' field names (`filters`); an order is a field's name, with `-` in
-front for descending. Every verb reads one state of the store, and never waits for whoever is writing.
+Filters are Mongo-style dicts over the read models' field names and paths into their JSON (`filters`); an order is a
+field's name or such a path, with `-` in front for descending. Lists go on behind `Page.cursor` (`after`) or an offset.
+Every verb reads one state of the store, and never waits for whoever is writing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
-from weft.tracking.store import artifactreader, runreader, schema, spanreader, tracereader
+from weft.tracking.errors import StoreError
+from weft.tracking.store import artifactreader, runreader, schema, spanreader, textindex, threadreader, tracereader
 from weft.tracking.store.filters import Where
 from weft.tracking.store.readmodels import (
     ArtifactRecord,
@@ -21,12 +25,16 @@ from weft.tracking.store.readmodels import (
     Series,
     SpanRecord,
     StoreStatus,
+    ThreadRecord,
     TraceRecord,
     TraceStats,
 )
 
 if TYPE_CHECKING:
     from weft.tracking.store.store import Store
+
+TEXT_SECONDS = 1.0
+"""How long a search that finds the text index behind helps it along first."""
 
 
 class Reader:
@@ -43,16 +51,38 @@ class Reader:
         self._store = store
 
     def traces(
-        self, where: Where | None = None, *, order: str = "-start_ns", limit: int = 50, offset: int = 0
+        self,
+        where: Where | None = None,
+        *,
+        order: str = "-start_ns",
+        limit: int | None = 50,
+        offset: int = 0,
+        after: str | None = None,
     ) -> Page[TraceRecord]:
-        """Traces, newest first. `text` searches the name and the previews of input and output."""
-        with self._store.reading() as connection:
-            return tracereader.traces(connection, where, order, limit, offset)
+        """Traces, newest first. JSON is the root's; `text` looks into the name and the previews, and
+        `{"text": {"$search": 'words "a phrase" begin* -not'}}` into all that any of their spans was given and said."""
+        with self._asked(where) as asked:
+            found = tracereader.traces(asked.connection, where, order, limit, offset, after)
+            return replace(found, notes=(*found.notes, *asked.notes))
 
     def trace_stats(self, where: Where | None = None, *, buckets: int = 0) -> TraceStats:
         """Totals, exact percentiles of the duration, and the same for `buckets` equal slices of time."""
+        with self._asked(where) as asked:
+            found = tracereader.trace_stats(asked.connection, where, buckets)
+            return replace(found, notes=(*found.notes, *asked.notes))
+
+    def threads(
+        self,
+        where: Where | None = None,
+        *,
+        order: str = "-last_ns",
+        limit: int | None = 50,
+        offset: int = 0,
+        after: str | None = None,
+    ) -> Page[ThreadRecord]:
+        """Conversations, the one with the latest turn first. The filter is over threads' own fields."""
         with self._store.reading() as connection:
-            return tracereader.trace_stats(connection, where, buckets)
+            return threadreader.threads(connection, where, order, limit, offset, after)
 
     def spans(
         self,
@@ -62,17 +92,25 @@ class Reader:
         order: str = "start_ns",
         limit: int | None = None,
         offset: int = 0,
+        after: str | None = None,
     ) -> Page[SpanRecord]:
         """Spans, of one trace for the most part: `{"trace_id": ...}`. `payloads` adds what they were given and said."""
-        with self._store.reading() as connection:
-            return spanreader.spans(connection, where, payloads, order, limit, offset)
+        with self._asked(where) as asked:
+            found = spanreader.spans(asked.connection, where, payloads, order, limit, offset, after)
+            return replace(found, notes=(*found.notes, *asked.notes))
 
     def runs(
-        self, where: Where | None = None, *, order: str = "-started_ns", limit: int | None = 50, offset: int = 0
+        self,
+        where: Where | None = None,
+        *,
+        order: str = "-started_ns",
+        limit: int | None = 50,
+        offset: int = 0,
+        after: str | None = None,
     ) -> Page[RunRecord]:
         """Runs, newest first. The summary is every metric's last value, under what was set by hand."""
         with self._store.reading() as connection:
-            return runreader.runs(connection, where, order, limit, offset)
+            return runreader.runs(connection, where, order, limit, offset, after)
 
     def history(
         self, run_uid: str, keys: Sequence[str] | None = None, *, max_points: int | None = None
@@ -95,16 +133,30 @@ class Reader:
             return runreader.rich(connection, run_uid, key)
 
     def artifacts(
-        self, where: Where | None = None, *, order: str = "-created_ns", limit: int | None = 50, offset: int = 0
+        self,
+        where: Where | None = None,
+        *,
+        order: str = "-created_ns",
+        limit: int | None = 50,
+        offset: int = 0,
+        after: str | None = None,
     ) -> Page[ArtifactRecord]:
         """Artifact versions, newest first, with aliases and the runs that made and used them."""
         with self._store.reading() as connection:
-            return artifactreader.artifacts(connection, where, order, limit, offset)
+            return artifactreader.artifacts(connection, where, order, limit, offset, after)
 
-    def scores(self, where: Where | None = None, *, limit: int | None = None, offset: int = 0) -> Page[ScoreRecord]:
-        """Scores in order of time."""
+    def scores(
+        self,
+        where: Where | None = None,
+        *,
+        order: str = "at_ns",
+        limit: int | None = None,
+        offset: int = 0,
+        after: str | None = None,
+    ) -> Page[ScoreRecord]:
+        """Scores and feedback in order of time."""
         with self._store.reading() as connection:
-            return spanreader.scores(connection, where, limit, offset)
+            return spanreader.scores(connection, where, order, limit, offset, after)
 
     def status(self) -> StoreStatus:
         """What the store holds. `version` differs once anything was written."""
@@ -126,4 +178,35 @@ class Reader:
                 size_bytes=size,
                 segments=connection.execute(select(func.count()).select_from(schema.segment)).scalar_one(),
                 projects=tuple(connection.execute(names).scalars()),
+                text_lag=textindex.lag(connection),
             )
+
+    @contextmanager
+    def _asked(self, where: Where | None) -> Iterator[_Asked]:
+        """A connection; where the filter searches, with the text index brought up to date as far as a moment allows."""
+        if not _searches(where):
+            with self._store.reading() as connection:
+                yield _Asked(connection, [])
+            return
+        notes: list[str] = []
+        try:
+            textindex.TextIndex(self._store).advance(TEXT_SECONDS)
+        except StoreError as error:
+            notes.append(f"the text index could not be brought up to date: {error}")
+        with self._store.reading() as connection:
+            behind = textindex.lag(connection)
+            if behind:
+                notes.append(f"the text index is {behind:,} spans behind: `weft ingest` brings it up to date")
+            yield _Asked(connection, notes)
+
+
+class _Asked(NamedTuple):
+    connection: Connection
+    notes: Sequence[str]
+
+
+def _searches(where: Any) -> bool:
+    """Whether a filter asks the text index anything."""
+    if isinstance(where, Mapping):
+        return "$search" in where or any(_searches(value) for value in where.values())
+    return isinstance(where, (list, tuple)) and any(_searches(value) for value in where)

@@ -16,8 +16,14 @@ class Page(Generic[T]):
 
     rows: Sequence[T]
     total: int
-    """How many match in all."""
+    """How many match in all; where not `exact`, at least so many."""
     offset: int = 0
+    cursor: str | None = None
+    """Where the next page goes on (`after=`), in the same order whatever arrives; None: this was the last."""
+    exact: bool = True
+    """False: `total` is what was seen of them, for to count them would read every payload."""
+    notes: Sequence[str] = ()
+    """What is to be known of this page: rows that were not looked at, a text index that is behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class TraceRecord:
     tags: Sequence[str] = ()
     scores: Mapping[str, float | None] = field(default_factory=dict)
     """Mean value by score name."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The last label by score name: what was said in words, or as a reaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,31 @@ class SpanRecord:
     usage_flags: Sequence[str] = ()
     """What is to be known of `usage` and `cost`: counts that were estimated, a report that cannot be right, a service
     tier with no price of its own. Empty: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRecord:
+    """One conversation: the turns that have its id."""
+
+    thread_id: str
+    project: str
+    turn_count: int
+    start_ns: int
+    """When its first turn began."""
+    last_ns: int
+    """When it was last heard of: the latest end of a turn, or the begin of one that runs."""
+    first_turn_id: str
+    """Hex span id, as `SpanRecord.span_id`."""
+    last_turn_id: str
+    p50_ns: int | None
+    """Of the turns that ended."""
+    p99_ns: int | None
+    error_count: int
+    """Turns that failed."""
+    input_tokens: int | None
+    """Of the traces whose roots belong to it; None: not known."""
+    output_tokens: int | None
+    cost: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +180,8 @@ class TraceStats:
     buckets: Sequence[TraceBucket] = ()
     names: Sequence[str] = ()
     """The root names that occur in the project, for a filter's choices."""
+    notes: Sequence[str] = ()
+    """What is to be known of these numbers: traces that were not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,3 +261,5 @@ class StoreStatus:
     segments: int
     """Segments whose position the store keeps."""
     projects: Sequence[str] = ()
+    text_lag: int = 0
+    """Spans that the full-text index has not taken in yet, as they are now."""

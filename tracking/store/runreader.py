@@ -11,9 +11,12 @@ from sqlalchemy import Connection, func, literal_column, select
 
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.store import schema
-from weft.tracking.store.filters import Field, HexId, Where, compile_filter, compile_order, number_of, text_of
-from weft.tracking.store.jsontext import decoded
-from weft.tracking.store.lookups import hexed, paged, parts, project_field, projects, tally
+from weft.tracking.store.columns import Field, HexId, number_of, text_of
+from weft.tracking.store.fields import orders, project_field
+from weft.tracking.store.filters import Document, Fields, Where
+from weft.tracking.store.jsontext import decoded, loads
+from weft.tracking.store.listing import Listing, page
+from weft.tracking.store.lookups import hexed, parts, projects
 from weft.tracking.store.readmodels import Page, RunRecord, Series
 
 _r = schema.run.c
@@ -21,39 +24,48 @@ _k = schema.metric_key.c
 _m = schema.metric_point.c
 _x = schema.rich_point.c
 
-FIELDS = {
-    "uid": Field(_r.uid, HexId(32)),
+FIELDS: Fields = {
+    "uid": Field(_r.uid, HexId(32), load=hexed),
     "id": Field(_r.run_id, text_of),
     "project": project_field(_r.project_key),
     "name": Field(_r.name, text_of),
     "state": Field(_r.state, text_of),
     "job_type": Field(_r.job_type, text_of),
     "group": Field(_r.run_group, text_of),
-    "tags": Field(_r.tags, text_of, items=True),
+    "tags": Field(_r.tags, text_of, items=True, load=loads),
     "notes": Field(_r.notes, text_of),
     "started_ns": Field(_r.started_ns, number_of),
     "ended_ns": Field(_r.ended_ns, number_of),
     "step": Field(_r.last_step, number_of),
     "text": Field(_r.name, text_of, texts=(_r.name, _r.run_id, _r.notes, _r.run_group, _r.job_type, _r.config)),
+    "config": Document((_r.config,), decoded, needle=(_r.config,)),
+    "metadata": Document((_r.metadata,), decoded, needle=(_r.metadata,)),
 }
-ORDERS = {
-    name: FIELDS[name].column for name in ("started_ns", "ended_ns", "name", "id", "state", "job_type", "group", "step")
-}
+LISTING = Listing(schema.run, schema.run, _r.id, FIELDS, orders(FIELDS), first="-started_ns")
 
 
-def runs(connection: Connection, where: Where | None, order: str, limit: int | None, offset: int) -> Page[RunRecord]:
-    condition = compile_filter(where, FIELDS, connection.dialect.name) & _r.started_ns.is_not(None)
-    query = select(schema.run).where(condition).order_by(*compile_order(order, ORDERS, _r.id))
-    rows = connection.execute(paged(query, limit, offset)).all()
-    total = tally(connection, schema.run, condition)
+def runs(
+    connection: Connection, where: Where | None, order: str, limit: int | None, offset: int, after: str | None = None
+) -> Page[RunRecord]:
+    found = page(
+        connection,
+        LISTING,
+        select(schema.run),
+        where,
+        order=order,
+        limit=limit,
+        offset=offset,
+        after=after,
+        also=_r.started_ns.is_not(None),
+    )
+    rows = found.rows
     keys = [row.id for row in rows]
     names = projects(connection) if rows else {}
     parents = _parents(connection, [row.parent_uid for row in rows if row.parent_uid is not None])
     last = _last(connection, keys)
     traces = _trace_counts(connection, keys)
-    return Page(
-        [_record(row, names, parents, last.get(row.id, {}), traces.get(row.id, 0)) for row in rows], total, offset
-    )
+    records = [_record(row, names, parents, last.get(row.id, {}), traces.get(row.id, 0)) for row in rows]
+    return Page(records, found.total, offset, found.cursor, found.exact, found.notes)
 
 
 def _record(row: Any, names: Mapping[int, str], parents: Any, last: dict[str, float], traces: int) -> RunRecord:

@@ -159,6 +159,13 @@ span = Table(
         sqlite_where=text("run_key IS NOT NULL"),
         postgresql_where=text("run_key IS NOT NULL"),
     ),
+    Index("ix_span_start_ns", "start_ns"),
+    Index(
+        "ix_span_thread_id",
+        "thread_id",
+        sqlite_where=text("thread_id IS NOT NULL"),
+        postgresql_where=text("thread_id IS NOT NULL"),
+    ),
     Index(
         "ix_span_running_writer",
         "writer",
@@ -181,9 +188,9 @@ span_payload = Table(
 )
 """What the records of one span said, JSON as it came; keyed like `span`. Folded when read (`spanpayload`).
 
-`more` is a JSON object of what few spans have: `links`, `closed_links`, `events` (texts of JSON), `name`, `kind` (as the
-close had them), `updates` (list of [at_ns, segment, offset, {fields}]), `opened` (name, kind, thread, turn and user of
-the opening, where something later replaced one of them).
+`more` is a JSON object of what few spans have: `links`, `closed_links`, `events` (texts of JSON), `name`, `kind` (as
+the close had them), `updates` (list of [at_ns, segment, offset, {fields}]), `opened` (name, kind, thread, turn and user
+of the opening, where something later replaced one of them).
 """
 
 text_state = Table(

@@ -16,7 +16,10 @@ _SCORE = [column.name for column in schema.score.columns]
 def apply_scores(transaction: Transaction, records: Sequence[ScoreLogged]) -> None:
     """Apply one batch."""
     tx = transaction
-    removed = tx.removed_traces({record.trace_id for record in records if record.trace_id is not None})
+    about = {record.trace_id for record in records if record.trace_id is not None}
+    removed = tx.removed_traces(about)
+    spans = tx.removed_spans(about)
+    scores = tx.removed_scores({record.uid for record in records})
     stored: dict[bytes, Row] = {}
     columns = ", ".join(_SCORE)
     for row in tx.rows_in(f"SELECT {columns} FROM score WHERE uid IN ({{marks}})", [record.uid for record in records]):
@@ -25,7 +28,9 @@ def apply_scores(transaction: Transaction, records: Sequence[ScoreLogged]) -> No
     for record in records:
         run_key = tx.run_key(record.run_uid) if record.run_uid is not None else None
         orphan = record.run_uid is not None and run_key is None and record.target in ("run", "row")
-        if orphan or record.trace_id in removed:
+        if orphan or record.trace_id in removed or record.uid in scores:
+            continue
+        if record.trace_id is not None and record.span_id in spans.get(record.trace_id, ()):
             continue
         row = _row(tx, record, run_key)
         before = chosen.get(record.uid) or stored.get(record.uid)

@@ -34,9 +34,10 @@ from weft.tracking.journal.records import (
 from weft.tracking.store import schema
 from weft.tracking.store.artifactsink import ArtifactSink, remove_version
 from weft.tracking.store.fitting import fitted
+from weft.tracking.store.removal import remove_span, remove_trace, sweep
 from weft.tracking.store.runsink import RunSink, end_runs, remove_run
 from weft.tracking.store.scoresink import apply_scores
-from weft.tracking.store.spansink import Estimator, SpanSink, end_spans, remove_trace
+from weft.tracking.store.spansink import Estimator, SpanSink, end_spans
 from weft.tracking.store.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ class Sink:
                 RunSink(tx, position.segment, segment_key, position.writer).apply(kinds[_RUNS], again=again)
             if kinds[_SPANS]:
                 SpanSink(tx, position.segment, position.writer, self._estimate).apply(kinds[_SPANS])
+                for trace_id, removed in tx.removed_spans({frame.record.trace_id for frame in kinds[_SPANS]}).items():
+                    sweep(tx, trace_id, removed)
             if kinds[_SCORES]:
                 apply_scores(tx, [frame.record for frame in kinds[_SCORES]])
             artifacts = ArtifactSink(tx, position.segment)
@@ -152,6 +155,12 @@ def _remove(tx: Transaction, record: Removed) -> None:
     if record.target == "trace":
         tx.bury(record.target, record.key, record.project, record.at_ns)
         remove_trace(tx, record.key)
+    elif record.target == "span":
+        tx.bury(record.target, record.key, record.project, record.at_ns)
+        remove_span(tx, record.key)
+    elif record.target == "score":
+        tx.bury(record.target, record.key, record.project, record.at_ns)
+        tx.run("DELETE FROM score WHERE uid = ?", (record.key,))
     elif record.target == "run":
         tx.bury(record.target, record.key, record.project, record.at_ns)
         remove_run(tx, record.key)

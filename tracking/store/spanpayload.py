@@ -46,27 +46,53 @@ class Told(NamedTuple):
 
 def told(payload: Any, end_ns: int | None) -> Told:
     """Fold a stored payload row (attributes by column name) as of its last record."""
-    attributes = _mapping(decoded(payload.attributes))
-    closed = _mapping(decoded(payload.closed_attributes))
-    inputs = decoded(payload.inputs)
-    events: list[Any] = []
     more: dict[str, Any] = loads(payload.more) or {}
+    events: list[Any] = []
     links = _sequence(decoded(more.get("links")))
     for update in updates(more):
-        if end_ns is not None and update.at_ns > end_ns:
-            attributes, closed = attributes | closed, {}
-        fields = update.fields
-        if "attributes" in fields:
-            attributes |= _mapping(decoded(orjson.dumps(fields["attributes"])))
-        if "events" in fields:
-            events += _sequence(decoded(orjson.dumps(fields["events"])))
-        if "inputs" in fields:
-            inputs = decoded(orjson.dumps(fields["inputs"]))
-        if "links" in fields:
-            links += _sequence(decoded(orjson.dumps(fields["links"])))
+        if "events" in update.fields:
+            events += _sequence(_again(update.fields["events"]))
+        if "links" in update.fields:
+            links += _sequence(_again(update.fields["links"]))
     links += _sequence(decoded(more.get("closed_links")))
     events += _sequence(decoded(more.get("events")))
-    return Told(inputs, attributes | closed, events, links)
+    folded = attributes(payload.attributes, payload.closed_attributes, payload.more, end_ns)
+    return Told(inputs(payload.inputs, payload.more), folded, events, links)
+
+
+def attributes(opened: str | None, closed: str | None, more: str | None, end_ns: int | None) -> dict[str, Any]:
+    """The attributes as the last word on each key left them: an update's of before the end gives way to the close's."""
+    found, ending = _mapping(decoded(opened)), _mapping(decoded(closed))
+    for update in updates(loads(more)) if more is not None else ():
+        if end_ns is not None and update.at_ns > end_ns:
+            found, ending = found | ending, {}
+        if "attributes" in update.fields:
+            found |= _mapping(_again(update.fields["attributes"]))
+    return found | ending
+
+
+def inputs(opened: str | None, more: str | None) -> Any:
+    """The inputs as the last update of them left them, tagged values restored."""
+    return decoded(current_inputs(opened, more))
+
+
+def error(stored: str | None) -> Mapping[str, Any] | None:
+    """{type, message, stacktrace}."""
+    found = decoded(stored)
+    return found if found is None or isinstance(found, Mapping) else {"message": str(found)}
+
+
+def _again(value: Any) -> Any:
+    """A parsed value with its tagged ones restored."""
+    return decoded(orjson.dumps(value))
+
+
+def current_inputs(opened: str | None, more: str | None) -> str | bytes | None:
+    """The inputs as JSON, as the last update of them left them."""
+    for update in reversed(updates(loads(more))) if more is not None else ():
+        if "inputs" in update.fields:
+            return orjson.dumps(update.fields["inputs"])
+    return opened
 
 
 class Seen(NamedTuple):
@@ -79,14 +105,16 @@ class Seen(NamedTuple):
 
 def seen(payload: Any) -> Seen:
     """The previews and tags of a stored payload row."""
-    inputs: str | bytes | None = payload.inputs
+    output = shown(payload.output) if payload.error is None else shown_error(payload.error)
+    return Seen(shown(current_inputs(payload.inputs, payload.more)), output, current_tags(payload.more))
+
+
+def current_tags(more: str | None) -> Sequence[str]:
+    """The tags that were set last."""
     tags: Sequence[str] = ()
-    if payload.more is not None:
-        for update in updates(loads(payload.more)):
-            tags = update.fields.get("tags", tags)
-            if "inputs" in update.fields:
-                inputs = orjson.dumps(update.fields["inputs"])
-    return Seen(shown(inputs), shown(payload.output) if payload.error is None else shown_error(payload.error), tags)
+    for update in updates(loads(more)) if more is not None else ():
+        tags = update.fields.get("tags", tags)
+    return tags
 
 
 def updates(more: Mapping[str, Any]) -> list[Update]:

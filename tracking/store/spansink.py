@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from weft.tracking.journal.records import SpanClosed, SpanOpened, SpanPriced, SpanUpdated
-from weft.tracking.store import schema
+from weft.tracking.store import schema, textindex
 from weft.tracking.store.spanfacts import UNOPENED, Facts, Price, SpanFact
 from weft.tracking.store.spanpayload import Update
 from weft.tracking.store.tracestate import METERED, TRACE, TraceState, metered
@@ -107,6 +107,9 @@ class SpanSink:
         state.consider(facts, row, None)
         if row != before:
             self._old_spans.append(row)
+        if self._tx.text_position >= row[0]:
+            texts = (stored.name, stored.inputs, stored.output, stored.error, stored.more)
+            textindex.forget(self._tx, row[0], texts)
         payload = facts.payload(row[0]) or (row[0], *(None,) * len(_PAYLOAD))
         if payload[1:] != tuple(stored[len(_SPAN) :]):
             self._old_payloads.append(payload)
@@ -196,6 +199,13 @@ class SpanSink:
         tx.insert(schema.trace, [state.row() for state in states.values() if state.fresh])
         tx.upsert(schema.trace, [state.row() for state in states.values() if not state.fresh])
 
+    def sum_up(self, trace_id: bytes) -> None:
+        """Make the row of a trace right again, some of whose spans went."""
+        state = self._states([trace_id])[trace_id]
+        self._find_root(state)
+        self._recount(state)
+        self._tx.upsert(schema.trace, [state.row()])
+
     def _find_root(self, state: TraceState) -> None:
         """Ask which span stands for the trace: the one that did was moved behind another."""
         row = self._tx.rows(
@@ -228,14 +238,3 @@ def end_spans(transaction: Transaction, writer: bytes) -> int:
         (writer,),
     )
     return transaction.run("UPDATE span SET status = 'interrupted' WHERE writer = ? AND status = 'running'", (writer,))
-
-
-def remove_trace(transaction: Transaction, trace_id: bytes) -> None:
-    """Delete a trace with its spans and the scores on it."""
-    transaction.run("DELETE FROM score WHERE trace_id = ?", (trace_id,))
-    found = transaction.rows("SELECT id FROM trace WHERE trace_id = ?", (trace_id,))
-    if found:
-        key = found[0][0]
-        transaction.run("DELETE FROM span_payload WHERE id IN (SELECT id FROM span WHERE trace_key = ?)", (key,))
-        transaction.spans -= transaction.run("DELETE FROM span WHERE trace_key = ?", (key,))
-        transaction.traces -= transaction.run("DELETE FROM trace WHERE id = ?", (key,))

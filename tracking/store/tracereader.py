@@ -4,85 +4,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, and_, case, func, literal_column, or_, select
 
 from weft.tracking.errors import UsageError
-from weft.tracking.store import schema
-from weft.tracking.store.filters import Field, HexId, Where, compile_filter, compile_order, number_of, text_of, usd_of
-from weft.tracking.store.lookups import (
-    hexed,
-    paged,
-    parts,
-    project_field,
-    projects,
-    run_field,
-    run_names,
-    run_uid_field,
-    tally,
-    usd,
-)
+from weft.tracking.store import fields, schema
+from weft.tracking.store.filters import Where
+from weft.tracking.store.listing import Listing, keys, page
+from weft.tracking.store.lookups import hexed, parts, projects, run_names, usd
 from weft.tracking.store.readmodels import Page, TraceBucket, TraceRecord, TraceStats
 from weft.tracking.store.spanfacts import ROOT
 
 _t = schema.trace.c
 _s = schema.score.c
-
-FIELDS = {
-    "trace_id": Field(_t.trace_id, HexId(32)),
-    "project": project_field(_t.project_key),
-    "name": Field(_t.name, text_of),
-    "kind": Field(_t.kind, text_of),
-    "status": Field(_t.status, text_of),
-    "start_ns": Field(_t.start_ns, number_of),
-    "end_ns": Field(_t.end_ns, number_of),
-    "duration_ns": Field(_t.duration_ns, number_of),
-    "span_count": Field(_t.span_count, number_of),
-    "error_count": Field(_t.error_count, number_of),
-    "input_tokens": Field(_t.input_tokens, number_of),
-    "output_tokens": Field(_t.output_tokens, number_of),
-    "cost": Field(_t.cost_pico_usd, usd_of),
-    "run_id": run_field(_t.run_key),
-    "run_uid": run_uid_field(_t.run_key),
-    "thread_id": Field(_t.thread_id, text_of),
-    "user_id": Field(_t.user_id, text_of),
-    "tags": Field(_t.tags, text_of, items=True),
-    "text": Field(_t.name, text_of, texts=(_t.name, _t.input_preview, _t.output_preview)),
-}
-ORDERS = {
-    name: FIELDS[name].column
-    for name in (
-        "start_ns",
-        "end_ns",
-        "duration_ns",
-        "name",
-        "kind",
-        "status",
-        "span_count",
-        "error_count",
-        "input_tokens",
-        "output_tokens",
-        "cost",
-        "thread_id",
-        "user_id",
-    )
-}
+_p = schema.span_payload.c
+_joined = schema.trace.outerjoin(schema.span_payload, _p.id == _t.root_key)
+LISTING = Listing(
+    schema.trace,
+    _joined,
+    _t.id,
+    fields.TRACE,
+    fields.orders(fields.TRACE),
+    first="-start_ns",
+    count=schema.meta.c.traces,
+)
 
 
-def traces(connection: Connection, where: Where | None, order: str, limit: int, offset: int) -> Page[TraceRecord]:
-    condition = compile_filter(where, FIELDS, connection.dialect.name)
-    query = select(schema.trace).where(condition).order_by(*compile_order(order, ORDERS, _t.id))
-    rows = connection.execute(paged(query, limit, offset)).all()
-    total = tally(connection, schema.trace, condition)
-    names = projects(connection) if rows else {}
-    runs = run_names(connection, (row.run_key for row in rows))
-    scores = _scores(connection, [row.trace_id for row in rows])
-    return Page([_record(row, names, runs, scores.get(row.trace_id, {})) for row in rows], total, offset)
+def traces(
+    connection: Connection, where: Where | None, order: str, limit: int, offset: int, after: str | None = None
+) -> Page[TraceRecord]:
+    query = select(schema.trace).select_from(_joined)
+    found = page(connection, LISTING, query, where, order=order, limit=limit, offset=offset, after=after)
+    names = projects(connection) if found.rows else {}
+    runs = run_names(connection, (row.run_key for row in found.rows))
+    said = _scores(connection, [row.trace_id for row in found.rows])
+    nothing = _Said({}, {})
+    records = [_record(row, names, runs, said.get(row.trace_id, nothing)) for row in found.rows]
+    return Page(records, found.total, offset, found.cursor, found.exact, found.notes)
 
 
-def _record(row: Any, names: Any, runs: Any, scores: dict[str, float | None]) -> TraceRecord:
+def _record(row: Any, names: Any, runs: Any, said: _Said) -> TraceRecord:
     run = runs.get(row.run_key)
     return TraceRecord(
         trace_id=row.trace_id.hex(),
@@ -105,23 +68,36 @@ def _record(row: Any, names: Any, runs: Any, scores: dict[str, float | None]) ->
         output_preview=row.output_preview,
         root_span_id=hexed(row.root_span_id) if row.root_rank == ROOT else None,
         tags=orjson.loads(row.tags) if row.tags is not None else (),
-        scores=scores,
+        scores=said.scores,
+        labels=said.labels,
     )
 
 
-def _scores(connection: Connection, trace_ids: Sequence[bytes]) -> dict[bytes, dict[str, float | None]]:
-    """Mean value by name of what was said of each trace, or of its root."""
-    found: dict[bytes, dict[str, float | None]] = {}
+class _Said(NamedTuple):
+    """What was said of a trace, or of its root, by name: the mean of the values, and the last label."""
+
+    scores: dict[str, float | None]
+    labels: dict[str, str]
+
+
+def _scores(connection: Connection, trace_ids: Sequence[bytes]) -> dict[bytes, _Said]:
+    values: dict[tuple[bytes, str], list[float]] = {}
+    found: dict[bytes, _Said] = {}
     for part in parts(trace_ids):
         query = (
-            select(_s.trace_id, _s.name, func.avg(_s.value))
+            select(_s.trace_id, _s.name, _s.value, _s.label)
             .join(schema.trace, _t.trace_id == _s.trace_id)
             .where(_s.trace_id.in_(part), or_(_s.target != "span", _s.span_id == _t.root_span_id))
-            .group_by(_s.trace_id, _s.name)
-            .order_by(_s.name)
+            .order_by(_s.name, _s.at_ns, _s.uid)
         )
-        for trace_id, name, value in connection.execute(query):
-            found.setdefault(trace_id, {})[name] = value
+        for trace_id, name, value, label in connection.execute(query):
+            said = found.setdefault(trace_id, _Said({}, {}))
+            told = values.setdefault((trace_id, name), [])
+            if value is not None:
+                told.append(value)
+            if label is not None:
+                said.labels[name] = label
+            said.scores[name] = math.fsum(told) / len(told) if told else None
     return found
 
 
@@ -129,18 +105,20 @@ def trace_stats(connection: Connection, where: Where | None, buckets: int) -> Tr
     """Totals over a filter; `buckets` equal slices of the time that its traces span."""
     if not isinstance(buckets, int) or not 0 <= buckets <= 10_000:
         raise UsageError(f"buckets is {buckets!r}; it must be a whole number from 0 to 10000")
-    condition = compile_filter(where, FIELDS, connection.dialect.name)
-    bounds = select(func.min(_t.start_ns), func.max(_t.start_ns)).where(condition)
+    condition, notes = keys(connection, LISTING, where)
+    bounds = (
+        select(func.min(_t.start_ns), func.max(_t.start_ns)).select_from(LISTING.needed(condition)).where(condition)
+    )
     first, last = connection.execute(bounds).one()
     if first is None:
-        return TraceStats(0, 0, None, 0, None, None, (), _names(connection, where))
+        return TraceStats(0, 0, None, 0, None, None, (), _names(connection, where), notes)
     width = max(1, -(-(last - first + 1) // max(1, buckets)))
     slices = _slices(connection, condition, first, width)
     total = _total(list(slices.values()))
     found = tuple(
         _bucket(first + at * width, width, slices.get(at)) for at in range(-(-(last - first + 1) // width)) if buckets
     )
-    return TraceStats(*total, found, _names(connection, where))
+    return TraceStats(*total, found, _names(connection, where), notes)
 
 
 class _Slice:
@@ -173,6 +151,7 @@ def _slices(connection: Connection, condition: Any, first: int, width: int) -> d
             func.sum(tokens),
             collect(_t.duration_ns),
         )
+        .select_from(LISTING.needed(condition))
         .where(condition)
         .group_by(literal_column("1"))
     )
@@ -207,6 +186,6 @@ def percentile(ordered: Sequence[int], share: float) -> int | None:
 def _names(connection: Connection, where: Where | None) -> Sequence[str]:
     """Root names of the filter's project, or of all."""
     project = where.get("project") if where else None
-    condition = compile_filter({"project": project} if project is not None else None, FIELDS, connection.dialect.name)
+    condition, _ = keys(connection, LISTING, {"project": project} if project is not None else None)
     query = select(_t.name).where(and_(condition, _t.name != "")).distinct().order_by(_t.name)
     return tuple(connection.execute(query.limit(1000)).scalars())

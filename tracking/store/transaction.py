@@ -51,6 +51,8 @@ class Transaction:
         if self.postgresql:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
         self._removals = bool(self.rows("SELECT 1 FROM tombstone LIMIT 1"))
+        self._span_removals: bool | None = None
+        self._text_position: int | None = None
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Ask with `?` for every parameter, whatever the database."""
@@ -78,6 +80,11 @@ class Transaction:
     def run_in(self, statement: str, values: Iterable[Any]) -> None:
         for part in _parts(values, IN_LIMIT):
             self.run(statement.format(marks=", ".join("?" * len(part))), part)
+
+    def run_many(self, statement: str, rows: list[Row]) -> None:
+        """Execute one statement for each of the rows."""
+        if rows:
+            self._connection.exec_driver_sql(statement.replace("?", self._mark), rows)
 
     def insert(self, table: Table, rows: list[Row]) -> None:
         """Add rows, each a tuple in the table's column order."""
@@ -204,16 +211,52 @@ class Transaction:
 
     def removed_traces(self, trace_ids: Iterable[bytes]) -> set[bytes]:
         """Those of these traces that a tombstone keeps out."""
+        return self._removed_keys("trace", trace_ids)
+
+    def _removed_keys(self, target: str, keys: Iterable[bytes]) -> set[bytes]:
         if not self._removals:
             return set()
-        found = self.rows_in(
-            "SELECT key FROM tombstone WHERE target = 'trace' AND project = '' AND key IN ({marks})", trace_ids
-        )
-        return {bytes(row[0]) for row in found}
+        statement = "SELECT key FROM tombstone WHERE target = ? AND project = '' AND key IN ({marks})"
+        return {bytes(row[0]) for row in self.rows_in(statement, keys, (target,))}
+
+    @property
+    def text_position(self) -> int:
+        """The last span that the full-text index has taken in."""
+        if self._text_position is None:
+            found = self.rows("SELECT position FROM text_state WHERE id = 1")
+            self._text_position = int(found[0][0]) if found else 0
+        return self._text_position
+
+    def forget_text_position(self) -> None:
+        self._text_position = None
+
+    def removed_scores(self, uids: Iterable[bytes]) -> set[bytes]:
+        """Those of these scores that a tombstone keeps out."""
+        return self._removed_keys("score", uids)
+
+    def removed_spans(self, trace_ids: Iterable[bytes]) -> dict[bytes, set[bytes]]:
+        """Span ids that tombstones keep out, by trace: of those of these traces that have any."""
+        found: dict[bytes, set[bytes]] = {}
+        if self._span_removals is None:
+            self._span_removals = self._removals and bool(
+                self.rows("SELECT 1 FROM tombstone WHERE target = 'span' LIMIT 1")
+            )
+        if self._span_removals:
+            for trace_id in trace_ids:
+                # Keys that begin with the trace's id: a range of the primary key.
+                rows = self.rows(
+                    "SELECT key FROM tombstone WHERE target = 'span' AND key >= ? AND key <= ?",
+                    (trace_id, trace_id + b"\xff" * 8),
+                )
+                if rows:
+                    found[trace_id] = {bytes(row[0])[len(trace_id) :] for row in rows}
+        return found
 
     def bury(self, target: str, key: bytes, project: str, at_ns: int) -> None:
         """Set the tombstone."""
         self._removals = True
+        if target == "span":
+            self._span_removals = True
         self.add_missing(schema.tombstone, [(target, key, project if target == "artifact" else "", at_ns)])
 
 

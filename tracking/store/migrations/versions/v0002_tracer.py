@@ -29,3 +29,6 @@ def upgrade() -> None:
         sa.Column("words", sa.Text()),
         sa.PrimaryKeyConstraint("id", name="pk_text_queue"),
     )
+    op.create_index("ix_span_start_ns", "span", ["start_ns"])
+    known = sa.text("thread_id IS NOT NULL")
+    op.create_index("ix_span_thread_id", "span", ["thread_id"], sqlite_where=known, postgresql_where=known)
