@@ -180,6 +180,8 @@ def _pack_settings(settings: Settings) -> Mapping[str, bytes]:
         packed = {}
         for field in fields(settings):
             value = getattr(settings, field.name)
+            if field.name == "exporters":
+                continue  # connections of this process
             if field.name == "attributes":  # of any type, as they would be recorded
                 value = decode(encode_object(value))
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from weft.tracking.faults import Faults
 from weft.tracking.home import Home
@@ -21,10 +21,32 @@ Origin = Literal["environment", "code", "parent"]
 """Who chose the settings: nobody but the environment, this program's own code, or the process that started this one."""
 
 
+class Outlet(Protocol):
+    """Hands finished spans on, in the background."""
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything finished so far was handed on; False: it was not."""
+
+    def retire(self, timeout_s: float) -> bool:
+        """The same, for the last time: its runtime was replaced."""
+
+
 class Runtime:
     """What a process records with. Made once, at the first call that records, or by `configure`."""
 
-    __slots__ = ("attributes", "faults", "home", "ids", "journal", "origin", "recording", "run", "settings")
+    __slots__ = (
+        "attributes",
+        "faults",
+        "home",
+        "ids",
+        "journal",
+        "origin",
+        "outlet",
+        "provider",
+        "recording",
+        "run",
+        "settings",
+    )
 
     def __init__(self, settings: Settings, ids: Ids | None = None, origin: Origin = "code") -> None:
         self.settings = settings
@@ -37,9 +59,16 @@ class Runtime:
         self.home = Home(settings.home)
         self.journal = Journal(self.home, self.faults, self.ids)
         self.journal.on_rotate = Backlog(settings).relieve
+        self.provider: object = ...
+        """The program's OpenTelemetry provider as last seen (`weft.tracer.exporting`); `...`: nobody has looked yet."""
+        self.outlet: Outlet | None = None
+        """Who hears of finished spans, if anybody does."""
         self.run: Run | None = None
         """The active run (`weft.run`); evaluations never take its place."""
 
+
+LEAVE_SECONDS = 5.0
+"""What replacing a runtime waits for those who hear of finished spans."""
 
 _active: Runtime | None = None
 _lock = threading.RLock()  # guards making and replacing _active; made anew in a forked child
@@ -69,8 +98,14 @@ def configure(settings: Settings, ids: Ids | None = None, *, origin: Origin = "c
     with _lock:
         former, _active = _active, Runtime(settings, ids, origin)
     if former is not None:
-        former.journal.close()
+        _leave(former)
     return _active
+
+
+def _leave(former: Runtime) -> None:
+    former.journal.close()
+    if former.outlet is not None:
+        former.outlet.retire(LEAVE_SECONDS)
 
 
 def reset() -> None:
@@ -79,7 +114,7 @@ def reset() -> None:
     with _lock:
         former, _active = _active, None
     if former is not None:
-        former.journal.close()
+        _leave(former)
 
 
 def _after_fork() -> None:

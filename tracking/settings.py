@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from weft.tracking.errors import UsageError
+from weft.tracking.payloads.redaction import Redaction, Redactor, redaction
 
 Mode = Literal["online", "offline", "disabled"]
 """`online` and `offline` record alike (nothing is sent anywhere yet); `disabled` records nothing."""
+
+OtelMode = Literal["share", "separate", "global"]
+"""`share`: spans of ops go to the program's own OpenTelemetry provider, too, where it has one. `separate`: they do not.
+`global`: as `share`, and weft's own provider becomes the program's, which has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +33,9 @@ class Settings:
     """SQLAlchemy URL of the store; None is SQLite inside the home. `WEFT_STORE`."""
     strict: bool = False
     """Recording errors raise instead of being logged and counted: for weft's own tests. `WEFT_STRICT=1`."""
-    redact: bool = True
-    """Secrets are replaced before anything is written. `WEFT_REDACT=0` turns the default redaction off."""
+    redact: bool | Redaction = True
+    """Secrets are replaced before anything is written, with `WEFT_REDACT=secrets,email,cards` e-mail and cards too;
+    `WEFT_REDACT=0` writes everything as it is. True is the default rules, False none, else `redaction()` makes it."""
     auto_ingest: bool = True
     """Past a backlog of 256 MiB a program that only writes starts the niced ingester. `WEFT_AUTO_INGEST=0`."""
     sample_rate: float = 1.0
@@ -42,6 +48,11 @@ class Settings:
     """What is recorded of the inputs of every op, made from what the op itself would record."""
     postprocess_output: Callable[[Any], Any] | None = None
     """What is recorded of the output of every op, likewise."""
+
+    otel: OtelMode = "share"
+    """`share`: finished spans go to the program's own OpenTelemetry provider too, where it has one. `WEFT_OTEL`."""
+    exporters: tuple[Any, ...] = field(default=(), compare=False)
+    """SDK exporters and processors that hear of finished spans, in the background."""
 
     price_file: Path | None = None
     """The user's prices, which win over the bundled ones. `WEFT_PRICES`, else `prices.toml` in the home."""
@@ -64,12 +75,15 @@ class Settings:
         mode: str | None = None,
         store_url: str | None = None,
         strict: bool | None = None,
-        redact: bool | None = None,
+        redact: bool | str | Iterable[str] | None = None,
+        redactor: Redactor | None = None,
         sample_rate: float | None = None,
         capture_code: bool | None = None,
         attributes: Mapping[str, Any] | None = None,
         postprocess_inputs: Callable[[dict[str, Any]], Any] | None = None,
         postprocess_output: Callable[[Any], Any] | None = None,
+        otel: str | None = None,
+        exporters: Sequence[Any] = (),
         env: Mapping[str, str] | None = None,
     ) -> Settings:
         """Arguments, else `WEFT_*` variables, else defaults.
@@ -87,7 +101,7 @@ class Settings:
             mode=chosen,  # type: ignore[arg-type]
             store_url=store_url or env.get("WEFT_STORE") or None,
             strict=_flag(env, "WEFT_STRICT", False) if strict is None else strict,
-            redact=_flag(env, "WEFT_REDACT", True) if redact is None else redact,
+            redact=redaction(_redact(env) if redact is None else redact, redactor),
             auto_ingest=_flag(env, "WEFT_AUTO_INGEST", True),
             price_file=_place(Path(env["WEFT_PRICES"])) if env.get("WEFT_PRICES") else None,
             estimate_tokens=_flag(env, "WEFT_ESTIMATE_TOKENS", True),
@@ -96,6 +110,8 @@ class Settings:
             attributes=_attributes(attributes),
             postprocess_inputs=_function("postprocess_inputs", postprocess_inputs),
             postprocess_output=_function("postprocess_output", postprocess_output),
+            otel=_otel(otel or env.get("WEFT_OTEL") or "share"),
+            exporters=tuple(exporters),
         )
 
     @property
@@ -128,6 +144,12 @@ def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:
     return default if not value else value in _ON
 
 
+def _redact(env: Mapping[str, str]) -> bool | str:
+    """On, off, or the names of rules."""
+    value = env.get("WEFT_REDACT", "").strip().lower()
+    return (not value or value in _ON) if not value or value in _ON | _OFF else value
+
+
 def _rate(value: object) -> float:
     try:
         rate = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -1.0
@@ -141,12 +163,22 @@ def _rate(value: object) -> float:
     return rate
 
 
+def _otel(value: str) -> OtelMode:
+    if value not in get_args(OtelMode):
+        modes = ", ".join(get_args(OtelMode))
+        raise UsageError(f"otel is {value!r:.80}; it must be one of {modes} (WEFT_OTEL or otel=)")
+    return value  # type: ignore[return-value]
+
+
 def _attributes(values: object) -> Mapping[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
         raise UsageError(f"attributes= is a dict with text keys, not {values!r:.80}")
-    return dict(values)
+    from weft.tracking.payloads.encoding import decode, encode_object  # late: most programs set none
+
+    copied: Mapping[str, Any] = decode(encode_object(values))  # what is changed later reaches no span
+    return copied
 
 
 def _function(name: str, value: Any) -> Any:
