@@ -7,6 +7,7 @@ MCP: `propagation`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Token
@@ -20,7 +21,7 @@ from opentelemetry.trace import INVALID_SPAN, TraceState, set_span_in_context
 
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
-from weft.tracking.payloads.encoding import encode_object
+from weft.tracking.payloads.encoding import decode, encode_object
 from weft.tracking.payloads.redaction import redact
 from weft.tracking.runtime import Runtime
 
@@ -37,11 +38,12 @@ SAMPLED_OUT_KEY = create_key("weft-sampled-out")
 its own rate. OpenTelemetry's trace flags stay as they are: foreign spans still go to the program's own backend."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Attributes:
-    """Attributes that many spans share, encoded once."""
+    """Attributes that many spans share, encoded once. Compared by identity."""
 
     values: Mapping[str, Any]
+    """As they were when they were encoded."""
     encoded: bytes
     """As JSON."""
     clean: bytes
@@ -51,7 +53,7 @@ class Attributes:
     def of(cls, values: Mapping[str, Any]) -> Attributes:
         """Encoded now: later changes to the values do not reach them."""
         encoded = encode_object(values)
-        return cls(dict(values), encoded, redact(encoded))
+        return cls(decode(encoded), encoded, redact(encoded))
 
     def by(self, rt: Runtime) -> bytes:
         """As JSON, redacted by other rules than the default."""
@@ -64,6 +66,10 @@ def merged(*layers: Attributes | None) -> Attributes | None:
     if len(given) < 2:
         return given[0] if given else None
     return Attributes.of({name: value for layer in given for name, value in layer.values.items()})
+
+
+merged_once = functools.lru_cache(maxsize=64)(merged)
+"""The same for layers that many calls share: those of the program, of an op, of a context."""
 
 
 def shared_by_all(rt: Runtime) -> Attributes | None:

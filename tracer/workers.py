@@ -48,6 +48,7 @@ class Carrying:
         if code is not None:
             # By these `inspect` sees what a call answers: a coroutine, a generator, or a value.
             self.__code__ = code
+            self.__name__ = getattr(func, "__name__", code.co_name)  # a partial has none
             self.__defaults__ = None
             self.__kwdefaults__ = None
         self._run = _way(func)
