@@ -107,7 +107,7 @@ def _step(tx: Transaction) -> int:
         tx.run("UPDATE text_state SET position = ? WHERE id = 1", (last,))
     if queued or rows:
         tx.changed()
-    return len(queued) + len(rows)
+    return len({row[0] for row in (*queued, *rows)})
 
 
 def _ready(tx: Transaction) -> int:
