@@ -6,6 +6,7 @@ Unknown (`None`) is always an en dash, never 0: a cost that nobody knows is not 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -106,6 +107,27 @@ def usd(amount: Decimal | float | None) -> str:
     sign, value = ("-" if value < 0 else ""), abs(value)
     places = 2 if value == 0 else max(2, 1 - value.adjusted())
     return f"{sign}${value:,.{places}f}"  # a Decimal's format rounds the decimal digits themselves, half to even
+
+
+_BUCKETS = {
+    "input_tokens": "input",
+    "output_tokens": "output",
+    "cache_read_tokens": "cached",
+    "cache_write_tokens": "cache written",
+    "cache_write_1h_tokens": "cache written for 1 h",
+    "reasoning_tokens": "reasoning",
+    "input_audio_tokens": "audio in",
+    "output_audio_tokens": "audio out",
+    "input_image_tokens": "images in",
+    "output_image_tokens": "images out",
+}
+
+
+def breakdown(parts: Mapping[str, Decimal] | None) -> str:
+    """`input $0.0030 · output $0.0012`: what a cost is made of; empty where that is one thing or not known."""
+    if parts is None or len(parts) < 2:
+        return ""
+    return " · ".join(f"{_BUCKETS.get(name, name)} {usd(part)}" for name, part in parts.items())
 
 
 def age(ns: int | None, now_ns: int) -> str:

@@ -163,3 +163,10 @@ def test_one_is_singular(n: int, text: str) -> None:
 @pytest.mark.parametrize("text", ["a list", "an int", "a float", "an Action", "a UUID", "a NoneType"])
 def test_a_type_has_its_article(text: str) -> None:
     assert units.article(text.split()[1]) == text
+
+
+def test_a_cost_says_what_it_is_made_of_where_that_is_several_things() -> None:
+    assert units.breakdown({"input_tokens": Decimal("0.003"), "cache_read_tokens": Decimal("0.0001")}) == (
+        "input $0.0030 · cached $0.00010"
+    )
+    assert units.breakdown({"input_tokens": Decimal(1)}) == units.breakdown(None) == ""

@@ -144,9 +144,13 @@ def _span_facts(span: SpanRecord, first: int) -> list[tuple[str, str, str]]:
         if word := TOKEN_WORDS.get(name):
             facts.append((word, units.compact(count), f"{units.count(count)} {name.replace('_', ' ')}"))
     if span.cost is not None:
-        facts.append(("", units.usd(span.cost), f"Cost, by {span.price_source or 'an unknown price table'}"))
+        made_of = units.breakdown(span.cost_parts)
+        why = f"Cost, by {span.price_source or 'an unknown price table'}" + (f": {made_of}" if made_of else "")
+        facts.append(("", units.usd(span.cost), encodable(why)))
     elif span.usage:
-        facts.append(("cost", units.UNKNOWN, f"No price is known for {span.model or 'this model'}"))
+        why = f"No price is known for {span.model or 'this model'}: weft prices set gives it one"
+        facts.append(("cost", units.UNKNOWN, encodable(why)))
+    facts += [("!", encodable(flag.partition(" (")[0]), encodable(flag)) for flag in span.usage_flags]
     return facts
 
 
@@ -182,8 +186,9 @@ def _usage_line(span: SpanRecord) -> str:
     if "output_tokens" in usage:
         parts.append(f"{units.count(usage['output_tokens'])} out")
     if span.cost is not None:
-        parts.append(units.usd(span.cost))
-    return " · ".join(parts)
+        made_of = units.breakdown(span.cost_parts)
+        parts.append(units.usd(span.cost) + (f" ({made_of})" if made_of else ""))
+    return encodable(" · ".join([*parts, *span.usage_flags]))
 
 
 def _event(event: Mapping[str, Any], start_ns: int) -> dict[str, Any]:

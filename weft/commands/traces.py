@@ -187,6 +187,10 @@ def _line(span: SpanRecord) -> Text:
         line.append(f"  {units.tokens(total)}", "dim")
     if span.cost is not None:
         line.append(f"  {units.usd(span.cost)}", "dim")
+        if made_of := units.breakdown(span.cost_parts):
+            line.append_text(terminal.text(f" ({made_of})", "dim"))
+    for flag in span.usage_flags:
+        line.append_text(terminal.text(f"  ! {flag}", "yellow", limit=90))
     if span.status != "ok":
         line.append("  ").append_text(terminal.status(span.status))
     if span.status == "error" and span.output_preview:
