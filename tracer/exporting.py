@@ -51,6 +51,8 @@ class Target(Protocol):
 
     def close(self) -> None: ...
 
+    def after_fork(self) -> None: ...
+
 
 class _Request:
     """Put into a queue behind what is to be delivered first."""
@@ -117,6 +119,7 @@ class Feed:
         self._thread = None
         self._lock = threading.RLock()
         self._put_bytes = self._taken_bytes = self.dropped = 0
+        self.target.after_fork()
 
     def _start(self) -> None:
         with self._lock:

@@ -25,6 +25,7 @@ from weft.tracer.capture import capture
 from weft.tracer.context import NO_SCOPE, SAMPLED_OUT_KEY, SCOPE_KEY, WEFT_KEY, Scope, merged, shared_by_all
 from weft.tracer.exporting import attend, outlet_of
 from weft.tracer.livespan import Span
+from weft.tracer.sampling import keeps
 from weft.tracer.sharing import NO_LIMITS, SCOPE, resource_of, sdk_provider
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
@@ -89,7 +90,7 @@ class SpanProcessor(SdkSpanProcessor):
             key = _key(span)
             if key is None or not rt.recording or _is_own(span):
                 return
-            if _is_silent(context, span):
+            if _is_silent(rt, context, span):
                 _keep(self._ended, key, None)  # its end may come in another context, and is none of ours either
             else:
                 _keep(self._open, key, self._begin(rt, span, context))
@@ -188,10 +189,14 @@ def _is_own(span: ReadableSpan) -> bool:
     return span.instrumentation_scope == SCOPE
 
 
-def _is_silent(context: Context, span: ReadableSpan) -> bool:
-    """Where instrumentation is suppressed, or weft's sampling left the trace out."""
-    left_out = context.get(SAMPLED_OUT_KEY)
-    return bool(context.get(_SUPPRESS_INSTRUMENTATION_KEY)) or (left_out is not None and left_out == _ids(span).trace)
+def _is_silent(rt: Runtime, context: Context, span: ReadableSpan) -> bool:
+    """Where instrumentation is suppressed, or weft's sampling leaves the trace out: decided as a root op decides it."""
+    if context.get(_SUPPRESS_INSTRUMENTATION_KEY) or context.get(SAMPLED_OUT_KEY) is not None:
+        return True
+    rate, scope = rt.settings.sample_rate, context.get(SCOPE_KEY)
+    if rate >= 1.0 or WEFT_KEY in context or (type(scope) is Scope and scope.run is not None):
+        return False
+    return not keeps(int.from_bytes(_ids(span).trace, "big"), rate)
 
 
 def _whose(rt: Runtime, scope: Scope, ours: object, above: Begun | None, ids: Ids) -> Whose:

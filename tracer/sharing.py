@@ -124,6 +124,9 @@ class ProviderOf:
     def close(self) -> None:
         """The provider is the program's, to shut down when it likes."""
 
+    def after_fork(self) -> None:
+        """The SDK sees to its own."""
+
 
 class Attached:
     """An exporter or a processor that was given to `weft.configure(exporters=...)`."""
@@ -160,6 +163,10 @@ class Attached:
 
     def close(self) -> None:
         (self._exporter or self._processor).shutdown()
+
+    def after_fork(self) -> None:
+        """In the child: what was collected is the parent's to export."""
+        self._batch.spans = []
 
 
 class _Batch(SpanProcessor):

@@ -261,15 +261,38 @@ def test_suppressed_instrumentation_is_not_recorded_wherever_it_ends(tracer: Tra
     assert spans() == []
 
 
-def test_a_trace_that_sampling_left_out_stays_out(tracer: Tracer, spans: Spans) -> None:
-    """Weft's own sampling: the SDK's spans of that trace go to the program's backend, not to the journal."""
-    outside = tracer.start_span("in")
-    trace_id = outside.get_span_context().trace_id.to_bytes(16, "big")
-    context = otel.set_span_in_context(outside, Context({SAMPLED_OUT_KEY: trace_id}))
-    tracer.start_span("left out", context=context).end()
-    tracer.start_span("another trace", context=Context({SAMPLED_OUT_KEY: trace_id})).end()
-    outside.end()
-    assert [one.name for one in spans()] == ["in", "another trace"]
+def test_what_is_under_a_call_that_sampling_left_out_stays_out(tracer: Tracer, spans: Spans) -> None:
+    """Weft's own sampling: the SDK's spans there go to the program's backend, not to the journal."""
+    under = Context({SAMPLED_OUT_KEY: b"t" * 16})
+    tracer.start_span("left out", context=under).end()
+    tracer.start_span("in", context=Context()).end()
+    assert [one.name for one in spans()] == ["in"]
+
+
+def test_a_trace_is_kept_or_left_out_whole_whoever_begins_it(home: Any, tmp_path: Any) -> None:
+    """Of half of all traces nothing is recorded, of the others everything, ops and SDK spans alike."""
+    weft.configure(home=tmp_path / "half", sample_rate=0.5)
+    made = TracerProvider(shutdown_on_exit=False)
+    made.add_span_processor(SpanProcessor())
+    tracer = made.get_tracer("x")
+
+    @op(name="answer")
+    def answer() -> None:
+        tracer.start_span("request").end()
+
+    for _ in range(100):
+        with tracer.start_as_current_span("server"):
+            answer()
+        answer()
+    found = read_spans(runtime.active().home.journal)
+    by_trace: dict[str, list[str]] = {}
+    for one in found:
+        by_trace.setdefault(one.trace_id, []).append(one.name)
+    assert {tuple(sorted(names)) for names in by_trace.values()} == {
+        ("answer", "request", "server"),
+        ("answer", "request"),
+    }
+    assert 50 < len(by_trace) < 150
 
 
 def test_what_the_programs_sampler_leaves_out_leaves_no_hole(home: Any, tree: Tree, spans: Spans) -> None:
