@@ -10,13 +10,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import Token
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from opentelemetry import context as otel_context
 from opentelemetry.context import Context, create_key
-from opentelemetry.context import attach as attach
-from opentelemetry.context import get_current as get_current
 from opentelemetry.trace import INVALID_SPAN, TraceState, set_span_in_context
 
 from weft.tracking import runtime
@@ -27,6 +26,19 @@ from weft.tracking.runtime import Runtime
 
 if TYPE_CHECKING:
     from weft.tracer.span import Span
+
+
+
+def _variable() -> ContextVar[Context]:
+    token = otel_context.attach(Context())
+    otel_context.detach(token)
+    return token.var
+
+
+_current = _variable()
+attach = _current.set
+"""OpenTelemetry's own, without the two calls around it: every span pays them twice."""
+get_current = _current.get
 
 SPAN_KEY: str = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 """Where OpenTelemetry keeps the current span; asked of it, since the name is its own."""

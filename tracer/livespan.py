@@ -243,7 +243,8 @@ class Span(otel.Span):
         Raises:
             UsageError: the time is no whole number.
         """
-        _check_time(end_time)
+        if end_time is not None:
+            _check_time(end_time)
         rt = self._runtime
         if self._ended or rt is None:
             self._ended = True

@@ -23,7 +23,7 @@ from weft.tracer.context import (
 )
 from weft.tracer.options import DISPLAY_NAME_CHARS, Options
 from weft.tracer.sampling import decide
-from weft.tracer.span import Span, left_out, start
+from weft.tracer.span import Span, start
 from weft.tracer.streams import (
     AsyncDrive,
     AsyncStream,
@@ -80,21 +80,41 @@ class Recorder:
         """The one that what follows is for."""
         self._input_hooks: tuple[Callable[[Any], Any], ...] = ()
         self._output_hooks: tuple[Callable[[Any], Any], ...] = ()
-        self._plain = True
-        """The usual op: its inputs are captured as they are, its name is fixed."""
+        self._plain_for: Runtime | None = None
+        """The same, for the usual op: its inputs are captured as they are, its name is fixed."""
 
     def open(self, rt: Runtime, inputs: dict[str, Any]) -> Span | None:
         """Open the span and make it current. None, with the fault noted, where that failed.
 
-        Where sampling leaves the call out the span is one that records nothing, and that is what is inherited.
+        Where sampling leaves the call out the span is one that records nothing, and what is below inherits that.
         """
         try:
             context = get_current()
-            span = self._begin(rt, context, inputs, None)
-            if span._runtime is not None:
-                span._token = attach(with_span(context, span))
-            elif SAMPLED_OUT_KEY not in context:
-                span._token = attach(inside(context, span))
+            parent = context.get(SPAN_KEY)
+            trace: bytes | None = None
+            if type(parent) is not Span:
+                decided = decide(rt, context, parent, self.sample_rate)
+                if type(decided) is Span:
+                    if SAMPLED_OUT_KEY not in context:
+                        decided._token = attach(inside(context, decided))
+                    return decided
+                trace = decided  # type: ignore[assignment]
+            if rt is self._plain_for:
+                span = start(
+                    rt,
+                    self.name,
+                    self.kind,
+                    capture(rt, inputs),
+                    self.attributes,
+                    None,
+                    self.call_attributes,
+                    context,
+                    trace,
+                    self.version,
+                )
+            else:
+                span = self._begin(rt, context, parent, inputs, trace, None)
+            span._token = attach(with_span(context, span))
         except Exception as error:
             rt.faults.note("open a span", error)
             return None
@@ -106,7 +126,9 @@ class Recorder:
             detach(span._token)
             span._token = None
         rt = span._runtime
-        if rt is None:
+        if rt is None:  # sampled out
+            if self.accumulator is None and type(result) not in _LAZY:
+                return result
             rt = runtime.active()
         try:
             if (self.accumulator is not None or type(result) in _LAZY) and (
@@ -141,7 +163,15 @@ class Recorder:
     def flow(self, rt: Runtime, inputs: dict[str, Any], span: Span | None = None) -> Flow | None:
         """The running stream of a generator op. None, with the fault noted, where opening its span failed."""
         try:
-            opened = self._begin(rt, get_current(), inputs, span)
+            context = get_current()
+            parent = context.get(SPAN_KEY)
+            decided = None if type(parent) is Span else decide(rt, context, parent, self.sample_rate)
+            if isinstance(decided, Span):
+                opened = decided
+                if span is not None:
+                    span.left_out = decided.left_out
+            else:
+                opened = self._begin(rt, context, parent, inputs, decided, span)
             if self.block:
                 return BlockFlow(opened, Collected(rt, _latest, self._output, self.capture_output))
             return Flow(opened, self._collected(rt, opened))
@@ -149,23 +179,20 @@ class Recorder:
             rt.faults.note("open a span", error)
             return None
 
-    def _begin(self, rt: Runtime, context: Context, inputs: dict[str, Any], span: Span | None) -> Span:
-        """The span, written but not yet current; one that records nothing where sampling leaves the call out."""
-        trace: bytes | None = None
-        parent = context.get(SPAN_KEY)
-        if type(parent) is not Span:
-            root = decide(rt, context, parent, self.sample_rate)
-            if root is not None:
-                if not root.kept:
-                    return left_out(root.trace, span)
-                trace = root.trace
+    def _begin(
+        self,
+        rt: Runtime,
+        context: Context,
+        parent: object,
+        inputs: dict[str, Any],
+        trace: bytes | None,
+        span: Span | None,
+    ) -> Span:
+        """The span, written but not yet current."""
         if rt is not self._runtime:
             self._prepare(rt, parent)
-        if self._plain:
-            name, data = self.name, capture(rt, inputs)
-        else:
-            name = self.name if self.display_name is None else self._display_name(rt, inputs)
-            data = self._inputs(rt, inputs) if self.capture_inputs else None  # type: ignore[assignment]
+        name = self.name if self.display_name is None else self._display_name(rt, inputs)
+        data = self._inputs(rt, inputs) if self.capture_inputs else None
         return start(
             rt, name, self.kind, data, self.attributes, span, self.call_attributes, context, trace, self.version
         )
@@ -177,7 +204,6 @@ class Recorder:
         self._input_hooks = tuple(hook for hook in hooks if hook is not None)
         hooks_out = (options.postprocess_output, settings.postprocess_output)
         self._output_hooks = tuple(hook for hook in hooks_out if hook is not None)
-        self._plain = self.capture_inputs and not self._input_hooks and self.display_name is None
         if self._origin is not None:
             if self._origin._runtime is not rt:
                 self._origin._prepare(rt, parent)
@@ -185,6 +211,8 @@ class Recorder:
         else:
             self.version = self._code_version(rt, parent) if settings.capture_code else None
         self._runtime = rt
+        plain = self.capture_inputs and not self._input_hooks and self.display_name is None
+        self._plain_for = rt if plain else None
 
     def _code_version(self, rt: Runtime, parent: object) -> str | None:
         from weft.tracer.codeversion import record_version  # late: ast and inspect are for the first call alone

@@ -6,24 +6,18 @@ OpenTelemetry's TraceIdRatioBased sampler. `op` and `span` ask where no span of 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from opentelemetry import trace as otel
 from opentelemetry.context import Context
 
 from weft.tracer.context import SAMPLED_OUT_KEY, SCOPE_KEY, WEFT_KEY, Scope
+from weft.tracer.livespan import Span
 from weft.tracking.errors import UsageError
 from weft.tracking.runtime import Runtime
 
+_new = Span.__new__
+
 _RANDOM_BITS = (1 << 64) - 1
 """Of a trace id: the low half. The high half may tell the time."""
-
-
-class Root(NamedTuple):
-    """What was decided of a call that has no span of ours above it."""
-
-    trace: bytes
-    kept: bool
 
 
 def keeps(trace_id: int, rate: float) -> bool:
@@ -31,27 +25,39 @@ def keeps(trace_id: int, rate: float) -> bool:
     return (trace_id & _RANDOM_BITS) < rate * (_RANDOM_BITS + 1)
 
 
-def decide(rt: Runtime, context: Context, parent: object, own_rate: float | None) -> Root | None:
-    """Whether a call that begins here is recorded. None: it is, and nothing had to be decided.
+def decide(rt: Runtime, context: Context, parent: object, own_rate: float | None) -> bytes | Span | None:
+    """Whether a call that begins here is recorded.
 
     Args:
         parent: the current span; none of ours.
         own_rate: its op's; None: that of the settings.
+
+    Returns:
+        None: it is, and nothing had to be decided. Bytes: it is, with this trace id. A span that records nothing, and
+        knows the trace that is left out: it is not.
     """
-    left_out = context.get(SAMPLED_OUT_KEY)
-    if left_out is not None:
-        return Root(left_out, False)  # type: ignore[arg-type]
+    inherited = context.get(SAMPLED_OUT_KEY)
+    if inherited is not None:
+        return left_out(inherited)  # type: ignore[arg-type]
     rate = rt.settings.sample_rate if own_rate is None else own_rate
     if rate >= 1.0 or WEFT_KEY in context:
         return None
     scope = context.get(SCOPE_KEY)
     if type(scope) is Scope and scope.run is not None:
         return None  # an evaluation records all of its cases
-    if isinstance(parent, otel.Span) and (foreign := parent.get_span_context()).is_valid:
-        trace_id = foreign.trace_id
+    if parent is not None and isinstance(parent, otel.Span) and (foreign := parent.get_span_context()).is_valid:
+        number = foreign.trace_id
     else:
-        trace_id = rt.ids.trace_id()
-    return Root(trace_id.to_bytes(16, "big"), keeps(trace_id, rate))
+        number = rt.ids.trace_id()
+    trace = number.to_bytes(16, "big")
+    return trace if keeps(number, rate) else left_out(trace)
+
+
+def left_out(trace: bytes) -> Span:
+    """A span that records nothing: sampling leaves its trace out."""
+    span = _new(Span)
+    span.left_out = trace
+    return span
 
 
 def checked_rate(rate: object) -> float:

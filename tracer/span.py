@@ -125,7 +125,7 @@ def _under_foreign(
     if rt.provider is not otel._TRACER_PROVIDER:  # nobody has looked yet, or the program has set one meanwhile
         attend(rt)
     ours = context.get(WEFT_KEY)
-    if isinstance(parent, otel.Span) and (remote := parent.get_span_context()).is_valid:
+    if parent is not None and isinstance(parent, otel.Span) and (remote := parent.get_span_context()).is_valid:
         span._trace = remote.trace_id.to_bytes(16, "big")
         span.parent_bytes = remote.span_id.to_bytes(8, "big")
         if not remote.trace_flags.sampled:
@@ -199,14 +199,6 @@ def _opened_in(
     )
 
 
-def left_out(trace: bytes, span: Span | None = None) -> Span:
-    """A span that records nothing: sampling leaves its trace out."""
-    if span is None:
-        span = _new(Span)
-    span.left_out = trace
-    return span
-
-
 def start_span(
     name: str,
     kind: str = "op",
@@ -226,14 +218,14 @@ def start_span(
         return Span()
     try:
         context = get_current()
-        root = decide(rt, context, context.get(SPAN_KEY), None) if type(context.get(SPAN_KEY)) is not Span else None
-        if root is not None and not root.kept:
-            return left_out(root.trace)
+        parent = context.get(SPAN_KEY)
+        decided = None if type(parent) is Span else decide(rt, context, parent, None)
+        if isinstance(decided, Span):
+            return decided
         encoded = None if inputs is None else capture(rt, dict(inputs))
         name = clean_name(name, rt.settings.redact)
         own = None if attributes is None else Attributes.of(attributes)
-        trace = None if root is None else root.trace
-        return start(rt, name, kind, encoded, call=own, context=context, trace=trace)
+        return start(rt, name, kind, encoded, call=own, context=context, trace=decided)
     except Exception as error:
         rt.faults.note("open a span", error)
         return Span()
