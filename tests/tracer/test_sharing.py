@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from opentelemetry import baggage
 from opentelemetry import trace as otel
 from opentelemetry.context import Context, attach, detach
@@ -21,6 +25,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.util._once import Once
 
 import weft
+from weft.testing.spans import captured_spans
 from weft.tracer import processor
 from weft.tracer.op import op
 from weft.tracer.span import span
@@ -89,6 +94,7 @@ def test_the_programs_backend_sees_no_orphans(
 
 def test_an_op_is_told_whole(home: Any, provider: TracerProvider, memory: InMemorySpanExporter, spans: Spans) -> None:
     """Same ids, times, events, status and scope; attributes by the GenAI conventions; nothing evicted."""
+
     def ask() -> None:
         with span("ask", kind="llm", inputs={"messages": [{"role": "user", "content": "Hi"}]}) as one:
             one.set_attributes({f"a{n}": n for n in range(200)})
@@ -244,6 +250,80 @@ def test_a_broken_processor_is_counted_and_the_others_hear(home: Any, provider: 
     assert leaf(1) == 1
     assert list(seen(later)) == ["leaf"]
     assert runtime.active().faults.counts["hand spans to Broken"] == 1
+
+
+@dataclass
+class Node:
+    """A call to be made: an op, a block, an SDK span, with what it calls."""
+
+    kind: str
+    children: list[Node]
+
+
+def make(node: Node, tracer: otel.Tracer, names: Iterator[str]) -> None:
+    """Make the calls of a tree."""
+    name = next(names)
+    if node.kind == "op":
+
+        @op(name=name)
+        def call() -> None:
+            for child in node.children:
+                make(child, tracer, names)
+
+        call()
+        return
+    with span(name) if node.kind == "block" else tracer.start_as_current_span(name):
+        for child in node.children:
+            make(child, tracer, names)
+
+
+kinds = st.sampled_from(["op", "block", "sdk"])
+nodes = st.recursive(
+    st.builds(Node, kinds, st.just([])), lambda inner: st.builds(Node, kinds, st.lists(inner, max_size=3)), max_leaves=8
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(nodes)
+def test_both_see_the_same_tree_whatever_nests_in_what(
+    provider: TracerProvider, memory: InMemorySpanExporter, node: Node
+) -> None:
+    """Names, parents and trace ids in weft and in the program's backend are the same."""
+    if not isinstance(provider._active_span_processor._span_processors[-1], weft.SpanProcessor):
+        provider.add_span_processor(weft.SpanProcessor())
+    memory.clear()
+    with captured_spans() as spans:
+        make(node, provider.get_tracer("x"), (f"n{n}" for n in itertools.count()))
+        assert weft.flush(10)
+    theirs = {
+        (one.name, f"{one.context.trace_id:032x}", f"{one.parent.span_id:016x}" if one.parent else None)
+        for one in memory.get_finished_spans()
+        if one.context
+    }
+    assert theirs == {(one.name, one.trace_id, one.parent_id) for one in spans}
+
+
+def test_a_proxy_that_stands_for_an_sdk_provider_is_seen_through(home: Any, memory: InMemorySpanExporter) -> None:
+    """As Logfire sets one."""
+
+    class Proxy(otel.TracerProvider):
+        def __init__(self, provider: TracerProvider) -> None:
+            self.provider = provider
+
+        def get_tracer(self, *arguments: Any, **named: Any) -> otel.Tracer:
+            return self.provider.get_tracer(*arguments, **named)
+
+    made = TracerProvider(shutdown_on_exit=False)
+    made.add_span_processor(SimpleSpanProcessor(memory))
+    otel.set_tracer_provider(Proxy(made))
+    leaf()
+    assert list(seen(memory)) == ["leaf"]
+
+
+def test_a_provider_that_is_not_the_sdks_is_left_alone(home: Any) -> None:
+    otel.set_tracer_provider(otel.NoOpTracerProvider())
+    assert leaf(1) == 1
+    assert runtime.active().outlet is None
 
 
 def test_global_makes_wefts_provider_the_programs(home: Any, spans: Spans) -> None:
