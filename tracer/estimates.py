@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from weft.tracer.billing import UNKNOWN, bill
+from weft.tracer.billing import UNKNOWN, bill, priced
 from weft.tracer.pricefile import read
 from weft.tracer.tokens import count_tokens
 from weft.tracer.usage import Usage
@@ -22,14 +22,16 @@ _NO_TEXT = frozenset(("role", "type", "id", "model", "name", "finish_reason", "o
 """Fields of messages whose text is no content."""
 
 
-def estimator(settings: Settings) -> Callable[[SpanOpened, SpanClosed], SpanPriced | None] | None:
-    """What estimates the calls of one pass; None where that is turned off."""
-    if not settings.estimate_tokens:
-        return None
+def estimator(settings: Settings) -> Callable[[SpanOpened, SpanClosed], SpanPriced | None]:
+    """What completes the calls of one pass: counts what they do not report, unless that is turned off, and prices what
+    they do.
+    """
     file = read(settings.prices)
 
     def estimate(opened: SpanOpened, closed: SpanClosed) -> SpanPriced | None:
-        counted = _counted(opened, closed)
+        if closed.usage is not None:
+            return priced(closed, file)
+        counted = _counted(opened, closed) if settings.estimate_tokens else None
         if counted is None:
             return None
         usage, flag = counted

@@ -64,7 +64,7 @@ class Settings:
     """What makes what adds to spans on their way into the store, as `module:function`, called with these settings by
     the ingester alone. Named, not imported: this package knows no prices."""
     estimator: str = "weft.tracer.estimates:estimator"
-    """Likewise what makes the one that counts tokens nobody reported; it may answer None."""
+    """Likewise what makes the one that completes a span from all its records (`spansink.Estimator`)."""
 
     @classmethod
     def resolve(

@@ -10,15 +10,19 @@ import pytest
 
 import weft
 from weft.tracer import tokens
+from weft.tracer.billing import enricher
 from weft.tracer.estimates import estimator
+from weft.tracer.pricefile import PriceFile
+from weft.tracer.repricing import reprice
 from weft.tracking import runtime
 from weft.tracking.journal.frames import Frame
-from weft.tracking.journal.records import SCHEMA, Record, SpanClosed, SpanOpened, SpanPriced
+from weft.tracking.journal.records import SCHEMA, Record, SpanClosed, SpanOpened, SpanPriced, SpanUpdated
 from weft.tracking.settings import Settings
 from weft.tracking.store.access import open_store
 from weft.tracking.store.readmodels import SpanRecord
 from weft.tracking.store.sink import Position
 from weft.tracking.store.store import Store
+from weft.tracking.store.usagereader import usages
 
 MESSAGES = {"messages": [{"role": "user", "content": "x" * 400}], "model": "never counted", "seed": 7}
 OUTPUT = {"role": "assistant", "content": "y" * 40}
@@ -42,7 +46,6 @@ def closed(output: object = OUTPUT, **more: Any) -> SpanClosed:
 
 def estimated(start: SpanOpened, end: SpanClosed) -> SpanPriced | None:
     estimate = estimator(Settings(home=Path("/nowhere")))
-    assert estimate is not None
     return estimate(start, end)
 
 
@@ -125,7 +128,7 @@ def test_what_the_provider_reports_later_takes_its_place(tmp_path: Path) -> None
 
 
 def test_it_can_be_turned_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert estimator(Settings(home=tmp_path, estimate_tokens=False)) is None
+    assert estimator(Settings(home=tmp_path, estimate_tokens=False))(opened(), closed()) is None
     monkeypatch.setenv("WEFT_ESTIMATE_TOKENS", "0")
     weft.configure(home=tmp_path)
     with weft.span("chat", kind="llm", inputs=MESSAGES) as live:
@@ -144,3 +147,29 @@ def test_a_program_that_traces_counts_nothing(tmp_path: Path) -> None:
         (found,) = store.reader().spans().rows
     assert found.usage_flags == ("estimated",)
     assert found.usage == {"input_tokens": 100}
+
+
+def test_a_tier_that_was_said_apart_from_the_end_is_priced_in_any_order(tmp_path: Path) -> None:
+    """As the openai integration says it: an attribute set just before the end."""
+    at = 1_795_000_000_000_000_000
+    said = SpanUpdated(SCHEMA, b"t" * 16, b"s" * 8, at - 1, attributes=b'{"openai.response.service_tier":"flex"}')
+    end = closed(end_ns=at, model="gpt-5", provider="openai", usage={"output_tokens": 1_000_000})
+    bill = enricher(Settings(home=Path("/nowhere")))
+    ending = [end, *bill(end)]
+    found = []
+    for number, batches in enumerate(
+        (
+            [[opened(), said, *ending]],
+            [[opened()], [said], ending],
+            [ending, [said], [opened()]],
+            [[opened(), *ending], [said]],
+        )
+    ):
+        with Store.open(f"sqlite:///{tmp_path}/{number}.db") as store:
+            found.append(span(store, *batches))
+            (record,) = usages(store)
+            assert b"flex" in (record.attributes or b"")
+            assert reprice([record], PriceFile(Path("/nowhere")), at + 9, found.append).changed == 0
+    assert found[0].cost == 5
+    assert (found[0].price_source or "").endswith(", flex")
+    assert all(each == found[0] for each in found)

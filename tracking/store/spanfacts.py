@@ -154,6 +154,16 @@ class Facts:
                     found.update(update.fields)
         return found
 
+    def said_of(self, word: str) -> dict[str, Any] | None:
+        """All attributes, as parsed JSON, where the opening or an update has one with this word in its name."""
+        parts = [loads(self.opened.attributes)] if self.opened is not None else []
+        parts += [update.fields.get("attributes") for update in self.updates or ()]
+        known = [part for part in parts if isinstance(part, dict)]
+        if not any(word in name for part in known for name in part):
+            return None
+        last = loads(self.closed.attributes) if self.closed is not None else None
+        return {name: value for part in [*known, last] if isinstance(part, dict) for name, value in part.items()}
+
     def row(
         self,
         key: int,

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from weft.tracking.journal.records import SpanClosed, SpanOpened, SpanPriced, SpanUpdated
+import msgspec
+import orjson
+
+from weft.tracking.journal.records import SCHEMA, SpanClosed, SpanOpened, SpanPriced, SpanUpdated
 from weft.tracking.store import schema, textindex
 from weft.tracking.store.spanfacts import UNOPENED, Facts, Price, SpanFact
 from weft.tracking.store.spanpayload import Update
@@ -26,7 +29,9 @@ _RANK = f"CASE WHEN project_key IS NULL THEN {UNOPENED} WHEN parent_id IS NULL T
 
 
 Estimator = Callable[[SpanOpened, SpanClosed], SpanPriced | None]
-"""Called for every closed span that names a model and reports no usage; what it answers is kept with the span."""
+"""Called for closed spans that name a model and report no usage, to count it; and for those whose service tier was
+said apart from their close (which then comes with all attributes), to price them. What it answers is kept with them."""
+_TIER = b"service_tier"
 SpanFrame = tuple[int, int, SpanFact]
 """A `Frame` of a span's record."""
 
@@ -74,7 +79,7 @@ class SpanSink:
     def _new(self, state: TraceState, key: int, span_id: bytes, facts: Facts) -> None:
         null = self._null
         opened = facts.opened
-        self._estimated(facts)
+        self._completed(facts)
         if opened is None:
             row = facts.row(key, state.id, span_id, None, None, False, null)
         else:
@@ -97,7 +102,7 @@ class SpanSink:
         facts = self._load(state.trace_id, stored)
         joined = facts.opened is None and more.opened is not None
         facts.merge(more)
-        self._estimated(facts)
+        self._completed(facts)
         opened = facts.opened
         project_key = None if opened is None else self._tx.project(opened.project)
         run_key = None if opened is None or opened.run_uid is None else self._tx.run_key(opened.run_uid)
@@ -114,17 +119,24 @@ class SpanSink:
         if payload[1:] != tuple(stored[len(_SPAN) :]):
             self._old_payloads.append(payload)
 
-    def _estimated(self, facts: Facts) -> None:
-        """Ask for the tokens of a model call that reports none, once both its ends are known."""
-        closed = facts.closed
-        if self._estimate is None or closed is None or closed.model is None or closed.usage is not None:
+    def _completed(self, facts: Facts) -> None:
+        """Have said what takes more than a span's close to say (`Estimator`), now that its records are together."""
+        closed, opened = facts.closed, facts.opened
+        if self._estimate is None or closed is None or closed.model is None:
             return
-        price = facts.price
-        if price is not None and price.usage is not None and price.at_ns <= closed.end_ns:
-            facts.price = None  # of what was known before; a later one was stated on purpose
-        opened = facts.opened
-        if opened is not None and facts.price is None and (found := self._estimate(opened, closed)) is not None:
-            facts.price_at(Price.of(found))
+        if closed.usage is None:
+            price = facts.price
+            if price is not None and price.usage is not None and price.at_ns <= closed.end_ns:
+                facts.price = None  # of what was known before; a later one was stated on purpose
+            if opened is not None and facts.price is None and (found := self._estimate(opened, closed)) is not None:
+                facts.price_at(Price.of(found))
+        elif facts.updates is not None or (opened is not None and _TIER in (opened.attributes or b"")):
+            said = facts.said_of("service_tier")
+            whole = msgspec.structs.replace(closed, attributes=orjson.dumps(said)) if said else closed
+            if said and (found := self._estimate(opened or _unopened(closed), whole)) is not None:
+                if facts.price is not None and facts.price.at_ns <= closed.end_ns + 1:
+                    facts.price = None  # by the close alone, which had not heard of the tier
+                facts.price_at(Price.of(found)._replace(at_ns=closed.end_ns + 1))
 
     def _gather(self, frames: Sequence[SpanFrame]) -> dict[bytes, dict[bytes, Facts]]:
         """What the batch says, by trace and span."""
@@ -217,6 +229,10 @@ class SpanSink:
 
     def _recount(self, state: TraceState) -> None:
         count_again(self._tx, state)
+
+
+def _unopened(closed: SpanClosed) -> SpanOpened:
+    return SpanOpened(SCHEMA, closed.trace_id, closed.span_id, None, "", "", closed.end_ns, "")
 
 
 def count_again(tx: Transaction, state: TraceState) -> None:

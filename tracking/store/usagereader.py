@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 
+from weft.tracking.payloads.encoding import encode
 from weft.tracking.store import schema
+from weft.tracking.store.spanpayload import attributes
 from weft.tracking.store.store import Store
 
 _s = schema.span.c
@@ -31,7 +33,7 @@ class UsageRecord:
     price_source: str | None
     flags: tuple[str, ...]
     attributes: bytes | None
-    """JSON, as the close had them: only where they may speak of money."""
+    """JSON: only where they may speak of money."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +61,13 @@ def usages(
         wanted.append(_s.start_ns >= since_ns)
     if project is not None:
         wanted.append(_of_project(project))
-    said = _p.closed_attributes
     columns = (_s.id, schema.trace.c.trace_id, _s.span_id, _s.model, _s.provider, _s.end_ns, _s.usage)
+    said = (_p.attributes, _p.closed_attributes, _p.more)
+    money = or_(*(column.contains(word) for column in said for word in ("service_tier", "cost")))
+    joined = schema.span.join(schema.trace, schema.trace.c.id == _s.trace_key)
     query = (
-        select(*columns, _s.cost_pico_usd, _s.price_source, _s.usage_flags, said)
-        .select_from(
-            schema.span.join(schema.trace, schema.trace.c.id == _s.trace_key).outerjoin(
-                schema.span_payload, (_p.id == _s.id) & (said.contains("service_tier") | said.contains("cost"))
-            )
-        )
+        select(*columns, _s.cost_pico_usd, _s.price_source, _s.usage_flags, *said)
+        .select_from(joined.outerjoin(schema.span_payload, (_p.id == _s.id) & money))
         .where(*wanted)
         .order_by(_s.id)
         .limit(PAGE)
@@ -84,6 +84,7 @@ def usages(
 
 
 def _record(row: Any) -> UsageRecord:
+    said = attributes(row.attributes, row.closed_attributes, row.more, row.end_ns)
     return UsageRecord(
         bytes(row.trace_id),
         bytes(row.span_id),
@@ -94,7 +95,7 @@ def _record(row: Any) -> UsageRecord:
         row.cost_pico_usd,
         row.price_source or None,
         tuple(orjson.loads(row.usage_flags)) if row.usage_flags else (),
-        row.closed_attributes.encode() if row.closed_attributes is not None else None,
+        encode(said) if said else None,
     )
 
 
