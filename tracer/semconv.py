@@ -20,6 +20,15 @@ OPENAI_API = "openai.api.type"
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
 
+SERVICE_NAME = "service.name"
+SCOPE_NAME = "otel.scope.name"
+SCOPE_VERSION = "otel.scope.version"
+SPAN_KIND = "otel.span.kind"
+DROPPED = "otel.dropped_{}_count"
+"""OpenTelemetry's own names for what formats other than OTLP have no field for; `{}`: attributes, events, links."""
+RESOURCE = "otel.resource"
+"""What else a file's resource says of whoever made a span."""
+
 OPENAI_REQUEST: Mapping[str, str] = {
     "model": REQUEST_MODEL,
     "max_tokens": "gen_ai.request.max_tokens",

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 from rich.tree import Tree
 
-from weft.commands import terminal
+from weft.commands import terminal, tracefiles
 from weft.commands import traceselection as selection
 from weft.tracking import units
 from weft.tracking.api import Api
@@ -21,6 +21,8 @@ from weft.tracking.store.reader import Reader
 from weft.tracking.store.readmodels import SpanRecord, TraceRecord
 
 app = typer.Typer(help="Traces: root calls with the tree below them.", no_args_is_help=True, add_completion=False)
+app.command("import")(tracefiles.load)
+app.command("export")(tracefiles.dump)
 
 SHORT = 8
 """Digits of a trace id in a list: its last, since its first ones are the time and alike in neighbours."""

@@ -1,0 +1,1 @@
+"""OpenTelemetry's protocol as files: spans out of OTLP JSON and protobuf, and into both."""
