@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from weft.tracking import names
 from weft.tracking.artifacts import Artifact, log_version
 from weft.tracking.payloads.encoding import encode
-from weft.tracking.payloads.redaction import is_secret_name, redact_text
+from weft.tracking.payloads.redaction import Redaction, is_secret_name, redact_source, redact_text
 from weft.tracking.runtime import Runtime
 
 ARTIFACT_TYPE = "op"
@@ -58,21 +58,21 @@ def record_version(rt: Runtime, func: Callable[..., Any], name: str, project: st
     Returns:
         sha256 hex: the artifact's digest.
     """
-    artifact = artifact_of(func, name)
+    artifact = artifact_of(func, name, rt.settings.redact)
     if artifact is None:
         return None
     log_version(rt, artifact, project=project, aliases=[])
     return artifact.digest
 
 
-def artifact_of(func: Callable[..., Any], name: str) -> Artifact | None:
+def artifact_of(func: Callable[..., Any], name: str, rules: bool | Redaction = True) -> Artifact | None:
     """The code as an artifact, not yet logged; its metadata, which is no part of the digest, shows it as written."""
     code = code_of(func)
     if code is None:
         return None
-    shown = {"op": name, "source": code.source, "file": code.file, "line": code.line}
+    shown = {"op": name, "source": redact_source("source", code.source, rules), "file": code.file, "line": code.line}
     artifact = Artifact(names.artifact_name(name), ARTIFACT_TYPE, metadata=shown)
-    artifact.add_bytes(code.normalised.encode("utf-8", "backslashreplace"), CODE_FILE)
+    artifact.add_bytes(redact_source("source", code.normalised, rules).encode("utf-8", "backslashreplace"), CODE_FILE)
     return artifact
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.tracking.payloads.encoding import Tagged, decode, encode
+from weft.ui.media import MEDIA
 from weft.ui.values import DEEPEST, LITERAL, LONGEST, one_line, showable, visible
 
 ANYTHING = st.recursive(
@@ -29,12 +30,14 @@ def test_what_json_lacks_is_shown_as_what_it_is() -> None:
     assert showable(2**60) == {LITERAL: str(2**60)}
     assert showable(b"abc") == {LITERAL: "3 bytes, base64 YWJj"}
     blob = Tagged("blob", {"digest": "ab" * 32, "size_bytes": 2048, "media_type": "image/png"})
-    assert showable([blob]) == [{LITERAL: "image/png, 2.0 KiB, sha256 abababababab…"}]
+    assert showable([blob])[0][MEDIA]["text"] == "image/png, 2.0 KiB"
+    assert showable([Tagged("blob", {"digest": "no", "size_bytes": 2048})]) == [{LITERAL: "blob, 2.0 KiB, sha256 no…"}]
 
 
 def test_a_users_mapping_that_looks_like_a_literal_stays_a_mapping() -> None:
     """A recorded key of one NUL cannot pass for ours."""
     assert showable({LITERAL: "x"}) == {"(one key)": {LITERAL: "x"}}
+    assert showable({MEDIA: {"src": "x"}}) == {"(one key)": {MEDIA: {"src": "x"}}}
 
 
 def test_size_and_depth_are_bounded_and_said() -> None:

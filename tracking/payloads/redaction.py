@@ -6,6 +6,7 @@ are nearly all, from those that need parsing. `redact_text` and `redact_argv` se
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -106,10 +107,13 @@ _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("url-password", re.compile(r"(://[^/\s:@\"']*:)(?!\[redacted)[^/\s@\"']+(?=@)"), r"\1"),
     (
         "named-secret",
+        # Not None and the like, not a name that is handed on (token=token), not the result of a call.
         re.compile(
-            r"(?i)((?:api[_-]?key|(?:access|auth|api|refresh|github|hf)[_-]?token|client[_-]?secret|secret[_-]?key|"
-            r"secret[_-]?access[_-]?key|private[_-]?key|passw(?:or)?d|passphrase|(?<![a-z])(?:secret|token|pwd))"
-            r"(?:=|\\?[\"']:\s*)\\?[\"']?)(?!\[redacted)[^\s\"'\\&,;<>(){}\[\]$%]{4,}"
+            r"(?i)((?P<name>api[_-]?key|(?:access|auth|api|refresh|github|hf)[_-]?token|client[_-]?secret|"
+            r"secret[_-]?key|secret[_-]?access[_-]?key|private[_-]?key|passw(?:or)?d|passphrase|"
+            r"(?<![a-z])(?:secret|token|pwd))(?:=|\\?[\"']:[ \t]*)\\?[\"']?)"
+            r"(?!\[redacted|(?:None|null|true|false|undefined|(?P=name))(?!\w))"
+            r"(?:(?<=[\"'])[^\s\"'\\{$%<][^\s\"'\\]{3,}+|[^\s\"'\\&,;<>(){}\[\]$%][^\s\"'\\&,;<>(){}\[\]]{3,}+(?!\())"
         ),
         r"\1",
     ),
@@ -123,12 +127,15 @@ def _any_case(word: str) -> str:
 
 # How the names above end, in two steps: two letters that most keys fail at, then six bytes. So one look back from a
 # `":` or a `=` tells, and keys cost one scan. In JSON inside a text the quote is escaped.
-_TWO = "[eE][yYnNtT]|[rRwW][dD]|[oO][nN]|[iIsS][eE]|[eElL][sS]|[aA][lL]|[wW][tT]"
+_TWO = "[eE][yYnNtT]|[rRwW][dD]|[oO][nN]|[iIsS][eE]|[eElL][sS]|[aA][lL]|[wW][tT]|[tTdD][sS]"
 _SIX = "|".join(
     [
         r"[A-Za-z_\-]{3}" + _any_case("key"),
         r"[\x00-\xff]" + _any_case("token"),
-        *map(_any_case, ("secret", "ssword", "passwd", "cookie", "ookies", "phrase", "ential", "ntials")),
+        *map(
+            _any_case,
+            ("secret", "ssword", "passwd", "cookie", "ookies", "phrase", "ential", "ntials", "ecrets", "swords"),
+        ),
         *map(_any_case, ("zation", "sation")),
     ]
 )
@@ -168,7 +175,7 @@ _find_quoted_key = re.compile(
     f"':(?:{_ends_name(chr(39) + ':')}|{_ends_name(chr(92) * 4 + chr(39) + ':')})".encode()
 ).search
 # A letter, digit, - or _ that somebody wrote as an escape: only JSON inside a text has it, or raw JSON from elsewhere.
-_ESCAPED = r"\\u00(2[dD]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
+_ESCAPED = r"\\{1,3}u00(2[dD]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
 _find_escape = re.compile(_ESCAPED.encode()).search
 _escapes = re.compile(_ESCAPED)
 _email = re.compile(r"(?<![\w.+%-])[\w.+%-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(?![\w-])")
@@ -185,6 +192,15 @@ class Redaction:
     cards: bool = False
     function: Redactor | None = None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """To a child process without a function that cannot travel: there, every text becomes a marker."""
+        function = self.function
+        try:
+            pickle.dumps(function)
+        except Exception:
+            function = _not_carried
+        return Redaction, (self.secrets, self.email, self.cards, function)
+
     def clean(self, data: bytes, faults: Faults | None = None) -> bytes:
         """As `redact`, by these rules."""
         everything = self.email or self.cards or self.function is not None
@@ -199,6 +215,19 @@ class Redaction:
         if self.email and "@" in text:
             text = _email.sub("[redacted:email]", text)
         return _digits.sub(_card, text) if self.cards else text
+
+
+def redact_source(key: str, text: str, rules: bool | Redaction) -> str:
+    """A text that is no payload (source code), which has lost its secrets already, by the other rules as well."""
+    if isinstance(rules, bool):
+        return text
+    clean = rules.text(text)
+    asked = clean if rules.function is None else _asked(rules.function, key, clean, None)
+    return asked if isinstance(asked, str) else "[redacted: the redactor failed]"
+
+
+def _not_carried(key: str, text: str) -> str:
+    raise RuntimeError("the redactor could not be carried into this process: define it at the top of a module")
 
 
 _DEFAULT = Redaction()
@@ -420,7 +449,9 @@ def _asked(function: Redactor, key: str, text: str, faults: Faults | None) -> An
         answer.encode()  # lone surrogates are no UTF-8
     except Exception as error:
         if faults is not None:
-            faults.note("ask your redactor", error, hint="The text was replaced by a marker.")
+            # What it says may quote the text: its name alone goes to the log.
+            hint = f"It raised {type(error).__name__}, and the text was replaced by a marker."
+            faults.note("ask your redactor", error if faults.strict else None, hint=hint)
         return tag("redacted", {"cause": f"{type(error).__name__}: the redactor failed"})
     return text if answer == text else answer
 

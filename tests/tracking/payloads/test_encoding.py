@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import dataclasses
 import datetime
 import decimal
@@ -12,15 +13,18 @@ import math
 import pathlib
 import subprocess
 import sys
+import time
 import types
 import uuid
 from collections import OrderedDict, UserDict, deque, namedtuple
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
 import msgspec
 import numpy as np
 import pandas as pd
+import pyarrow
 import pydantic
 import pytest
 from hypothesis import given
@@ -409,3 +413,203 @@ def test_encoding_draws_no_random_numbers() -> None:
     before = random.getstate()
     encode({"a": [math.nan, object()]})
     assert random.getstate() == before
+
+
+@dataclasses.dataclass
+class Node:
+    left: Any
+    right: Any
+
+
+def doubled(make: Callable[[Any], Any], levels: int = 40) -> Any:
+    """A value that holds the one below it twice, so many levels deep: 2^levels values as JSON."""
+    value: Any = ["leaf"]
+    for _ in range(levels):
+        value = make(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: [x, x],
+        lambda x: (x, x),
+        lambda x: {"a": x, "b": x},
+        lambda x: {1: x, 2: x},
+        lambda x: [x, math.nan, x],
+        lambda x: Node(x, x),
+        lambda x: deque([x, x]),
+        lambda x: {"only": [x] * 2, "more": None},
+        lambda x: types.MappingProxyType({"a": x, "b": [x]}),
+    ],
+)
+def test_what_holds_one_part_over_and_over_is_bounded_in_time_and_size(make: Callable[[Any], Any]) -> None:
+    """Forty levels of twice the same: a second at the very most, some megabytes, and it says what is left out."""
+    started = time.perf_counter()
+    data = encode(doubled(make))
+    assert time.perf_counter() - started < 5  # it would be years; no measure of speed
+    assert len(data) < 20_000_000
+    assert b'"of":"items","kept":0,"total":' in data
+    assert b"leaf" in data
+
+
+def test_a_cycle_through_every_level_is_bounded_too() -> None:
+    """References that lead out of a part keep it from being used again, not from being counted."""
+    top: list[Any] = []
+    part = [top]
+    for _ in range(40):
+        part = [part, part]
+    top.append(part)
+    assert len(encode(top)) < 20_000_000
+
+
+def test_a_breadth_that_repeats_itself_is_bounded() -> None:
+    """Four levels of 256 times the same are 4 billion values."""
+    assert len(encode([[[[0] * 256] * 256] * 256] * 256)) < 20_000_000
+
+
+def test_one_large_text_a_thousand_times_is_bounded() -> None:
+    """What is left out is said with its length; the text itself is there."""
+    text = "word " * 200_000
+    data = encode({"rows": [{"text": text} for _ in range(1)] * 1000})
+    assert len(data) < 64 << 20
+    assert b'"kept":0' in data
+    assert text.encode() in data
+
+
+@pytest.mark.parametrize("rows", [300, 20_000])
+def test_ordinary_sharing_is_written_out_whole(rows: int) -> None:
+    """One dict of metadata in every row, NaN beside it or not."""
+    meta = {"model": "m", "tags": ["a", "b"]}
+    for number in (1.5, math.nan):
+        value = [{"id": at, "x": number, "meta": meta} for at in range(rows)]
+        back = decode(encode(value))
+        assert [row["id"] for row in back] == list(range(rows))
+        assert all(row["meta"] == meta for row in back)
+
+
+def test_a_part_used_again_deeper_keeps_its_references_right() -> None:
+    """A cycle inside a shared part points to the same place wherever the part stands."""
+    loop: dict[str, Any] = {"n": math.nan}
+    loop["me"] = [loop]
+    back = decode(encode([loop, [[loop]]]))
+    assert back[0]["me"] == [Tagged("ref", 2)]
+    assert back[1][0][0]["me"] == [Tagged("ref", 2)]
+
+
+@pytest.mark.parametrize("levels", [300, 10_000])
+def test_nesting_of_any_depth_is_bounded(levels: int) -> None:
+    """Lists, dicts and both, ten thousand deep."""
+    for wrap in (lambda x: [x], lambda x: {"a": x}, lambda x: [{"a": x}, math.nan]):
+        deep: Any = "bottom"
+        for _ in range(levels):
+            deep = wrap(deep)
+        data = encode(deep)
+        assert len(data) < 20_000
+        assert b'"of":"levels"' in data
+
+
+HOSTILE = {
+    "__proto__": {"polluted": True},
+    "constructor.prototype": 1,
+    "a..b": 2,
+    "a.0.999999999": 3,
+    "": 4,
+    "\0": 5,
+    "\ud800": 6,
+    "\u202ex": 7,
+    "$weft": "float",
+    "v": "NaN",
+    "{{ cycler.__init__ }}": "{x.__class__}",
+    "k" * 100_000: "long",
+}
+
+
+def test_hostile_keys_are_stored_verbatim() -> None:
+    """Names that mean something to somebody's machinery mean nothing here."""
+    assert decode(encode(HOSTILE)) == HOSTILE
+    assert decode(encode([{"deep": HOSTILE}])) == [{"deep": HOSTILE}]
+
+
+@pytest.mark.parametrize("value", [1 + 2j, complex(math.inf, -0.0), complex("nan+1j"), range(3), range(10**12, 0, -7)])
+def test_complex_numbers_and_ranges_come_back(value: Any) -> None:
+    """Whatever their size."""
+    assert repr(decode(encode(value))) == repr(value)
+    assert repr(decode(encode({1: [value]}))[1][0]) == repr(value)
+
+
+class Headers(Mapping[str, str]):
+    """A mapping that hides what it holds from its repr, as HTTP libraries do."""
+
+    def __getitem__(self, key: str) -> str:
+        return {"a": "1", "b": "2"}[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["a", "b"])
+
+    def __len__(self) -> int:
+        return 2
+
+
+class Told:
+    def to_dict(self) -> dict[str, int]:
+        return {"a": 1}
+
+
+class Broken:
+    def to_dict(self) -> dict[str, int]:
+        raise RuntimeError("no")
+
+    def __repr__(self) -> str:
+        return "Broken!"
+
+
+class Asked:
+    """Answers every name, as mocks and proxies do."""
+
+    def __getattr__(self, name: str) -> Any:
+        return Asked()
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (Headers(), {"a": "1", "b": "2"}),
+        (array.array("i", [1, 2]), [1, 2]),
+        (Told(), {"a": 1}),
+        (pyarrow.array([1, None]), [1, None]),
+        (pd.Timestamp("2026-01-02T03:04:05"), "2026-01-02T03:04:05"),
+        (np.datetime64("2026-01-02"), "2026-01-02"),
+        (np.array([1.5, 2.5], dtype="float16"), [1.5, 2.5]),
+        (
+            datetime.datetime(2026, 1, 2, 3, tzinfo=datetime.timezone(datetime.timedelta(hours=-3))),
+            "2026-01-02T03:00:00-03:00",
+        ),
+        ({0: 0, 1: False, 2: "", 3: [], 4: None, 5: {}}, {0: 0, 1: False, 2: "", 3: [], 4: None, 5: {}}),
+    ],
+)
+def test_more_types_are_written_as_plain_json(value: Any, written: Any) -> None:
+    """Mappings and sequences of any make, objects that tell what they hold, arrow."""
+    assert same(decode(encode(value)), written)
+    assert same(decode(encode({1: value})), {1: written})
+
+
+def test_tables_of_arrow_and_classes_of_pydantic_say_what_they_are() -> None:
+    """Columns, rows and their number; the schema that a response is asked to have."""
+    table = decode(encode(pyarrow.table({"a": range(500), "b": ["x"] * 500}))).value
+    assert (table["columns"], table["n_rows"], table["rows"][:2]) == (["a", "b"], 500, [[0, "x"], [1, "x"]])
+    schema = decode(encode({"response_format": Bird}))["response_format"].value
+    assert schema["schema"]["$defs"]["Bird"]["properties"]["weight"]["default"] == 1.5
+
+
+def test_objects_that_cannot_tell_are_described() -> None:
+    """A `to_dict` that raises, and an object that has every attribute."""
+    assert decode(encode(Broken())).value["text"] == "Broken!"
+    assert decode(encode(Asked())).kind == "repr"
+
+
+@pytest.mark.parametrize("value", [0, False, "", [], None, {}, 0.0, -0.0, b"", (), " "])
+def test_falsy_values_are_kept_apart(value: Any) -> None:
+    """Each comes back as itself (a tuple as a list)."""
+    back = decode(encode(value))
+    assert same(back, list(value) if isinstance(value, tuple) else value)
