@@ -92,6 +92,10 @@ def lag(connection: Connection) -> int:
     return max(0, last - position) + int(waiting)
 
 
+def _made(connection: Connection) -> bool:
+    return connection.execute(select(schema.text_state.c.format)).scalar() == FORMAT
+
+
 def _step(tx: Transaction) -> int:
     """One batch; how many spans it was."""
     position = _ready(tx)
@@ -194,7 +198,8 @@ class Search:
     """A search as a condition on span keys."""
 
     def __init__(self, connection: Connection, query: str) -> None:
-        asked = terms(query)
+        # Nothing is found where the index has not been made yet; `lag` says so.
+        asked = terms(query) if _made(connection) else []
         self._sqlite = connection.dialect.name == "sqlite"
         self._text = table("span_text", column("id"), column("words"))
         self._wanted = [term for term in asked if term.wanted]

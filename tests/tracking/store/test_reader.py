@@ -253,7 +253,7 @@ def test_what_is_not_there_is_said(reader: Reader) -> None:
         reader.history("0" * 32)
     with pytest.raises(UsageError, match="32 hex digits"):
         reader.rich("run1")
-    with pytest.raises(UsageError, match="cannot order by 'speed'; valid: name, .*start_ns"):
+    with pytest.raises(UsageError, match=r"cannot order by 'speed'; valid: name, .*start_ns"):
         reader.traces(order="speed")
     with pytest.raises(UsageError, match="at least 0"):
         reader.traces(limit=-1)

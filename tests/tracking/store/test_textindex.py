@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -57,8 +56,8 @@ class Writes:
 
 
 @pytest.fixture
-def writes(store: Store) -> Iterator[Writes]:
-    yield Writes(store)
+def writes(store: Store) -> Writes:
+    return Writes(store)
 
 
 def test_words_are_found_wherever_they_were_said(writes: Writes) -> None:
