@@ -150,6 +150,8 @@ def with_span(context: Context, span: Span) -> Context:
 def inside(context: Context, span: Span) -> Context:
     """The same, also for a span that records nothing: below one that sampling left out nothing is recorded."""
     if span._runtime is not None:
+        if SAMPLED_OUT_KEY in context:  # a recorded span was made current again below a call that was left out
+            context = Context({key: value for key, value in context.items() if key != SAMPLED_OUT_KEY})
         return with_span(context, span)
     return context if span.left_out is None else Context({**context, SAMPLED_OUT_KEY: span.left_out})
 

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 
+MAX_EVENTS: Final = 10_000
+"""Events and links that are kept of one span. Attributes, inputs, output and usage have no such bound."""
+DROPPED_EVENTS: Final = "weft.dropped_events"
+"""Attribute of a span that had more."""
+
 
 class Span(otel.Span):
     """A call that is running. Made by `start`; ends exactly once.
@@ -60,6 +65,8 @@ class Span(otel.Span):
     _token: Token[Context] | None = None
     """Of the context it was made current in, where its op made it so."""
     _ended: bool = False
+    _noted: int = 0
+    """Events and links so far."""
     _status: str | None = None
     _description: str | None = None
     _usage: dict[str, int] | None = None
@@ -146,6 +153,8 @@ class Span(otel.Span):
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None) -> None:
         """Add something that happened.
 
+        Of one span `MAX_EVENTS` events and links are kept; how many more there were is said in its attributes.
+
         Args:
             timestamp: when, in nanoseconds since 1970; default now.
 
@@ -155,12 +164,21 @@ class Span(otel.Span):
         _check_text("an event's name", name)
         _check_mapping("an event's attributes", attributes or {})
         _check_time(timestamp)
-        self._update("add an event", event={"name": name, "at_ns": timestamp, "attributes": dict(attributes or {})})
+        if self._has_room():
+            self._update("add an event", event={"name": name, "at_ns": timestamp, "attributes": dict(attributes or {})})
 
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
-        """Add a link, kept as an event: the store takes links when a span opens."""
-        other = {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
-        self.add_event("link", {**other, **(attributes or {})})
+        """Add a link to another span, also of another trace. One that names no span is not kept.
+
+        Raises:
+            UsageError: it is no SpanContext, or the attributes are no mapping.
+        """
+        if not isinstance(context, SpanContext):
+            raise UsageError(f"a link is to a SpanContext (span.get_span_context()), not {context!r:.80}")
+        _check_mapping("a link's attributes", attributes or {})
+        if context.is_valid and self._has_room():
+            other = {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
+            self._update("add a link", link={**other, "attributes": dict(attributes or {})})
 
     def update_name(self, name: str) -> None:
         """Call it otherwise.
@@ -191,9 +209,15 @@ class Span(otel.Span):
         self.add_event("exception", {**details, **(attributes or {})}, timestamp)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        """Set how it ends, unless an exception says otherwise."""
+        """Set how it ends, unless an exception says otherwise. By OpenTelemetry's rule OK is final.
+
+        Raises:
+            UsageError: it is neither a Status nor a StatusCode.
+        """
         code = status.status_code if isinstance(status, Status) else status
-        if code is not StatusCode.UNSET and not self._ended:
+        if not isinstance(code, StatusCode):
+            raise UsageError(f"a status is a Status or a StatusCode of OpenTelemetry, not {status!r:.80}")
+        if code is not StatusCode.UNSET and not self._ended and self._status != "ok":
             self._status = "error" if code is StatusCode.ERROR else "ok"
             self._description = status.description if isinstance(status, Status) else description
 
@@ -282,6 +306,7 @@ class Span(otel.Span):
                 self._model,
                 self._provider,
                 self._usage,
+                None if self._noted <= MAX_EVENTS else capture(rt, {DROPPED_EVENTS: self._noted - MAX_EVENTS}),
             )
         )
         if self._heard is not None:
@@ -297,6 +322,18 @@ class Span(otel.Span):
         """As OpenTelemetry's spans: leaving the block ends it (and does not make it current; `weft.span` does)."""
         self.end(error=error)
 
+    def _has_room(self) -> bool:
+        """Count an event or a link; False, said once, where a span has had too many: a loop that ran away."""
+        if self._runtime is None:
+            return False
+        self._noted += 1
+        if self._noted > MAX_EVENTS:
+            self._runtime.faults.note(
+                f"keep more than {MAX_EVENTS:,} events of one span",
+                hint="The span says how many more there were; what belongs to many calls is better a span each.",
+            )
+        return self._noted <= MAX_EVENTS
+
     def _update(
         self,
         cause: str,
@@ -305,6 +342,7 @@ class Span(otel.Span):
         attributes: dict[str, Any] | None = None,
         event: dict[str, Any] | None = None,
         inputs: dict[str, Any] | None = None,
+        link: dict[str, Any] | None = None,
     ) -> None:
         rt = self._runtime
         if rt is None:
@@ -317,7 +355,12 @@ class Span(otel.Span):
                 events = capture(rt, [event])
             encoded = None if attributes is None else capture(rt, attributes)
             bound = None if inputs is None else capture(rt, inputs)
-            rt.journal.append(SpanUpdated(SCHEMA, self._trace, self._id, now, name, encoded, events, bound))
+            links = None if link is None else capture(rt, [link])
+            rt.journal.append(
+                SpanUpdated(
+                    SCHEMA, self._trace, self._id, now, name, encoded, events, bound, None, None, None, None, links
+                )
+            )
         except Exception as error:
             rt.faults.note(cause, error)
 

@@ -268,7 +268,7 @@ class Recorder:
             return None
         flow = Flow(span, self._collected(rt, span))
         if isinstance(result, types.CoroutineType):
-            return self._followed(flow, result)
+            return self._followed(span, flow, result)
         if isinstance(result, types.GeneratorType):
             return flow.until_dropped(drive(flow, result))
         if isinstance(result, types.AsyncGeneratorType):
@@ -279,7 +279,7 @@ class Recorder:
             return Stream(result, flow)
         return None
 
-    def _followed(self, flow: Flow, coroutine: types.CoroutineType[Any, Any, Any]) -> Any:
+    def _followed(self, span: Span, flow: Flow, coroutine: types.CoroutineType[Any, Any, Any]) -> Any:
         """The coroutine that a plain function returned (as decorators do), awaited inside its span."""
 
         async def followed() -> Any:
@@ -288,21 +288,21 @@ class Recorder:
                 result = await coroutine
             except BaseException as error:
                 flow.leave(token)
-                flow.finish(error)
+                span.end(error=error)
                 raise
             flow.leave(token)
-            return self.close(flow.span, result)
+            return self.close(span, result)
 
         made = followed()
         made.__name__, made.__qualname__ = coroutine.__name__, coroutine.__qualname__
-        weakref.finalize(made, _drop, flow, coroutine)
+        weakref.finalize(made, _drop, span, coroutine)
         return made
 
 
-def _drop(flow: Flow, coroutine: types.CoroutineType[Any, Any, Any]) -> None:
+def _drop(span: Span, coroutine: types.CoroutineType[Any, Any, Any]) -> None:
     """Python says of the outer one that it was never awaited; once is enough."""
     coroutine.close()
-    flow.finish()
+    span.end()
 
 
 def _listed(state: list[Any] | None, item: Any) -> list[Any]:

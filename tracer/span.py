@@ -31,7 +31,7 @@ from weft.tracer.context import (
     merged_once,
     shared_by_all,
 )
-from weft.tracer.exporting import attend
+from weft.tracer.exporting import attend, current_provider
 from weft.tracer.livespan import Span as Span
 from weft.tracer.livespan import UnsampledSpan
 from weft.tracer.sampling import decide
@@ -122,7 +122,7 @@ def _under_foreign(
     span: Span, rt: Runtime, parent: object, context: Context, trace: bytes | None
 ) -> Span | None:
     """Under somebody else's span, or none: a root takes project and run here. Answers the nearest span of ours."""
-    if rt.provider is not otel._TRACER_PROVIDER:  # nobody has looked yet, or the program has set one meanwhile
+    if rt.provider is not current_provider():  # nobody has looked yet, or the program has set one meanwhile
         attend(rt)
     ours = context.get(WEFT_KEY)
     if parent is not None and isinstance(parent, otel.Span) and (remote := parent.get_span_context()).is_valid:

@@ -110,11 +110,12 @@ def test_events_links_names_and_usage_are_recorded(spans: Spans) -> None:
         s.set_usage({"input_tokens": 3, "output_tokens": 4}, model="gpt-x", provider="openai")
         s.set_usage({"output_tokens": 5})
     (one,) = spans()
-    at, exception, link = one.events
+    at, exception = one.events
+    (link,) = one.links
     assert (one.name, one.status) == ("second", "ok")
     assert at == {"name": "at a time", "at_ns": 123, "attributes": {}}
     assert exception["attributes"]["exception.message"] == "handled"
-    assert link["attributes"] == {"trace_id": f"{1:032x}", "span_id": f"{2:016x}", "why": "because"}
+    assert link == {"trace_id": f"{1:032x}", "span_id": f"{2:016x}", "attributes": {"why": "because"}}
     assert (one.usage, one.model, one.provider) == ({"input_tokens": 3, "output_tokens": 5}, "gpt-x", "openai")
 
 
@@ -306,3 +307,46 @@ def test_an_exception_without_words_can_be_recorded(spans: Spans) -> None:
     with span("s") as s:
         s.record_exception(WordlessError())
     assert spans()[0].events[0]["attributes"]["exception.message"] == "<its message raised RuntimeError>"
+
+
+def test_a_link_to_nothing_is_not_kept_and_one_to_no_context_is_refused(spans: Spans) -> None:
+    """As OpenTelemetry does; a wrong type raises at the call."""
+    with span("x") as s:
+        s.add_link(SpanContext(0, 0, False))
+        with pytest.raises(UsageError, match="SpanContext"):
+            s.add_link("4bf92f3577b34da6a3ce929d0e0e4736")  # type: ignore[arg-type]
+    assert spans()[0].links == []
+
+
+def test_events_without_end_are_bounded_and_that_is_said_once(
+    tmp_path: Path, spans: Spans, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Attributes, output and usage stay whole."""
+    monkeypatch.setattr("weft.tracer.livespan.MAX_EVENTS", 10)
+    rt = runtime.configure(Settings.resolve(home=tmp_path / "home", strict=False))
+    with span("runs away") as s:
+        for number in range(25):
+            s.add_event(f"event {number}")
+            s.set_attribute(f"key {number}", number)
+        s.set_output("kept")
+    (one,) = spans()
+    assert [event["name"] for event in one.events] == [f"event {number}" for number in range(10)]
+    assert one.attributes == {**{f"key {number}": number for number in range(25)}, "weft.dropped_events": 15}
+    assert one.output == "kept"
+    assert list(rt.faults.counts.values()) == [15]
+    assert len(caplog.records) == 1
+
+
+def test_a_status_of_ok_is_final_but_an_exception_still_tells(spans: Spans) -> None:
+    """OpenTelemetry's rule; what the block raised is what happened."""
+    with span("settled") as s:
+        s.set_status(StatusCode.OK)
+        s.set_status(StatusCode.ERROR, "too late")
+    raised = start_span("raised")
+    raised.set_status(Status(StatusCode.OK))
+    raised.end(error=ValueError("after all"))
+    with span("unset") as s:
+        s.set_status(StatusCode.UNSET)
+        with pytest.raises(UsageError, match="StatusCode"):
+            s.set_status("error")  # type: ignore[arg-type]
+    assert [one.status for one in spans()] == ["ok", "error", "ok"]
