@@ -9,10 +9,12 @@ queue or an exporter loses is counted in `Runtime.faults` and said.
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -35,8 +37,8 @@ OPEN_SPANS: Final = 50_000
 BATCH_SPANS: Final = 512
 BATCH_SECONDS: Final = 0.5
 SLICE_SPANS: Final = 16
-"""After so many the program gets the interpreter: about 1 ms. After each one, a program that computes all the time would
-leave 200 spans a second to this thread (it waits 5 ms for its turn)."""
+"""After so many the program gets the interpreter: about 1 ms. After each one, a program that computes all the time
+would leave 200 spans a second to this thread (it waits 5 ms for its turn)."""
 EXIT_SECONDS: Final = 5.0
 """What the end of the process waits for all exporters together."""
 
@@ -254,6 +256,10 @@ class Outlet:
 
 _outlets: weakref.WeakSet[Outlet] = weakref.WeakSet()
 
+current_provider: Callable[[], object] = functools.partial(vars(otel).get, "_TRACER_PROVIDER")
+"""The provider that the program has set, None where it has not. Each root call asks: the public way would read the
+environment each time. By name, so that an OpenTelemetry without it only means that nothing is shared."""
+
 
 def attend(rt: Runtime) -> None:
     """See who is to be told of finished spans: exporters of the settings, and the program's provider if it has one.
@@ -261,7 +267,7 @@ def attend(rt: Runtime) -> None:
     Called when a root call begins and the provider is not the one last seen. Never raises.
     """
     first = rt.provider is Ellipsis
-    rt.provider = current = getattr(otel, "_TRACER_PROVIDER", None)
+    rt.provider = current = current_provider()
     if current is None and not (first and rt.settings.exporters):
         return
     try:

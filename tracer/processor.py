@@ -23,7 +23,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode
 from weft.tracer import dialects, semconv
 from weft.tracer.capture import capture
 from weft.tracer.context import NO_SCOPE, SAMPLED_OUT_KEY, SCOPE_KEY, WEFT_KEY, Scope, merged, shared_by_all
-from weft.tracer.exporting import attend, outlet_of
+from weft.tracer.exporting import attend, current_provider, outlet_of
 from weft.tracer.livespan import Span
 from weft.tracer.sampling import keeps
 from weft.tracer.sharing import NO_LIMITS, SCOPE, resource_of, sdk_provider
@@ -120,7 +120,7 @@ class SpanProcessor(SdkSpanProcessor):
         return True
 
     def _begin(self, rt: Runtime, span: ReadableSpan, context: Context) -> Begun:
-        if rt.provider is not otel._TRACER_PROVIDER:
+        if rt.provider is not current_provider():
             attend(rt)
         ids, parent = _ids(span), span.parent
         attributes = dict(span.attributes or {})
@@ -385,7 +385,7 @@ def make_global() -> None:
     Raises:
         UsageError: the program has one already.
     """
-    current = getattr(otel, "_TRACER_PROVIDER", None)
+    current = current_provider()
     if current is not None and current is not provider():
         way = "provider.add_span_processor(weft.SpanProcessor())" if sdk_provider(current) else "otel='share'"
         raise UsageError(
