@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from weft.tracking.payloads.content import Content
+from weft.tracking.payloads.encoding import Tagged
+from weft.ui.media import MEDIA
 from weft.ui.messages import conversation
+from weft.ui.values import LITERAL, showable
 
 
 def test_chat_completions_with_tools() -> None:
@@ -59,3 +63,32 @@ def test_a_refusal_and_an_empty_reply_show() -> None:
     asked = [{"role": "user", "content": "x"}]
     assert conversation(asked, {"role": "assistant", "content": None, "refusal": "no"})[1]["parts"][0]["text"] == "no"
     assert conversation(asked, {"choices": [{"message": {"role": "assistant", "content": ""}}]})[1]["parts"] == []
+
+
+def test_media_in_parts_are_shown_as_media() -> None:
+    """However the provider wraps them; a text with media inside keeps its order."""
+    picture = Content("ab" * 32, 2048, "image/png")
+    wrapped = [
+        {"type": "text", "text": "see"},
+        {"type": "image_url", "image_url": {"url": picture, "detail": "low"}},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": picture}},
+        {"type": "input_audio", "input_audio": {"data": picture, "format": "wav"}},
+    ]
+    chat = conversation(
+        [{"role": "user", "content": wrapped}], {"role": "assistant", "content": Tagged("text", ["a ", picture])}
+    )
+    parts = chat[0]["parts"]
+    assert parts[0] == {"type": "text", "text": "see"}
+    assert [part["value"][MEDIA]["src"] for part in parts[1:]] == [f"/blob/{'ab' * 32}"] * 3
+    assert [part["type"] for part in chat[1]["parts"]] == ["text", "json"]
+
+
+def test_what_cannot_be_fetched_is_said_in_words() -> None:
+    """A reference to the web is never loaded; a digest that is none leads nowhere."""
+    assert showable(Content.from_url("https://example.com/a.png")) == {
+        LITERAL: "<Content image/png, a.png, https://example.com/a.png>"
+    }
+    assert LITERAL in showable(Tagged("blob", {"digest": "../../etc/passwd", "size_bytes": 1}))
+    svg = showable(Content("ab" * 32, 10, "image/svg+xml", "x.svg"))[MEDIA]
+    assert (svg["kind"], svg["name"]) == ("file", "x.svg")
+    assert showable(Content("ab" * 32, 1 << 30, "image/png"))[MEDIA]["kind"] == "file"
