@@ -293,8 +293,9 @@ class Recorder:
             flow.leave(token)
             return self.close(span, result)
 
-        made = followed()
-        made.__name__, made.__qualname__ = coroutine.__name__, coroutine.__qualname__
+        made: Any = followed()
+        inner: Any = coroutine  # typeshed knows coroutines without names
+        made.__name__, made.__qualname__ = inner.__name__, inner.__qualname__
         weakref.finalize(made, _drop, span, coroutine)
         return made
 

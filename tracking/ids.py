@@ -42,8 +42,3 @@ class Ids:
     def mono_ns(self) -> int:
         """A clock that never runs backwards, in nanoseconds: durations are its differences."""
         return time.perf_counter_ns()
-
-
-# Asked four times a span: the clocks themselves, without a frame of ours around them.
-Ids.wall_ns = staticmethod(time.time_ns)  # type: ignore[method-assign]
-Ids.mono_ns = staticmethod(time.perf_counter_ns)  # type: ignore[method-assign]
