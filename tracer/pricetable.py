@@ -6,13 +6,13 @@ A price that rises with the length of a call rises for all of its tokens (a clif
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weft.tracer.money import RATES, Price, exact
 
@@ -147,7 +147,7 @@ def _price(listed: ModelPrice, input_tokens: int, source: str) -> Price | None:
     rates = {name: per_million(key) for name, key in _KEYS.items()}
     if rates["input"] is None and rates["output"] is None:
         return None  # billed by the hour, the page or the picture
-    known = {name: rate for name, rate in rates.items() if rate is not None}
+    known: dict[str, Any] = {name: rate for name, rate in rates.items() if rate is not None}
     request = exact.scaleb(per_million("requests_kcount") or Decimal(0), -3)
     return Price(**known, request=request, source=source)
 
@@ -181,7 +181,8 @@ def _offered(model: ModelInfo, context: Mapping[str, str], at: datetime) -> bool
 
 def _times(price: Price, factor: Decimal) -> Price:
     rates = {name: getattr(price, name) for name in RATES}
-    return replace(price, **{name: exact.multiply(rate, factor) for name, rate in rates.items() if rate is not None})
+    raised: dict[str, Any] = {name: exact.multiply(rate, factor) for name, rate in rates.items() if rate is not None}
+    return replace(price, **raised)
 
 
 class _Multiple(NamedTuple):
@@ -216,20 +217,13 @@ def offers(provider: str | None, model: str) -> list[Offer]:
     found = find(provider, model)
     if found is None:
         return []
-    days: set[date] = set()
-    for item in found.model.prices if isinstance(found.model.prices, list) else ():
-        since = getattr(item.constraint, "start_date", None)
-        if since is not None:
-            days.add(since)
-    tiers = {value for variant in found.model.price_variants or () for value in variant.when.values()}
+    variants = found.model.price_variants or ()
+    days = _days(item.constraint for item in (found.model.prices if isinstance(found.model.prices, list) else ()))
+    tiers = {value for variant in variants for value in variant.when.values()} - STANDARD_TIERS
     listed = []
-    for tier in (None, *sorted(tiers - STANDARD_TIERS)):
-        since_days = {
-            variant.constraint.start_date
-            for variant in found.model.price_variants or ()
-            if tier in variant.when.values() and hasattr(variant.constraint, "start_date")
-        }
-        for day in (None, *sorted(days)) if tier is None else (sorted(since_days) or [None]):
+    for tier in (None, *sorted(tiers)):
+        of_tier = _days(variant.constraint for variant in variants if tier in variant.when.values())
+        for day in (None, *days) if tier is None else of_tier or (None,):
             at = datetime(1970, 1, 2, tzinfo=UTC) if day is None else datetime.combine(day, time(12), UTC)
             for above in (None, *found.cliffs):
                 price = listed_price(provider, model, at, 0 if above is None else above + 1, tier)
@@ -241,3 +235,8 @@ def offers(provider: str | None, model: str) -> list[Offer]:
         if offer.above is None or offer.price != base.price:
             distinct.append(offer)
     return distinct
+
+
+def _days(constraints: Iterable[object]) -> list[date]:
+    """The days from which prices hold, in order."""
+    return sorted({constraint.start_date for constraint in constraints if hasattr(constraint, "start_date")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import orjson
@@ -9,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import weft
 from weft.tracer.billing import UNKNOWN, enricher, priced
 from weft.tracer.pricefile import PriceFile
-from weft.tracking.journal.records import SCHEMA, SpanClosed, SpanPriced
+from weft.tracer.prices import Price, set_price
+from weft.tracking import runtime
+from weft.tracking.journal.records import SCHEMA, SpanClosed, SpanOpened, SpanPriced
 from weft.tracking.settings import Settings
+from weft.tracking.store.access import open_store
 
 NONE = PriceFile(Path("prices.toml"))
 MILLION = {"input_tokens": 1_000_000, "output_tokens": 1_000_000}
@@ -122,3 +127,32 @@ def test_the_users_price_wins(tmp_path: Path) -> None:
     (found,) = enricher(Settings(home=tmp_path))(closed())
     assert isinstance(found, SpanPriced)
     assert (found.cost_pico_usd, found.source) == (2_000_000_000_000, "prices.toml: gpt-4o-mini")
+
+
+def test_a_traces_cost_is_that_of_its_calls_at_their_own_prices(tmp_path: Path) -> None:
+    """Weave's case 15: two calls of one model and one of another under one parent."""
+    weft.configure(home=tmp_path)
+    set_price("gpt-4", Price(input=30, output=60))
+    set_price("gpt-4o", Price(input=5, output=15))
+    with weft.span("parent"):
+        for model, inputs, outputs in (("gpt-4", 1, 2), ("gpt-4", 1, 2), ("gpt-4o", 3, 5)):
+            with weft.span("chat", kind="llm") as call:
+                counts = {"input_tokens": inputs * 1_000_000, "output_tokens": outputs * 1_000_000}
+                call.set_usage(counts, model=model, provider="openai")
+    with open_store() as store:
+        (trace,) = store.reader().traces().rows
+        costs = [row.cost for row in store.reader().spans().rows if row.cost is not None]
+    assert (trace.input_tokens, trace.output_tokens) == (5_000_000, 9_000_000)
+    assert sorted(costs) == [90, 150, 150]
+    assert trace.cost == 60 + 240 + 15 + 75
+
+
+def test_the_senders_cost_of_a_foreign_span_reaches_the_store(tmp_path: Path) -> None:
+    """As the OpenTelemetry bridge hands it over: an attribute of the close."""
+    weft.configure(home=tmp_path)
+    rt = runtime.active()
+    rt.journal.append(SpanOpened(SCHEMA, b"t" * 16, b"s" * 8, None, "chat", "llm", 1, "p"))
+    rt.journal.append(closed({"cost_usd": "0.125"}, model="nobody-s-model"))
+    with open_store() as store:
+        (span,) = store.reader().spans().rows
+    assert (span.cost, span.price_source, span.cost_parts) == (Decimal("0.125"), "sender", {"sender": Decimal("0.125")})

@@ -127,7 +127,8 @@ def _counted(own: Reported, inner: list[Reported]) -> list[Reported]:
             left = (_excess(mine, theirs) for mine, theirs in zip(own[4:], found, strict=True))
         rest = Reported(*own[:4], *left)
         return [*inner, rest] if Used(*rest[4:]) != Used() else inner
-    same, others = [], []
+    same: list[Reported] = []
+    others: list[Reported] = []
     for call in inner:
         (same if call.model is not None and same_model(call.model, own.model or "") else others).append(call)
     if same and Used(*own[4:]).covers(summed(same)):

@@ -272,7 +272,7 @@ class Facts:
                 error = str(closed.error, "utf-8", "replace")
             if closed.attributes is not None:
                 closed_attributes = str(closed.attributes, "utf-8", "replace")
-            if not (closed.events is closed.name is closed.kind is closed.links):
+            if not (closed.events is None and closed.name is None and closed.kind is None and closed.links is None):
                 more = self._more()
         if self.updates is not None or (opened is not None and opened.links is not None):
             more = self._more()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -90,10 +91,15 @@ def _record(
         error=spanpayload.error(row.error),
         tags=seen.tags,
         scores=said.get((trace_id, span_id), ()),
-        cost_parts={name: usd(part) for name, part in orjson.loads(row.cost_parts).items()} if row.cost_parts else None,
+        cost_parts=_parts(row.cost_parts),
         usage_flags=tuple(orjson.loads(row.usage_flags)) if row.usage_flags else (),
         **found,
     )
+
+
+def _parts(stored: str | None) -> dict[str, Decimal] | None:
+    found = {} if stored is None else {name: usd(part) for name, part in orjson.loads(stored).items()}
+    return {name: part for name, part in found.items() if part is not None} or None
 
 
 def _scores(connection: Connection, trace_ids: list[bytes]) -> dict[tuple[str, str], list[ScoreRecord]]:

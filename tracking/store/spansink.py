@@ -72,14 +72,15 @@ class SpanSink:
                 else:
                     self._changed(state, found, span_id, facts)
             if state.fresh and len(state.metered) > 1 and state.nested(spans):
-                parents = {span_id: facts.opened and facts.opened.parent_id for span_id, facts in spans.items()}
+                parents = {key: facts.opened.parent_id for key, facts in spans.items() if facts.opened is not None}
                 state.roll_up(map(metered, state.metered), parents, self._null)
         self._write(states)
 
     def _new(self, state: TraceState, key: int, span_id: bytes, facts: Facts) -> None:
         null = self._null
         opened = facts.opened
-        self._completed(facts)
+        if facts.closed is not None and facts.closed.model is not None:
+            self._completed(facts)
         if opened is None:
             row = facts.row(key, state.id, span_id, None, None, False, null)
         else:

@@ -135,7 +135,7 @@ class TraceState:
         metered = {row[1]: row for row in rows}
         above = nearest(metered, parents)
         found = total(
-            Reported(span_id, above[span_id], *(None if item is null else item for item in row[3:]))
+            Reported._make((span_id, above[span_id], *(None if item is null else item for item in row[3:])))
             for span_id, row in metered.items()
         )
         self.take(found)
