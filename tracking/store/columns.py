@@ -32,6 +32,8 @@ IN_SQL = (
     "$endswith",
 )
 """Operators that SQL has words for."""
+OF_ITEMS = ("$eq", "$ne", "$in", "$nin", "$exists", "$contains")
+"""The same of a list of text that is kept as JSON."""
 
 
 @dataclass(frozen=True, slots=True)

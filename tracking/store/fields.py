@@ -121,6 +121,10 @@ def _searched_traces(search: Search) -> Condition:
     return _t.id.in_(select(_span.c.trace_key).where(search.of(_span.c.id)))
 
 
+def _tags(more: str | None) -> list[str] | None:
+    return list(spanpayload.current_tags(more)) or None
+
+
 SPAN: Fields = {
     "trace_id": Field(_t.trace_id, HexId(32), via=through_one(_s.trace_key, select(_t.id))),
     "span_id": Field(_s.span_id, HexId(16), load=hexed),
@@ -138,7 +142,7 @@ SPAN: Fields = {
     ),
     **_documents(_s.end_ns),
     "usage": Document((_s.usage,), loads),
-    "tags": Document((_p.more,), spanpayload.current_tags, needle=(_p.more,), items=True),
+    "tags": Document((_p.more,), _tags, needle=(_p.more,), items=True),
     **_related(_scored_spans),
 }
 TRACE: Fields = {

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, and_, false, func, or_, true
 
 from weft.tracking.errors import UsageError
 from weft.tracking.store import paths
-from weft.tracking.store.columns import IN_SQL, Condition, Field, column_condition, negated
+from weft.tracking.store.columns import IN_SQL, OF_ITEMS, Condition, Field, column_condition, negated
 
 Where = Mapping[str, Any]
 Test = Callable[[Sequence[Any]], bool]
@@ -153,7 +153,8 @@ class _Compiler:
         if operator == "$not":
             return self._not(self._leaves(name, field, operand if _is_operators(operand) else {"$eq": operand}))
         if isinstance(field, Field):
-            if (operator in IN_SQL and not _is_field(operand)) or field.texts:
+            in_sql = OF_ITEMS if field.items and field.via is None else IN_SQL
+            if (operator in in_sql and not _is_field(operand)) or field.texts:
                 return _Part(column_condition(self._connection, name, field, operator, operand))
             if operator not in paths.OPERATORS:
                 raise UsageError(f"unknown filter operator {operator!r} of {name!r}; valid: {', '.join(OPERATORS)}")
@@ -222,7 +223,7 @@ class _Compiler:
             )
         about, dot, last = rest.rpartition(".")
         if not dot or last not in field.fields:
-            about, last = rest, "label" if isinstance(value, str) else "value"
+            about, last = rest, "label" if _of_text(value) else "value"
         asked = dict(value) if _is_operators(value) else {"$eq": value}
         about = about.replace("\\.", ".")
         if asked.get("$eq", 0) is None or "$ne" in asked or "$nin" in asked or "$not" in asked:
@@ -278,6 +279,13 @@ def _shown(fields: Fields) -> list[str]:
 
 def _is_operators(value: Any) -> bool:
     return isinstance(value, Mapping) and bool(value) and all(isinstance(key, str) and key[:1] == "$" for key in value)
+
+
+def _of_text(value: Any) -> bool:
+    """Whether text is compared with."""
+    if isinstance(value, Mapping):
+        return any(_of_text(operand) for operand in value.values())
+    return any(map(_of_text, value)) if isinstance(value, (list, tuple)) else isinstance(value, str)
 
 
 def _is_field(operand: Any) -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -212,14 +213,15 @@ def _looked_through(
     look = _Look(connection, listing, found, by, after, bounded=limit is not None)
     hits: list[tuple[Any, int]] = []
     passed, more = 0, False
-    for key, _ in look:
-        if passed < offset:
-            passed += 1
-        elif limit is None or len(hits) < limit:
-            hits.append((look.value, key))
-        else:
-            more = True
-            break
+    with closing(iter(look)) as looked:  # a server's cursor does not stay open when the page is full
+        for key, _ in looked:
+            if passed < offset:
+                passed += 1
+            elif limit is None or len(hits) < limit:
+                hits.append((look.value, key))
+            else:
+                more = True
+                break
     rows = _rows(connection, listing, query, hits)
     cursor = None
     if more and hits:
@@ -261,7 +263,7 @@ class _Look:
             f"{MOST_LOOKED_AT:,} rows were looked at, not all: narrow the filter, by time for one, to see the rest",
         )
 
-    def __iter__(self) -> Iterator[tuple[int, Sequence[Any]]]:
+    def __iter__(self) -> Generator[tuple[int, Sequence[Any]], None, None]:
         key, by, found = self._listing.key, self._by, self._found
         table = self._listing.needed(found.condition)
         narrow = select(key, by.column).select_from(table).where(found.condition)
@@ -273,18 +275,19 @@ class _Look:
         wide = select(key, *found.extras).select_from(self._listing.source)
         looked = 0
         rows = self._connection.execute(narrow.execution_options(yield_per=_PART))
-        for part in rows.partitions(_PART):
-            values = self._connection.execute(wide.where(key.in_([row[0] for row in part])))
-            extras = {row[0]: row[1:] for row in values}
-            for number, value in part:
-                if self._bounded and looked == MOST_LOOKED_AT:
-                    return
-                looked += 1
-                if self._bounded and looked == MOST_LOOKED_AT:
-                    self.stopped = (value, number)
-                if found.test is None or found.test(extras[number]):
-                    self.value = value
-                    yield number, extras[number]
+        with closing(rows):
+            for part in rows.partitions(_PART):
+                values = self._connection.execute(wide.where(key.in_([row[0] for row in part])))
+                extras = {row[0]: row[1:] for row in values}
+                for number, value in part:
+                    if self._bounded and looked == MOST_LOOKED_AT:
+                        return
+                    looked += 1
+                    if self._bounded and looked == MOST_LOOKED_AT:
+                        self.stopped = (value, number)
+                    if found.test is None or found.test(extras[number]):
+                        self.value = value
+                        yield number, extras[number]
         self.stopped = None
 
 

@@ -215,7 +215,7 @@ def test_ids_are_hex(reader: Reader) -> None:
         ({"start_ns": {"$startswith": "b"}}, "is no text"),
         ({"trace_id": {"$endswith": "abc"}}, "even number"),
         ({"text": {"$gt": "a"}}, r"takes text or \$contains, \$search"),
-        ({"tags": {"$gt": "a"}}, "does not apply"),
+        ({"tags": {"$gt": ["a"]}}, "number or text"),
         ({"$or": {"name": "a"}}, "takes a list of filters"),
         ({"$and": ["x"]}, "a filter is a dict"),
         ("name", "a filter is a dict"),
