@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 QUEUE_SPANS: Final = 20_000
 QUEUE_BYTES: Final = 128 << 20
-"""Of payloads that wait in one queue."""
+"""Of payloads that wait in one queue, or are being delivered."""
 OPEN_SPANS: Final = 50_000
 """Kept until they end; of more, the oldest are not handed on."""
 BATCH_SPANS: Final = 512
@@ -39,8 +39,6 @@ BATCH_SECONDS: Final = 0.5
 SLICE_SPANS: Final = 16
 """After so many the program gets the interpreter: about 1 ms. After each one, a program that computes all the time
 would leave 200 spans a second to this thread (it waits 5 ms for its turn)."""
-EXIT_SECONDS: Final = 5.0
-"""What the end of the process waits for all exporters together."""
 
 
 class Target(Protocol):
@@ -82,7 +80,7 @@ class Feed:
         self._queue: SimpleQueue[FinishedSpan | ReadableSpan | _Request] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()  # guards starting the thread
-        self._put_bytes = self._taken_bytes = 0
+        self._put_bytes = self._taken_bytes = self._batch_bytes = 0
         self.dropped = 0
         """Finished spans that found the queue full."""
 
@@ -123,7 +121,7 @@ class Feed:
         self._queue = SimpleQueue()
         self._thread = None
         self._lock = threading.RLock()
-        self._put_bytes = self._taken_bytes = self.dropped = 0
+        self._put_bytes = self._taken_bytes = self._batch_bytes = self.dropped = 0
         self.target.after_fork()
 
     def _start(self) -> None:
@@ -178,11 +176,13 @@ class Feed:
             self.target.deliver()
         except Exception as error:
             self._failed(error)
+        self._taken_bytes += self._batch_bytes
+        self._batch_bytes = 0
         return item if isinstance(item, _Request) else None
 
     def _tell(self, span: FinishedSpan | ReadableSpan) -> None:
         if isinstance(span, FinishedSpan):
-            self._taken_bytes += span.size_bytes
+            self._batch_bytes += span.size_bytes
         try:
             self.target.tell(span)
         except Exception as error:
