@@ -216,6 +216,9 @@ def _store(report: Report, settings: Settings, home: Home) -> dict[str, int]:
         report.add("problem", f"the store cannot be read: {error}", "What it lacks is safe in the journal")
         return {}
     report.add("ok", f"the store can be read (revision {report.status.schema_revision})")
+    if report.status.text_lag:
+        behind = f"the full-text index is {units.counted(report.status.text_lag, 'span')} behind"
+        report.add("note", behind, "`weft ingest` brings it up to date; a search does so for a second")
     return positions
 
 

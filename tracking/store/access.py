@@ -8,10 +8,12 @@ from importlib import import_module
 from typing import Any
 
 from weft.tracking import runtime
+from weft.tracking.errors import StoreError
 from weft.tracking.home import Home
 from weft.tracking.journal.ingest import FOREIGN_SECONDS, Drained, Ingester
 from weft.tracking.settings import Settings
 from weft.tracking.store.store import Store
+from weft.tracking.store.textindex import TextIndex
 
 log = logging.getLogger("weft.ingest")
 
@@ -63,6 +65,16 @@ def drain_into(
     for name in done.quarantined:
         log.warning("journal segment %s is damaged; its sound records were kept. See `weft doctor`", name)
     return done
+
+
+def index_text(store: Store, seconds: float | None = None) -> int:
+    """Bring the full-text index up to date, for that long; how many spans it took in. A failure is logged, no more:
+    what was ingested is there without it."""
+    try:
+        return TextIndex(store).advance(seconds)
+    except StoreError as error:
+        log.info("the full-text index was not brought up to date: %s", error)
+        return 0
 
 
 def _load(name: str) -> Callable[[Settings], Any]:

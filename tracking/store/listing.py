@@ -306,7 +306,7 @@ def _rows(
 
 def _order_path(order: str, listing: Listing) -> Any:
     found = document_of(order.removeprefix("-"), {k: f for k, f in listing.fields.items() if k not in listing.orders})
-    if found is None or not found[0].load:
+    if found is None:
         shown = [*listing.orders, *(f"{k}.<path>" for k, f in listing.fields.items() if hasattr(f, "needle"))]
         raise UsageError(f"cannot order by {order!r}; valid: {', '.join(shown)} (with - in front: descending)")
     return found
@@ -331,7 +331,7 @@ def _behind(by: _Order, key: ColumnElement[Any], after: str) -> Condition:
     if value is None:
         return and_(column.is_(None), key < last if by.down else key > last)
     here = tuple_(column, key)
-    border = tuple_(value, last)  # type: ignore[arg-type]
+    border = tuple_(value, last)
     further: Condition = here < border if by.down else here > border
     return or_(further, column.is_(None)) if _nullable(by) else further
 

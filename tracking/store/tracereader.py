@@ -33,7 +33,7 @@ LISTING = Listing(
 
 
 def traces(
-    connection: Connection, where: Where | None, order: str, limit: int, offset: int, after: str | None = None
+    connection: Connection, where: Where | None, order: str, limit: int | None, offset: int, after: str | None = None
 ) -> Page[TraceRecord]:
     query = select(schema.trace).select_from(_joined)
     found = page(connection, LISTING, query, where, order=order, limit=limit, offset=offset, after=after)

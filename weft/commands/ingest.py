@@ -13,7 +13,7 @@ from weft.tracking import runtime, units
 from weft.tracking.home import Home
 from weft.tracking.journal.ingest import Drained, settle_collector
 from weft.tracking.journal.locks import exclusive
-from weft.tracking.store.access import drain_into, open_store
+from weft.tracking.store.access import drain_into, index_text, open_store
 
 IDLE_SECONDS = 0.25
 """How soon a watcher looks again after a pass that found nothing."""
@@ -40,6 +40,8 @@ def ingest(
         return
     with open_store(settings, drain=False) as store:
         done = drain_into(store, settings)
+        if not done.busy:
+            index_text(store)
     if json:
         terminal.print_json(done)
     else:
@@ -77,7 +79,7 @@ def _watch(home: Home, parent: int | None) -> None:
             try:
                 while parent is None or os.getppid() == parent:
                     done = drain_into(store, settings)
-                    if not done.records:
+                    if not done.records and not index_text(store, IDLE_SECONDS):
                         time.sleep(IDLE_SECONDS)
             except KeyboardInterrupt:
                 pass
