@@ -39,6 +39,9 @@ SERVICE: Final = "service.name"
 SCOPE_NAME: Final = "otel.scope.name"
 SCOPE_VERSION: Final = "otel.scope.version"
 KIND: Final = "otel.span.kind"
+PLAIN: Final = ("http.", "net.", "network.", "url.", "server.", "client.", "user_agent.", "code.", "thread.", "rpc.")
+"""Beginnings of names that no dialect of model calls knows."""
+_NOTHING: Final = dialects.Translated()
 DROPPED: Final = "otel.dropped_{}_count"
 """Attributes by OpenTelemetry's own names for what formats other than OTLP have no field for."""
 
@@ -62,6 +65,8 @@ class Begun:
     """As they were at the start: these are written already."""
     links: int
     """How many there were, likewise."""
+    told: dialects.Translated
+    """What they say."""
 
 
 class SpanProcessor(SdkSpanProcessor):
@@ -128,7 +133,7 @@ class SpanProcessor(SdkSpanProcessor):
         scope = context.get(SCOPE_KEY)
         scope = scope if type(scope) is Scope else NO_SCOPE
         whose = _whose(rt, scope, context.get(WEFT_KEY), above, ids)
-        told = dialects.translate(span.name, attributes, (), _scope_name(span), span.start_time)
+        told = _told(span, attributes, ())
         around = merged(shared_by_all(rt), scope.attributes)
         _write(
             rt,
@@ -151,7 +156,7 @@ class SpanProcessor(SdkSpanProcessor):
                 _links(rt, span.links),
             ),
         )
-        return Begun(whose, attributes, len(span.links))
+        return Begun(whose, attributes, len(span.links), told)
 
 
 class OurProcessor(SpanProcessor):
@@ -229,7 +234,7 @@ def _finish(rt: Runtime, span: ReadableSpan, begun: Begun) -> None:
     start_ns = span.start_time or 0
     end_ns = max(span.end_time or rt.ids.wall_ns(), start_ns)  # a clock was set back meanwhile
     events = [_event(event) for event in span.events]
-    told = dialects.translate(span.name, attributes, events, _scope_name(span), start_ns)
+    told = begun.told if not events and attributes == begun.attributes else _told(span, attributes, events)
     _amend(rt, ids, end_ns, told, begun.whose)
     added = {key: value for key, value in attributes.items() if begun.attributes.get(key, dialects.MISSING) != value}
     neutral = {
@@ -260,6 +265,15 @@ def _finish(rt: Runtime, span: ReadableSpan, begun: Begun) -> None:
     _write(rt, closed)
     for score in told.scores:
         _write(rt, _score(rt, score, ids, end_ns, begun.whose.project))
+
+
+def _told(
+    span: ReadableSpan, attributes: Mapping[str, Any], events: Sequence[Mapping[str, Any]]
+) -> dialects.Translated:
+    """What the dialects make of it; of the usual HTTP span nothing, without looking for each of their fields."""
+    if not events and all(name.startswith(PLAIN) for name in attributes):
+        return _NOTHING
+    return dialects.translate(span.name, attributes, events, _scope_name(span), span.start_time)
 
 
 def _write(rt: Runtime, record: Record) -> None:

@@ -372,7 +372,7 @@ def test_a_recording_error_is_counted_and_the_span_goes_on(home: Any, monkeypatc
         raise RuntimeError("broken")
 
     monkeypatch.setattr(processor.dialects, "translate", broken)
-    with made.get_tracer("x").start_as_current_span("x"):
+    with made.get_tracer("x").start_as_current_span("x", attributes={"a": 1}):
         pass
     counts = runtime.active().faults.counts
     assert counts["record the start of an OpenTelemetry span"] == 1
@@ -398,3 +398,28 @@ def test_our_provider_is_one_and_not_the_programs() -> None:
 def test_the_front_door_has_it(home: Any) -> None:
     assert weft.SpanProcessor is SpanProcessor
     assert read_spans(runtime.active().home.journal) == []
+
+
+def test_no_dialect_knows_the_names_that_are_passed_over() -> None:
+    """An HTTP span's attributes are not asked for each field of a model call; so none of them may be one."""
+
+    def texts(value: Any) -> Iterator[str]:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                yield key
+                yield from texts(item)
+        elif isinstance(value, list):
+            for item in value:
+                yield from texts(item)
+
+    table = {key: value for key, value in processor.dialects.table().items() if key != "source"}
+    assert [text for text in texts(table) if text.startswith(processor.PLAIN)] == []
+
+
+def test_a_model_call_that_says_all_at_its_start_is_one_at_its_end(tracer: Tracer, spans: Spans) -> None:
+    said = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 3}
+    tracer.start_span("chat m", attributes=said).end()
+    (found,) = spans()
+    assert (found.kind, found.model, found.usage) == ("llm", "m", {"input_tokens": 3})
