@@ -32,6 +32,10 @@ Estimator = Callable[[SpanOpened, SpanClosed], SpanPriced | None]
 """Called for closed spans that name a model and report no usage, to count it; and for those whose service tier was
 said apart from their close (which then comes with all attributes), to price them. What it answers is kept with them."""
 _TIER = b"service_tier"
+_REPORTS = "(s.input_tokens IS NOT NULL OR s.output_tokens IS NOT NULL OR s.cost_pico_usd IS NOT NULL)"
+_ABOVE = (
+    f"SELECT s.span_id, s.parent_id, {_REPORTS} FROM wanted JOIN span s ON s.trace_key = first AND s.span_id = second"
+)
 SpanFrame = tuple[int, int, SpanFact]
 """A `Frame` of a span's record."""
 
@@ -71,7 +75,9 @@ class SpanSink:
                     self._new(state, next(keys), span_id, facts)
                 else:
                     self._changed(state, found, span_id, facts)
-            if state.fresh and len(state.metered) > 1 and state.nested(spans):
+            if not state.fresh:
+                state.recount = state.recount or self._nests(state, spans)
+            elif len(state.metered) > 1 and state.nested(spans):
                 parents = {key: facts.opened.parent_id for key, facts in spans.items() if facts.opened is not None}
                 state.roll_up(map(metered, state.metered), parents, self._null)
         self._write(states)
@@ -87,8 +93,6 @@ class SpanSink:
             run_key = None if opened.run_uid is None else self._tx.run_key(opened.run_uid)
             project_key = self._tx.project(opened.project)
             row = facts.row(key, state.id, span_id, project_key, run_key, self._tx.ended(facts.writer), null)
-        if not state.fresh and opened is not None:
-            state.recount |= state.used  # it may be what lies between two stored spans
         state.count(row, null)
         # Once a root is found, none of its children needs to be looked at.
         if state.root_order is None or state.root_order[0] or opened is None or opened.parent_id is None:
@@ -101,14 +105,12 @@ class SpanSink:
     def _changed(self, state: TraceState, stored: Any, span_id: bytes, more: Facts) -> None:
         before = tuple(stored[: len(_SPAN)])
         facts = self._load(state.trace_id, stored)
-        joined = facts.opened is None and more.opened is not None
         facts.merge(more)
         self._completed(facts)
         opened = facts.opened
         project_key = None if opened is None else self._tx.project(opened.project)
         run_key = None if opened is None or opened.run_uid is None else self._tx.run_key(opened.run_uid)
         row = facts.row(before[0], state.id, span_id, project_key, run_key, self._tx.ended(facts.writer))
-        state.recount |= joined and state.used
         state.count_again(row, before)
         state.consider(facts, row, None)
         if row != before:
@@ -119,6 +121,30 @@ class SpanSink:
         payload = facts.payload(row[0]) or (row[0], *(None,) * len(_PAYLOAD))
         if payload[1:] != tuple(stored[len(_SPAN) :]):
             self._old_payloads.append(payload)
+
+    def _nests(self, state: TraceState, spans: dict[bytes, Facts]) -> bool:
+        """Whether a report may have come to lie below another with this batch; nothing of it is written yet.
+
+        That takes a report of this batch below another, or a stored span below one that is opened or reports now.
+        """
+        if not state.used:
+            return False
+        reporting = {row[2] for row in state.metered}
+        links = {key: facts.opened.parent_id for key, facts in spans.items() if facts.opened is not None}
+        above = {row[3] for row in state.metered} - {None, self._null}
+        seen: set[bytes] = set()
+        while above:
+            if above & reporting:
+                return True
+            seen |= above
+            stored = list(self._tx.rows_of_pairs(_ABOVE, ((state.id, span_id) for span_id in above)))
+            if any(row[2] for row in stored):
+                return True
+            found = {links[span_id] for span_id in above if span_id in links}
+            found |= {bytes(row[1]) for row in stored if row[1] is not None}
+            above = {span_id for span_id in found if span_id is not None} - seen
+        parents = self._tx.rows("SELECT DISTINCT parent_id FROM span WHERE trace_key = ?", (state.id,))
+        return any(row[0] is not None and (bytes(row[0]) in reporting or bytes(row[0]) in links) for row in parents)
 
     def _completed(self, facts: Facts) -> None:
         """Have said what takes more than a span's close to say (`Estimator`), now that its records are together."""

@@ -87,7 +87,6 @@ class TraceState:
         inputs, outputs, cost = row[_INPUT], row[_OUTPUT], row[_COST]
         if inputs is outputs is cost is null:
             return
-        self.recount |= not self.fresh and self.used  # it may repeat what a stored span reported
         self.metered.append(row)
         if inputs is not null:
             self.input_tokens = (self.input_tokens or 0) + inputs
@@ -101,11 +100,14 @@ class TraceState:
 
     def count_again(self, row: Row, before: Row) -> None:
         """Take a stored span's new row into the sums."""
-        if any(before[at] != row[at] for at in (_PARENT, _KIND, _MODEL)):
+        reported = any(before[at] is not None for at in (_INPUT, _OUTPUT, _COST))
+        if before[_PARENT] != row[_PARENT] or (
+            reported and (before[_KIND], before[_MODEL]) != (row[_KIND], row[_MODEL])
+        ):
             self.recount |= self.used
         if all(before[at] == row[at] for at in (_STATUS, _INPUT, _OUTPUT, _COST)):
             return
-        if before[_STATUS] == "error" or any(before[at] is not None for at in (_INPUT, _OUTPUT, _COST)):
+        if before[_STATUS] == "error" or reported:
             self.recount = True  # what was counted has changed
             return
         self.span_count -= 1

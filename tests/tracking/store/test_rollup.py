@@ -146,7 +146,7 @@ def test_never_more_than_the_sum_never_less_than_the_largest(nodes: list[Node]) 
             assert max(said) <= found <= sum(said)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(trees(), st.data())
 def test_the_store_says_what_the_rule_says_in_any_order_and_any_batches(
     store: Store, nodes: list[Node], data: Any
