@@ -24,7 +24,8 @@ def open_store(
     """The store of these settings (default: this process's), ready to read.
 
     Args:
-        drain: ingest first: this process's own records wholly, others' for at most `foreign_s` seconds.
+        drain: ingest first: this process's own records wholly, others' for at most `foreign_s` seconds. Where the store
+            cannot be written this is logged, and it is opened all the same.
 
     Raises:
         StoreError: it cannot be opened; NewerStoreError where a newer weft wrote it.
@@ -36,6 +37,8 @@ def open_store(
     if drain:
         try:
             drain_into(store, settings, foreign_s=foreign_s)
+        except StoreError as error:  # it cannot be written, or not now: what it holds can be read all the same
+            log.warning("nothing new was taken in; what the store holds is shown. %s", error)
         except BaseException:
             store.close()
             raise
