@@ -142,4 +142,4 @@ def _clean(rt: Runtime, text: str | None) -> str | None:
     if text is None:
         return None
     told = names.check_text("a score's text", text)
-    return redact_text(told) if rt.settings.redact else told
+    return redact_text(told, rt.settings.redact)
