@@ -6,10 +6,13 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import weft
+from weft.tracer.span import start_span
 from weft.tracking import runtime
 from weft.tracking.home import Home
 from weft.tracking.journal import segments
@@ -137,6 +140,87 @@ def ingest_killed(home: str, trials: str, seed: str) -> None:
             break
 
 
+def burst(home: str, threads: str, calls: str, end: str) -> None:
+    """So many calls from so many threads at once, and then the end of the process, one way or another."""
+    weft.configure(home=home, project="burst")
+    start = threading.Barrier(int(threads))
+
+    def work(number: int) -> None:
+        start.wait()
+        for call in range(int(calls) // int(threads)):
+            double(number * 1_000_000 + call)
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(int(threads))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    {"kill": die, "os._exit": lambda: os._exit(0), "exit": lambda: None}[end]()
+
+
+def fork_among_writers(home: str, forks: str, threads: str) -> None:
+    """Forks while other threads append. Each child records calls of its own and dies its way; the parent goes on.
+
+    Prints what each thread of the parent has done, and each child.
+    """
+    weft.configure(home=home, project="parent")
+    double(-1)  # what the first call imports is imported: Python itself cannot fork in the middle of an import
+    done = [0] * int(threads)
+    stop = threading.Event()
+
+    def work(number: int) -> None:
+        while not stop.wait(0.001):
+            double(number)
+            done[number] += 1
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(int(threads))]
+    for worker in workers:
+        worker.start()
+    for fork in range(int(forks)):
+        child = os.fork()
+        if child == 0:
+            for call in range(3):
+                double(1_000_000 + 10 * fork + call)
+            die() if fork % 2 else os._exit(0)
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert ended == (-signal.SIGKILL if fork % 2 else 0), ended
+    stop.set()
+    for worker in workers:
+        worker.join()
+    for number, count in enumerate(done):
+        print(number, count)
+
+
+def exit_with_open_spans(home: str) -> None:
+    """Ends as programs do, with everything open that can be: spans, an unfinished stream, daemon threads."""
+    weft.configure(home=home, project="open")
+
+    @weft.op
+    def stream(number: int) -> Iterator[int]:
+        yield double(number)["twice"]
+        yield 0
+
+    @weft.op
+    def forever() -> None:
+        double(3)
+        threading.Event().wait()
+
+    stream(0)  # never iterated: no call
+    held = stream(1)
+    next(held)
+    weft.tracer_left = held  # type: ignore[attr-defined]  # not collected before the interpreter goes
+    weft.span("block").__enter__()
+    weft.tracer_span = start_span("by hand")  # type: ignore[attr-defined]
+    threading.Thread(target=forever, daemon=True).start()
+    while weft.run is not None or not _written(Path(home), b"forever"):
+        time.sleep(0.01)
+    sys.exit(0)
+
+
+def _written(home: Path, name: bytes) -> bool:
+    return any(name in segment.read_bytes() for segment in (home / "journal").glob("*.wj"))
+
+
 def _trials(trials: int, seed: int) -> list[tuple[int, int]]:
     chance = random.Random(seed)
     # One segment is opened by the parent's first record only in a child: the parent itself records nothing.
@@ -154,4 +238,7 @@ if __name__ == "__main__":
         "ingest": ingest_killed,
         "endless": write_until_killed,
         "worker": write_spans_and_metrics,
+        "burst": burst,
+        "forks": fork_among_writers,
+        "open": exit_with_open_spans,
     }[mode](where, *rest)
