@@ -112,3 +112,29 @@ def test_a_home_that_cannot_be_told_ends_no_program(monkeypatch: pytest.MonkeyPa
     assert active.journal.append(RunFinished(1, b"r" * 16, 1, "finished")) is False
     assert active.faults.counts["write the journal"] == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sampling_and_code_capture_come_from_the_environment() -> None:
+    settings = Settings.resolve(env={"WEFT_SAMPLE_RATE": "0.25", "WEFT_CAPTURE_CODE": "0"})
+    assert (settings.sample_rate, settings.capture_code) == (0.25, False)
+    given_ = Settings.resolve(sample_rate=0, capture_code=True, env={"WEFT_SAMPLE_RATE": "0.25"})
+    assert (given_.sample_rate, given_.capture_code) == (0.0, True)
+
+
+@pytest.mark.parametrize("rate", ["abc", "1.1", "-0.1", "nan", "1e999", 2, -1, True, float("nan")])
+def test_a_rate_that_is_none_is_told_what_it_must_be(rate: Any) -> None:
+    with pytest.raises(UsageError, match=r"from 0 .* to 1 .*WEFT_SAMPLE_RATE"):
+        Settings.resolve(sample_rate=rate, env={})
+
+
+def test_a_mistyped_flag_is_one_clear_error() -> None:
+    with pytest.raises(UsageError, match="WEFT_STRICT is 'maybe'"):
+        Settings.resolve(env={"WEFT_STRICT": "maybe"})
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"attributes": [1]}, {"attributes": {1: 2}}, {"postprocess_inputs": 5}, {"postprocess_output": "x"}]
+)
+def test_settings_of_the_wrong_type_are_refused(wrong: Any) -> None:
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        Settings.resolve(env={}, **wrong)

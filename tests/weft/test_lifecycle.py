@@ -92,3 +92,13 @@ def test_a_home_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
     assert run.returncode == 1
     assert "is a file" in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
+
+
+def test_flush_says_whether_all_was_done(home: Path) -> None:
+    with weft.span("x"):
+        assert weft.flush() is True
+    assert weft.flush(timeout=1) is True
+    with pytest.raises(weft.Error, match="seconds"):
+        weft.flush(timeout="soon")  # type: ignore[arg-type]
+    with pytest.raises(weft.Error, match="seconds"):
+        weft.flush(timeout=-1)

@@ -310,3 +310,34 @@ def test_an_answer_that_is_no_reply_is_told_what_it_must_be(provider, client, re
         create(client)
     assert "a responder must return a str, a ToolCall or a ChatReply" in caught.value.message
     assert said in caught.value.message
+
+
+def test_captured_spans_may_be_nested_and_see_threads() -> None:
+    with captured_spans() as outer:
+        double(1)
+        with captured_spans() as inner:
+            worker = threading.Thread(target=double, args=(2,))
+            worker.start()
+            worker.join()
+        double(3)
+    assert inner.tree() == [["double", ["inner"]]]
+    assert [span.inputs["x"] for span in outer if span.name == "double"] == [1, 3]
+
+
+def test_what_a_thread_records_too_late_leaves_no_folder_behind() -> None:
+    late = threading.Event()
+
+    def straggle() -> None:
+        with span("late"):
+            late.wait()
+
+    with captured_spans() as spans:
+        worker = threading.Thread(target=straggle)
+        worker.start()
+        while not len(spans):
+            pass
+        folder = runtime.active().settings.home
+    late.set()
+    worker.join()
+    assert not folder.exists()
+    assert spans[0].status == "running"

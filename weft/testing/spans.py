@@ -97,7 +97,13 @@ class CapturedSpans(Sequence[SpanRecord]):
 
 @contextmanager
 def captured_spans(*, project: str | None = None, ids: Ids | None = None) -> Iterator[CapturedSpans]:
-    """Record into a temporary home, strictly; the spans stay readable after the block.
+    """Record every call into a temporary home, strictly; the spans stay readable after the block.
+
+    Whatever records inside is seen: other threads, tasks, and child processes that get their work by `wrap_context`.
+    Blocks may be nested; the inner one takes what happens in it.
+
+    Args:
+        ids: `FixedIds()` for ids and times that are the same in every run.
 
     ```python
     with captured_spans() as spans:
@@ -107,14 +113,18 @@ def captured_spans(*, project: str | None = None, ids: Ids | None = None) -> Ite
     """
     former = runtime.active()
     with tempfile.TemporaryDirectory(prefix="weft-captured-") as folder:
-        mine = runtime.configure(Settings.resolve(home=folder, project=project, mode="online", strict=True), ids)
+        mine = runtime.configure(
+            Settings.resolve(home=folder, project=project, mode="online", strict=True, sample_rate=1), ids
+        )
         spans = CapturedSpans(mine.home.journal)
         try:
             yield spans
         finally:
             mine.journal.close()
             spans.freeze()
-            runtime.configure(former.settings, former.ids).run = former.run
+            # What a thread records too late goes nowhere: it must not make the folder again.
+            mine.journal.append = lambda record: False  # type: ignore[method-assign]
+            runtime.configure(former.settings, former.ids, origin=former.origin).run = former.run
 
 
 def read_spans(journal: Path) -> list[SpanRecord]:
@@ -133,7 +143,7 @@ def read_spans(journal: Path) -> list[SpanRecord]:
     for record in found:
         if isinstance(record, SpanClosed) and record.span_id in spans:
             spans[record.span_id] = _closed(spans[record.span_id], record)
-    return list(spans.values())
+    return sorted(spans.values(), key=lambda span: span.start_ns)  # segments of several processes lie side by side
 
 
 def _opened(record: SpanOpened) -> SpanRecord:
@@ -177,7 +187,7 @@ def _updated(span: SpanRecord, record: SpanUpdated) -> SpanRecord:
         turn_id=record.turn_id or span.turn_id,
         user_id=record.user_id or span.user_id,
         tags=decode(record.tags) if record.tags else span.tags,
-        links=[*span.links, *(decode(record.links) if record.links else ())],
+        links=(*span.links, *(decode(record.links) if record.links else ())),
     )
 
 
@@ -197,5 +207,5 @@ def _closed(span: SpanRecord, record: SpanClosed) -> SpanRecord:
         usage=record.usage,
         attributes={**span.attributes, **(decode(record.attributes) if record.attributes else {})},
         events=[*span.events, *(decode(record.events) if record.events else ())],
-        links=[*span.links, *(decode(record.links) if record.links else ())],
+        links=(*span.links, *(decode(record.links) if record.links else ())),
     )
