@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from weft.tracer.span import Span
 
 
-
 def _variable() -> ContextVar[Context]:
     token = otel_context.attach(Context())
     otel_context.detach(token)

@@ -176,8 +176,7 @@ def _empty() -> Any:
 
 
 _BLOCKS: dict[types.CodeType, Callable[..., Any]] = {
-    decorator(_empty).__code__: decorator
-    for decorator in (contextlib.contextmanager, contextlib.asynccontextmanager)
+    decorator(_empty).__code__: decorator for decorator in (contextlib.contextmanager, contextlib.asynccontextmanager)
 }
 """Code of the functions that `contextlib` makes: they say nothing of what happens inside the block."""
 

@@ -118,9 +118,7 @@ def start(
     return span
 
 
-def _under_foreign(
-    span: Span, rt: Runtime, parent: object, context: Context, trace: bytes | None
-) -> Span | None:
+def _under_foreign(span: Span, rt: Runtime, parent: object, context: Context, trace: bytes | None) -> Span | None:
     """Under somebody else's span, or none: a root takes project and run here. Answers the nearest span of ours."""
     if rt.provider is not current_provider():  # nobody has looked yet, or the program has set one meanwhile
         attend(rt)

@@ -315,7 +315,7 @@ def test_a_link_to_nothing_is_not_kept_and_one_to_no_context_is_refused(spans: S
         s.add_link(SpanContext(0, 0, False))
         with pytest.raises(UsageError, match="SpanContext"):
             s.add_link("4bf92f3577b34da6a3ce929d0e0e4736")  # type: ignore[arg-type]
-    assert spans()[0].links == []
+    assert spans()[0].links == ()
 
 
 def test_events_without_end_are_bounded_and_that_is_said_once(
