@@ -112,9 +112,8 @@ def read(raw: IO[bytes], form: str = "auto") -> Iterator[Item]:
             inflated = Inflated(source)
             source = io.BufferedReader(inflated, _CHUNK)
         head = source.peek(_CHUNK)
-        while head and not head.strip() and len(head) >= _CHUNK:
-            source.read(len(head))
-            head = source.peek(_CHUNK)
+        if not head.strip():
+            head = _past_blanks(source)
         start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
         if not start and not head:
             pass  # nothing in it: an empty request is a sound one
@@ -126,6 +125,13 @@ def read(raw: IO[bytes], form: str = "auto") -> Iterator[Item]:
         yield Trouble(str(error))
     if inflated is not None and inflated.cut:
         yield Trouble("the gzip stream ends in the middle")
+
+
+def _past_blanks(source: io.BufferedReader[Any]) -> bytes:
+    """Leave out white space, a buffer at a time; answers what is there then."""
+    while (head := source.peek(1)) and not head.strip():
+        source.read(len(head))
+    return head
 
 
 class _Readable(io.RawIOBase):
@@ -144,7 +150,8 @@ class _Readable(io.RawIOBase):
 
 
 def _is_text(head: bytes) -> bool:
-    return not any(byte < 9 for byte in head[:64])
+    """Whether it looks like writing. A message has control characters: the tags of its first fields are some."""
+    return all(byte >= 0x20 or byte in b"\t\r\n" for byte in head[:64])
 
 
 # ---- JSON ----
@@ -159,6 +166,7 @@ def _json(source: io.BufferedReader[Any], form: str) -> Iterator[Item]:
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
         if not line.strip():
+            _past_blanks(source)
             continue
         try:
             document = orjson.loads(line)

@@ -37,7 +37,7 @@ def spans(document: Any) -> Iterator[OtlpSpan | Refused]:
         for key, what in _OTHERS.items():
             if _get(document, key) is not None:
                 raise NotOtlpError(f"OTLP {what}, not traces: weft imports traces only")
-        if document and _get(document, "partialSuccess") is None:
+        if document.keys() - {"resourceSpans", "resource_spans"}:
             raise NotOtlpError(f"a JSON object without resourceSpans (it has {', '.join(map(str, document))[:80]})")
         return
     for group in _objects(resources):

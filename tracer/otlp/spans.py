@@ -68,13 +68,20 @@ def make(
             return Refused(found)
     assert isinstance(trace, bytes)
     assert isinstance(span, bytes)
-    parent = _identity("parentSpanId", parent_id, 8) if parent_id and any(_bytes(parent_id) or b"?") else None
+    parent = None if _is_none(parent_id) else _identity("parentSpanId", parent_id, 8)
     if isinstance(parent, str):
         return Refused(parent)
     for name, value in (("startTimeUnixNano", start_ns), ("endTimeUnixNano", end_ns)):
         if not 0 <= value <= MAX_TIME_NS:
             return Refused(f"{name} is {value}: not a time between 1970 and 2262")
     return OtlpSpan(trace_id=trace, span_id=span, parent_id=parent, start_ns=start_ns, end_ns=end_ns, **rest)
+
+
+def _is_none(parent_id: object) -> bool:
+    """A root names no parent, or one that is all zeros."""
+    if parent_id is None or not isinstance(parent_id, (bytes, str)):
+        return parent_id is None
+    return not (parent_id.strip(b"\0") if isinstance(parent_id, bytes) else parent_id.strip("0"))
 
 
 def _bytes(value: bytes | str) -> bytes | None:
