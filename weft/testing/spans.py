@@ -187,7 +187,7 @@ def _updated(span: SpanRecord, record: SpanUpdated) -> SpanRecord:
         turn_id=record.turn_id or span.turn_id,
         user_id=record.user_id or span.user_id,
         tags=decode(record.tags) if record.tags else span.tags,
-        links=(*span.links, *(decode(record.links) if record.links else ())),
+        links=[*span.links, *decode(record.links)] if record.links else span.links,
     )
 
 
@@ -207,5 +207,5 @@ def _closed(span: SpanRecord, record: SpanClosed) -> SpanRecord:
         usage=record.usage,
         attributes={**span.attributes, **(decode(record.attributes) if record.attributes else {})},
         events=[*span.events, *(decode(record.events) if record.events else ())],
-        links=(*span.links, *(decode(record.links) if record.links else ())),
+        links=[*span.links, *decode(record.links)] if record.links else span.links,
     )
