@@ -269,9 +269,9 @@ def test_recording_into_a_run(home: Any, spans: Spans) -> None:
         leaf(3)
     by_input = {(one.inputs or {}).get("x", one.name): one for one in spans()}
     assert (by_input[1].run_id, by_input[1].project, by_input[1].parent_id) == (run.uid.hex(), "evals", None)
-    assert by_input[1].links == [{"trace_id": opened.trace_id, "span_id": opened.span_id, "attributes": {}}]
+    assert list(by_input[1].links) == [{"trace_id": opened.trace_id, "span_id": opened.span_id, "attributes": {}}]
     assert by_input[2].run_id == run.uid.hex()
-    assert by_input[2].links == ()
+    assert list(by_input[2].links) == []
     assert (by_input[3].run_id, by_input[3].parent_id) == (None, opened.span_id)
 
 
