@@ -58,12 +58,15 @@ OPENAI_RESPONSE: Mapping[str, str] = {
 PROVIDER_OF_HOST: Mapping[str, str] = {
     "api.openai.com": "openai",
     "openai.azure.com": "azure.ai.openai",
+    "cognitiveservices.azure.com": "azure.ai.openai",
+    "api.anthropic.com": "anthropic",
     "api.deepseek.com": "deepseek",
     "api.groq.com": "groq",
     "api.mistral.ai": "mistral_ai",
     "api.moonshot.ai": "moonshot_ai",
     "api.perplexity.ai": "perplexity",
     "api.x.ai": "x_ai",
+    "openrouter.ai": "openrouter",
 }
 """Whose OpenAI-compatible API a host, or a subdomain of it, is."""
 

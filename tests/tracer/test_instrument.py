@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from weft.tracer.instrument import instrument, uninstrument
+from weft.tracer.integrations import instrumentors
 from weft.tracking.errors import UsageError
 
 CHECK = """
@@ -51,5 +52,51 @@ def test_undone_before_the_import_it_never_happens() -> None:
 
 def test_an_unknown_library_is_a_mistake_that_raises() -> None:
     for function in (instrument, uninstrument):
-        with pytest.raises(UsageError, match="it knows openai"):
+        with pytest.raises(UsageError, match="it knows openai, anthropic, agno"):
             function("cobol")
+
+
+def test_libraries_can_be_left_out_and_named() -> None:
+    assert run("import weft, openai; weft.instrument(exclude=['openai']); print(traced())") == "False"
+    assert run("import weft, openai; weft.instrument('anthropic'); print(traced())") == "False"
+    with pytest.raises(UsageError, match="cannot instrument opneai"):
+        instrument(exclude=["opneai"])
+    with pytest.raises(UsageError, match="list of hosts"):
+        instrument(stream_usage="vllm.internal")
+
+
+def test_a_library_asked_for_by_name_says_what_is_to_be_installed_and_all_of_them_say_nothing(caplog) -> None:
+    instrument()
+    assert not caplog.records
+    instrument("langgraph")
+    uninstrument()
+    (line,) = caplog.messages
+    assert line.endswith("Run: pip install openinference-instrumentation-langchain")
+
+
+def test_a_program_without_instrumentors_imports_no_sdk() -> None:
+    assert run("import weft, openai; weft.instrument(); print('opentelemetry.sdk' in sys.modules)") == "False"
+
+
+def test_a_library_that_lacks_what_is_patched_is_said_once_and_the_program_goes_on() -> None:
+    code = """
+import logging, weft
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+import openai.resources.moderations as m
+del m.Moderations.create
+weft.instrument(); weft.instrument()
+print(traced())
+"""
+    line, last = run(code).splitlines()
+    assert line.startswith("weft could not find openai.resources.moderations.Moderations.create in openai ")
+    assert last == "True"
+
+
+def test_the_table_names_packages_and_classes_that_belong_together() -> None:
+    for library in instrumentors.libraries().values():
+        assert library.instrumentors
+        for one in library.instrumentors:
+            module, _, name = one.path.partition(":")
+            assert name.isidentifier()
+            ours = module.startswith("weft.")
+            assert ours or one.package == module.replace(".", "-").replace("_", "-")

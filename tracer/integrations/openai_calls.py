@@ -1,148 +1,65 @@
-"""What is recorded of an OpenAI call: its request as inputs, its response as output, tokens, attributes. Pure.
+"""What is recorded of calls of the openai client: which operations there are, and how their answers are read. Pure.
 
-`openai.py` calls it with what went in and what came out; it never talks to a server and changes nothing it is given.
+`openai.py` says which methods they are of; it never talks to a server and changes nothing it is given.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from weft.tracer import semconv
-from weft.tracer.integrations.openai_chunks import Assembly, ChatAssembly, ResponseAssembly
+from weft.tracer.integrations import openai_settings
+from weft.tracer.integrations.openai_chunks import ChatAssembly, ResponseAssembly, TextAssembly
+from weft.tracer.integrations.openai_media import (
+    ImageAssembly,
+    TranscriptAssembly,
+    audio_of,
+    upload_inputs,
+)
+from weft.tracer.integrations.operations import Operation, Outcome, Server, address_of, count_at, response_attributes
 
-_ABSENT = frozenset({"NotGiven", "Omit"})
-"""Classes of openai's own words for "not given", in both majors."""
-_TRANSPORT = frozenset({"extra_headers", "extra_query", "timeout"})
-"""Arguments that say how to send, not what: the headers may hold secrets."""
-_ITERABLES = frozenset({"messages", "tools", "functions", "input", "stop"})
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One traced method of the client."""
-
-    name: str
-    """OpenTelemetry's `gen_ai.operation.name`."""
-    kind: str
-    """The span's."""
-    assembly: Callable[[], Assembly] | None = None
-    """What puts its streams together."""
-    api: str | None = None
-    """OpenTelemetry's `openai.api.type`."""
+_USAGE_HOSTS = frozenset({"openai", "deepseek", "groq", "openrouter"})
+"""Providers whose servers are known to take `stream_options.include_usage`."""
+_AZURE_SINCE = "2024-09-01"
+"""The version of Azure's API that began to take it."""
 
 
-CHAT = Operation("chat", "llm", ChatAssembly, "chat_completions")
-RESPONSES = Operation("chat", "llm", ResponseAssembly, "responses")
-EMBEDDINGS = Operation("embeddings", "embedding")
+def server_of(resource: Any) -> Server:
+    """Where a resource of a client sends to."""
+    host, port = address_of(resource)
+    client = getattr(resource, "_client", None)
+    provider = semconv.provider_of(host)
+    if "Azure" in type(client).__name__:  # behind a gateway the host does not tell
+        provider = "azure.ai.openai"
+    return Server(host, port, provider, _takes_stream_options(host, provider, getattr(client, "_api_version", None)))
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where a client sends to."""
-
-    host: str
-    port: int | None
-
-    @classmethod
-    def of(cls, resource: Any) -> Server:
-        """Of a resource of a client (`client.chat.completions`); unknown where it has no base URL."""
-        url = getattr(getattr(resource, "_client", None), "base_url", None)
-        return cls(str(getattr(url, "host", "") or "unknown"), getattr(url, "port", None))
-
-    @property
-    def provider(self) -> str:
-        """OpenTelemetry's name, or the host."""
-        return semconv.provider_of(self.host)
-
-    @property
-    def takes_stream_options(self) -> bool:
-        """Whether asking for usage at the end of a stream is safe: OpenAI's own API, and servers on this machine (all
-        the common ones take it). Others may refuse a request with a field that they do not know.
-        """
-        return self.provider == "openai" or self.host in ("127.0.0.1", "localhost", "::1")
+def _takes_stream_options(host: str, provider: str, api_version: object) -> bool:
+    """Whether asking for usage at the end of a stream is safe: others may refuse a request with a field that they do
+    not know, and the user's call must not fail for our sake. Servers on this machine take it, the common ones all.
+    """
+    if provider == "azure.ai.openai":
+        # Without a version it is Azure's v1 API, which is OpenAI's own.
+        return not isinstance(api_version, str) or not api_version[:1].isdigit() or api_version >= _AZURE_SINCE
+    return (
+        provider in _USAGE_HOSTS
+        or host in ("127.0.0.1", "localhost", "::1")
+        or host in openai_settings.stream_usage_hosts
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call as it begins."""
-
-    name: str
-    kind: str
-    inputs: Mapping[str, Any]
-    attributes: Mapping[str, Any]
-    model: str | None
-    provider: str
-
-
-def given(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that were given, iterators among them drawn into lists: what is recorded can still be sent."""
-    return {
-        name: list(value) if name in _ITERABLES and _is_iterator(value) else value
-        for name, value in arguments.items()
-        if type(value).__name__ not in _ABSENT
-    }
-
-
-def _is_iterator(value: Any) -> bool:
-    return hasattr(value, "__next__")
-
-
-def call_of(operation: Operation, arguments: Mapping[str, Any], server: Server) -> Call:
-    """What a span says when the call begins."""
-    inputs = {name: value for name, value in arguments.items() if name not in _TRANSPORT and value is not None}
-    inputs.update(inputs.pop("extra_body", None) or {})
-    attributes: dict[str, Any] = {semconv.OPERATION: operation.name, semconv.PROVIDER: server.provider}
-    for name, attribute in semconv.OPENAI_REQUEST.items():
-        value = inputs.get(name)
-        if isinstance(value, (str, int, float)) or (name == "stop" and isinstance(value, (list, tuple))):
-            attributes[attribute] = [value] if name == "stop" and isinstance(value, str) else value
-    if operation.api is not None:
-        attributes[semconv.OPENAI_API] = operation.api
-    attributes[semconv.SERVER_ADDRESS] = server.host
-    if server.port is not None:
-        attributes[semconv.SERVER_PORT] = server.port
-    for name in ("response_format", "text_format"):
-        if isinstance(inputs.get(name), type):
-            inputs[name] = inputs[name].__name__  # what `parse` was given: a class
-    model = inputs.get("model")
-    name = f"{operation.name} {model}" if isinstance(model, str) else operation.name
-    return Call(name, operation.kind, inputs, attributes, model if isinstance(model, str) else None, server.provider)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a response says."""
-
-    output: Any
-    usage: Mapping[str, int] | None
-    """By OpenTelemetry's inclusive names; None: none was reported, which is not zero."""
-    model: str | None
-    """That served."""
-    attributes: Mapping[str, Any]
-    failure: str | None = None
-    """The model failed, and the server said so in a sound answer (Responses)."""
-
-
-def outcome_of(operation: Operation, response: Mapping[str, Any]) -> Outcome:
-    """Read a response, or a stream's assembled one, as plain data. Vectors are recorded by their length alone."""
-    attributes = {
-        attribute: response[name]
-        for name, attribute in semconv.OPENAI_RESPONSE.items()
-        if isinstance(response.get(name), str)
-    }
+def _read(response: Mapping[str, Any]) -> Outcome:
+    """Any answer of this API: they name alike what they have in common."""
+    attributes = response_attributes(response, semconv.OPENAI_RESPONSE)
     choices = response.get("choices")
     reasons = [choice.get("finish_reason") for choice in choices or () if isinstance(choice, Mapping)]
     if any(reasons):
         attributes[semconv.FINISH_REASONS] = reasons
-    output: Any = response
-    if operation is EMBEDDINGS:
-        output = dict(response) | {"data": [_vector(item) for item in response.get("data") or ()]}
     model, failure = response.get("model"), response.get("error")
     return Outcome(
-        output,
+        response,
         usage_of(response.get("usage")),
         model if isinstance(model, str) else None,
         attributes,
@@ -150,8 +67,13 @@ def outcome_of(operation: Operation, response: Mapping[str, Any]) -> Outcome:
     )
 
 
+def _read_vectors(response: Mapping[str, Any]) -> Outcome:
+    """Embeddings are recorded by their length alone: thousands of floats that asking again gives again."""
+    found = _read(response)
+    return replace(found, output=dict(response) | {"data": [_vector(item) for item in response.get("data") or ()]})
+
+
 def _vector(item: Any) -> Any:
-    """An embedding with its length in place of its numbers: thousands of floats that asking again gives again."""
     vector = item.get("embedding") if isinstance(item, Mapping) else None
     if isinstance(vector, list):
         return dict(item) | {"embedding": {"dimensions": len(vector)}}
@@ -160,6 +82,39 @@ def _vector(item: Any) -> Any:
     return item
 
 
+def _read_secret(response: Mapping[str, Any]) -> Outcome:
+    """A key for a browser's realtime session: everything but the key."""
+    found = dict(response)
+    for name in ("value", "client_secret"):
+        if name in found:
+            found[name] = "[REDACTED]"
+    return Outcome(found, None, None, {})
+
+
+def _read_fetched(response: Mapping[str, Any]) -> Outcome:
+    """A stored response, looked at again: its tokens were counted when it was made, or are now for the first time."""
+    found = _read(response)
+    waited = found.attributes.get(semconv.RESPONSE_ID) in background
+    if not waited or response.get("status") in ("queued", "in_progress"):
+        return replace(found, usage=None)
+    background.pop(found.attributes[semconv.RESPONSE_ID], None)
+    return found
+
+
+def _read_response(response: Mapping[str, Any]) -> Outcome:
+    found = _read(response)
+    if response.get("background") is True and response.get("status") in ("queued", "in_progress"):
+        background[str(response.get("id"))] = None
+        while len(background) > _BACKGROUND:
+            del background[next(iter(background))]
+    return found
+
+
+_BACKGROUND = 10_000
+background: dict[str, None] = {}
+"""Ids of responses that were begun in the background here and have not been seen whole: the fetch that first brings
+one whole brings its tokens."""
+
 _USAGE = (
     ("input_tokens", ("prompt_tokens",)),
     ("output_tokens", ("completion_tokens",)),
@@ -167,54 +122,57 @@ _USAGE = (
     ("output_tokens", ("output_tokens",)),
     ("cache_read_tokens", ("prompt_tokens_details", "cached_tokens")),
     ("cache_read_tokens", ("prompt_cache_hit_tokens",)),
-    ("cache_write_tokens", ("prompt_tokens_details", "cache_write_tokens")),
-    ("input_audio_tokens", ("prompt_tokens_details", "audio_tokens")),
-    ("reasoning_tokens", ("completion_tokens_details", "reasoning_tokens")),
-    ("output_audio_tokens", ("completion_tokens_details", "audio_tokens")),
     ("cache_read_tokens", ("input_tokens_details", "cached_tokens")),
+    ("cache_write_tokens", ("prompt_tokens_details", "cache_write_tokens")),
     ("cache_write_tokens", ("input_tokens_details", "cache_write_tokens")),
+    ("reasoning_tokens", ("completion_tokens_details", "reasoning_tokens")),
     ("reasoning_tokens", ("output_tokens_details", "reasoning_tokens")),
+    ("input_audio_tokens", ("prompt_tokens_details", "audio_tokens")),
+    ("input_audio_tokens", ("input_tokens_details", "audio_tokens")),
+    ("input_audio_tokens", ("input_token_details", "audio_tokens")),
+    ("output_audio_tokens", ("completion_tokens_details", "audio_tokens")),
+    ("output_audio_tokens", ("output_tokens_details", "audio_tokens")),
+    ("input_image_tokens", ("input_tokens_details", "image_tokens")),
+    ("output_image_tokens", ("output_tokens_details", "image_tokens")),
 )
-"""Our name, and the path in a usage object (chat, DeepSeek's, Responses); of several the first that is there."""
+"""Our name, and the path in a usage object (chat, DeepSeek's, Responses, images, transcriptions); of several the first
+that is there. A report that contradicts itself is kept as it is: who prices it flags it."""
 
 
 def usage_of(usage: Any) -> dict[str, int] | None:
     """Token counts of a usage object; details that are 0 are left out, the totals are kept."""
-    if not isinstance(usage, Mapping):
-        return None
     found: dict[str, int] = {}
     for name, path in _USAGE:
-        value: Any = usage
-        for key in path:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if isinstance(value, int) and not isinstance(value, bool) and (value or len(path) == 1):
+        value = count_at(usage, path)
+        if value is not None and (value or len(path) == 1):
             found.setdefault(name, value)
     return found or None
 
 
-def plain(response: Any) -> dict[str, Any] | None:
-    """A response object of the client as plain data; None where it is none.
-
-    `parse` methods' extra fields (`parsed`) are kept.
-    """
-    dump = getattr(response, "to_dict", None)
-    if dump is None:
-        return dict(response) if isinstance(response, Mapping) else None
-    # `warnings=False`: servers that answer with other types than OpenAI's would make pydantic warn at the user.
-    found = dump(mode="python", exclude_unset=True, warnings=False)
-    return found if isinstance(found, dict) else None
+def _operation(
+    name: str, kind: str = "llm", read: Callable[[Mapping[str, Any]], Outcome] = _read, **more: Any
+) -> Operation:
+    return Operation(name, kind, read, semconv.OPENAI_REQUEST, **more)
 
 
-def error_attributes(error: BaseException) -> dict[str, Any]:
-    """What a failed call's span says beyond the exception."""
-    found: dict[str, Any] = {semconv.ERROR_TYPE: type(error).__qualname__}
-    status = getattr(error, "status_code", None)
-    if isinstance(status, int):
-        found[semconv.HTTP_STATUS] = status
-    body = getattr(error, "body", None)
-    if isinstance(body, Mapping):
-        found["openai.error"] = json.loads(json.dumps(dict(body), default=str))
-    request_id = getattr(error, "request_id", None)
-    if isinstance(request_id, str):
-        found["openai.request_id"] = request_id
-    return found
+CHAT = _operation("chat", assembly=ChatAssembly, attributes={semconv.OPENAI_API: "chat_completions"}, asks_usage=True)
+COMPLETION = _operation("text_completion", assembly=TextAssembly, asks_usage=True)
+RESPONSES = _operation(
+    "chat", read=_read_response, assembly=ResponseAssembly, attributes={semconv.OPENAI_API: "responses"}
+)
+COMPACT = _operation("chat", attributes={semconv.OPENAI_API: "responses"})
+FETCH = _operation("fetch_response", "tool", read=_read_fetched, assembly=ResponseAssembly)
+EMBEDDINGS = _operation("embeddings", "embedding", read=_read_vectors)
+MODERATION = _operation("moderation", "guardrail")
+IMAGE = _operation(
+    "image_generation",
+    assembly=ImageAssembly,
+    attributes={"gen_ai.output.type": "image"},
+    inputs=upload_inputs,
+)
+SPEECH = _operation("speech", attributes={"gen_ai.output.type": "speech"}, binary=audio_of)
+TRANSCRIPTION = _operation(
+    "transcription", assembly=TranscriptAssembly, attributes={"gen_ai.output.type": "text"}, inputs=upload_inputs
+)
+REALTIME_SECRET = _operation("realtime_session", "tool", read=_read_secret)
+BATCH = _operation("batch", "tool")

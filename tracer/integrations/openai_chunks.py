@@ -6,23 +6,13 @@ Pure. It takes what servers send, the odd ones too: ids repeated in every chunk,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
+
+from weft.tracer.integrations.assembly import copied
 
 _SET_ONCE = frozenset({"id", "type", "role", "index", "name", "object", "created", "model", "finish_reason"})
 """Text that names something: repeated, it is not appended."""
-
-
-class Assembly(Protocol):
-    """Collects what one stream brings."""
-
-    content_seen: bool
-    """Whether anything but a beginning has come."""
-
-    def add(self, chunk: Mapping[str, Any]) -> None:
-        """Take one chunk, as plain data."""
-
-    def result(self) -> dict[str, Any] | None:
-        """The object so far; None before the first chunk."""
+_DONE = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
 class ChatAssembly:
@@ -45,6 +35,11 @@ class ChatAssembly:
             _merge(choice["delta"], delta)
             _merge(choice, {key: value for key, value in given.items() if key != "delta"})
 
+    @property
+    def complete(self) -> bool:
+        """Every choice has said why it ends."""
+        return bool(self._choices) and all(choice.get("finish_reason") for choice in self._choices.values())
+
     def result(self) -> dict[str, Any] | None:
         if not self._head and not self._choices:
             return None
@@ -62,7 +57,7 @@ class ResponseAssembly:
     """Of a Responses call: typed events, the last of which holds the whole response."""
 
     def __init__(self) -> None:
-        self.content_seen = False
+        self.content_seen = self.complete = False
         self._whole: dict[str, Any] | None = None
         self._items: dict[int, dict[str, Any]] = {}
 
@@ -70,8 +65,9 @@ class ResponseAssembly:
         kind, index = str(chunk.get("type")), chunk.get("output_index")
         if isinstance(chunk.get("response"), Mapping):
             self._whole = dict(chunk["response"])
+            self.complete = kind in _DONE
         elif kind in ("response.output_item.added", "response.output_item.done"):
-            self._items[index or 0] = _copy(chunk.get("item") or {})
+            self._items[index or 0] = copied(chunk.get("item") or {})
         elif kind.endswith(".delta"):
             self.content_seen = True
             item = self._items.setdefault(index or 0, {})
@@ -99,7 +95,7 @@ def _merge(into: dict[str, Any], delta: Mapping[str, Any]) -> None:
         if value is None:
             into.setdefault(key, None)
         elif held is None or key in _SET_ONCE:
-            into[key] = _copy(value) if held is None or value else held
+            into[key] = copied(value) if held is None or value else held
         elif isinstance(value, str) and isinstance(held, str):
             into[key] = held + value
         elif isinstance(value, Mapping) and isinstance(held, dict):
@@ -117,11 +113,30 @@ def _join(held: list[Any], more: list[Any]) -> None:
         if same:
             _merge(same[0], item)
         else:
-            held.append(_copy(item))
+            held.append(copied(item))
 
 
-def _copy(value: Any) -> Any:
-    """A copy of what would be added to later: the chunk itself belongs to the user."""
-    if isinstance(value, Mapping):
-        return {key: _copy(item) for key, item in value.items()}
-    return [_copy(item) for item in value] if isinstance(value, list) else value
+class TextAssembly:
+    """Of a text completion, the API before chat."""
+
+    def __init__(self) -> None:
+        self.content_seen = False
+        self._head: dict[str, Any] = {}
+        self._choices: dict[int, dict[str, Any]] = {}
+
+    def add(self, chunk: Mapping[str, Any]) -> None:
+        self._head.update({key: value for key, value in chunk.items() if key != "choices" and value is not None})
+        for given in chunk.get("choices") or ():
+            self.content_seen = self.content_seen or bool(given.get("text"))
+            choice = self._choices.setdefault(given.get("index") or 0, {"index": given.get("index") or 0, "text": ""})
+            _merge(choice, {key: value for key, value in given.items() if key != "index"})
+
+    @property
+    def complete(self) -> bool:
+        """Every choice has said why it ends."""
+        return bool(self._choices) and all(choice.get("finish_reason") for choice in self._choices.values())
+
+    def result(self) -> dict[str, Any] | None:
+        if not self._head and not self._choices:
+            return None
+        return self._head | {"choices": [choice for _, choice in sorted(self._choices.items())]}

@@ -16,13 +16,26 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from weft.testing import wire
+from weft.testing import anthropicwire, mediawire, wire
 from weft.testing.wire import ChatReply, ChatRequest, ToolCall
 
 Responder = Callable[[ChatRequest], ChatReply | ToolCall | str]
 """Answers a chat request. What it raises becomes an HTTP 500 with the message, as does an answer that is no reply."""
 
 MAX_BODY_BYTES = 64 << 20
+_OTHERS = frozenset(
+    "/v1/" + path
+    for path in (
+        "completions",
+        "moderations",
+        "images/generations",
+        "images/edits",
+        "audio/speech",
+        "audio/transcriptions",
+        "audio/translations",
+    )
+)
+"""Paths of OpenAI's beside chat, responses and embeddings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +83,10 @@ class LoopbackProvider:
         client = openai.OpenAI(base_url=provider.base_url, api_key="any")
     ```
 
-    Paths: `/v1/chat/completions`, `/v1/embeddings`, `/v1/models`, `/v1/responses`; streaming where OpenAI streams.
-    A missing key, or the key `bad`, gets 401. The model `status-<code>` gets that status, always.
+    Paths: `/v1/chat/completions`, `/v1/embeddings`, `/v1/models`, `/v1/responses`, `/v1/completions`,
+    `/v1/moderations`, `/v1/images/...`, `/v1/audio/...`; streaming where OpenAI streams. Anthropic's `/v1/messages`
+    as well: its client takes `anthropic_url`. A missing key, or the key `bad`, gets 401. The model `status-<code>`
+    gets that status, always.
     """
 
     def __init__(
@@ -107,6 +122,11 @@ class LoopbackProvider:
     def base_url(self) -> str:
         """What an OpenAI client takes as `base_url`."""
         return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def anthropic_url(self) -> str:
+        """What an Anthropic client takes as `base_url`."""
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def requests(self) -> list[Received]:
@@ -221,14 +241,20 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._answer(self._read())
         except Refused as refusal:
-            self._json(refusal.status, refusal.body, refusal.headers)
+            self._json(refusal.status, self._worded(refusal), refusal.headers)
         except ConnectionError:
             self.close_connection = True
         except Exception as problem:
             if self.streaming:  # the headers are gone: break the connection, as a dying server does
                 self.close_connection = True
                 return
-            self._json(500, wire.error(f"{type(problem).__name__}: {problem}", "server_error"))
+            fault = Refused(500, wire.error(f"{type(problem).__name__}: {problem}", "server_error"))
+            self._json(500, self._worded(fault))
+
+    def _worded(self, refusal: Refused) -> dict[str, Any]:
+        """An error in the words of the protocol that was spoken."""
+        spoken = self.path.startswith("/v1/messages")
+        return anthropicwire.error(refusal.status, str(refusal)) if spoken else refusal.body
 
     def _read(self) -> Received:
         size = int(self.headers.get("content-length") or 0)
@@ -239,7 +265,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         path = self.path.partition("?")[0]
         body, broken = None, False
-        if raw:
+        if headers.get("content-type", "").startswith("multipart/form-data"):
+            body = mediawire.form_of(raw)
+        elif raw:
             try:
                 body = json.loads(raw)
             except ValueError:
@@ -248,7 +276,7 @@ class _Handler(BaseHTTPRequestHandler):
         ordered = self.server.provider._note(received)
         if ordered is not None:
             raise _failure(*ordered)
-        key = headers.get("authorization", "").removeprefix("Bearer ").strip()
+        key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ").strip()
         if not key or key == "bad":
             found = "Incorrect API key provided: bad." if key else "You didn't provide an API key."
             code = "invalid_api_key" if key else None
@@ -269,6 +297,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, {"object": "list", "data": [_model(name) for name in self.server.provider.models]})
         elif received.method == "GET" and received.path.startswith("/v1/models/"):
             self._json(200, _model(received.path.removeprefix("/v1/models/")))
+        elif route == ("POST", "/v1/messages"):
+            self._messages(_chat_request(received.body))
+        elif received.method == "POST" and received.path in _OTHERS:
+            self._other(received.path, _body(received.body))
         else:
             unknown = f"Unknown request URL: {received.method} {received.path}."
             raise Refused(404, wire.error(unknown, "invalid_request_error", "unknown_url"))
@@ -293,13 +325,49 @@ class _Handler(BaseHTTPRequestHandler):
             done=False,
         )
 
+    def _messages(self, request: ChatRequest) -> None:
+        """Anthropic's."""
+        asked = ChatRequest(request.model, anthropicwire.messages_of(request.body), request.body)
+        whole = anthropicwire.message(self._respond(asked))
+        if not request.stream:
+            self._json(200, whole)
+            return
+        parts = anthropicwire.events(whole)
+        self._events((f"event: {part['type']}\ndata: {json.dumps(part)}\n\n" for part in parts), done=False)
+
+    def _other(self, path: str, body: Mapping[str, Any]) -> None:
+        """What is neither chat nor vectors."""
+        streamed = bool(body.get("stream"))
+        if path == "/v1/completions":
+            request = ChatRequest(body["model"], [{"role": "user", "content": body.get("prompt")}], body)
+            reply = self._respond(request)
+            usage = bool((body.get("stream_options") or {}).get("include_usage"))
+            whole, parts = mediawire.text_completion(reply), mediawire.text_chunks(reply, include_usage=usage)
+        elif path.startswith("/v1/images/"):
+            whole = mediawire.image(body)
+            parts = mediawire.image_events(whole)
+        elif path == "/v1/audio/speech":
+            self._send(200, mediawire.speech(), "audio/wav")
+            return
+        elif path.startswith("/v1/audio/"):
+            whole = mediawire.transcript(body)
+            parts = mediawire.transcript_events(whole)
+        else:
+            whole, parts = mediawire.moderation(body), iter(())
+        if streamed:
+            self._events(f"data: {json.dumps(part)}\n\n" for part in parts)
+        else:
+            self._json(200, whole)
+
     def _respond(self, request: ChatRequest) -> ChatReply:
         return wire.reply_of(self.server.provider.responder(request)).counted(request)
 
     def _json(self, status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
-        data = json.dumps(body).encode()
+        self._send(status, json.dumps(body).encode(), "application/json", headers)
+
+    def _send(self, status: int, data: bytes, kind: str, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.send_header("x-request-id", f"req_{len(self.server.provider.requests):08d}")
         for name, value in (headers or {}).items():

@@ -86,6 +86,12 @@ class ChatReply:
     """Of prompt_tokens, a part."""
     reasoning_tokens: int = 0
     """Of completion_tokens, a part."""
+    cache_write_tokens: int = 0
+    """Of prompt_tokens, a part; only Anthropic's protocol tells it."""
+    cache_write_1h_tokens: int = 0
+    """Of cache_write_tokens, a part."""
+    thinking: str | None = None
+    """What the model thought first; only Anthropic's protocol tells it."""
 
     def counted(self, request: ChatRequest) -> ChatReply:
         """The same with every count filled in, cut at the request's token limit."""

@@ -175,16 +175,26 @@ def test_breaking_off_ends_the_span_with_what_was_read(client, spans) -> None:
     for number, _ in enumerate(stream):
         if number == 2:
             break
-    assert (spans[0].status, content(spans[0])) == ("ok", "What is")
+    assert (spans[0].status, content(spans[0])) == ("cancelled", "What is")
+    assert spans[0].error is None
+    assert spans[0].usage is None  # it had not come, which is not 0
     stream.close()
+
+
+def test_leaving_once_the_model_has_said_that_it_is_done_is_ok(client, spans) -> None:
+    for chunk in create(client, stream=True):
+        if chunk.choices[0].finish_reason:
+            break
+    assert (spans[0].status, content(spans[0])) == ("ok", "What is a generator?")
 
 
 def test_a_stream_that_is_left_and_read_on_is_recorded_to_its_end(client, spans) -> None:
     stream = create(client, stream=True)
     first = next(iter(stream))
     assert first.choices[0].delta.role == "assistant"
-    assert (spans[0].status, spans[0].usage) == ("ok", None)
+    assert (spans[0].status, spans[0].usage) == ("cancelled", None)
     list(stream)
+    assert spans[0].status == "ok"
     assert content(spans[0]) == "What is a generator?"
     assert spans[0].usage is not None
 
@@ -199,7 +209,7 @@ def test_closing_and_dropping_a_stream_end_the_span(client, spans) -> None:
     gc.disable()
     try:
         del dropped
-        assert [found.status for found in spans] == ["ok", "ok"]
+        assert [found.status for found in spans] == ["cancelled", "cancelled"]
     finally:
         gc.enable()
 
@@ -225,7 +235,7 @@ def test_the_stream_helper_and_parse_are_traced(client, provider, spans) -> None
         next(iter(stream))
     parsed = client.chat.completions.parse(model=MODEL, messages=ASK, response_format=Answer)
     assert parsed.choices[0].message.parsed == Answer(text="hi")
-    assert [found.status for found in spans] == ["ok", "ok", "ok"]
+    assert [found.status for found in spans] == ["ok", "cancelled", "ok"]
     assert [content(found) for found in (spans[0], spans[2])] == ['{"text": "hi"}'] * 2
     assert spans[2].inputs["response_format"] == "Answer"
 
@@ -270,7 +280,7 @@ def test_a_response_stream_that_is_left_keeps_what_had_come(client, provider, sp
     for event in client.responses.create(model=MODEL, input="one two three", stream=True):
         if event.type == "response.output_text.delta" and event.delta == " two":
             break
-    assert spans[0].status == "ok"
+    assert spans[0].status == "cancelled"
     assert spans[0].output["output"][0]["content"][0]["text"] == "one two"
     assert spans[0].usage is None
 
@@ -288,12 +298,48 @@ def test_an_error_reaches_the_user_unchanged_and_the_record_with_its_status(clie
     assert found.usage is None
 
 
-def test_retries_of_the_client_are_one_span(provider, spans) -> None:
+def test_retries_of_the_client_are_one_span_and_its_events(provider, spans) -> None:
     provider.fail_next(429, times=2, retry_after_s=0.01)
     with openai.OpenAI(base_url=provider.base_url, api_key="k", max_retries=2) as client:
         create(client)
     assert len(provider.requests) == 3
-    assert [found.status for found in spans] == ["ok"]
+    (found,) = spans
+    assert found.status == "ok"
+    assert [(event["name"], event["attributes"]) for event in found.events] == [
+        (
+            "retry",
+            {
+                "http.request.resend_count": number,
+                "http.response.status_code": 429,
+                "error.type": "429",
+                "retry.delay_s": 0.01,
+            },
+        )
+        for number in (1, 2)
+    ]
+
+
+async def test_a_retry_after_a_timeout_says_so(provider, spans) -> None:
+    import threading
+
+    release = threading.Event()
+    provider.responder = lambda request: release.wait(5) and "late"
+    async with openai.AsyncOpenAI(base_url=provider.base_url, api_key="k", max_retries=1, timeout=0.05) as client:
+        with pytest.raises(openai.APITimeoutError):
+            await create(client)
+    release.set()
+    (found,) = spans
+    assert found.status == "error"
+    (event,) = found.events
+    assert event["attributes"]["error.type"].endswith("Timeout")
+    assert 0 <= event["attributes"]["retry.delay_s"] < 60
+
+
+def test_requests_that_are_no_models_work_make_no_span_and_no_event(provider, spans) -> None:
+    provider.fail_next(429, retry_after_s=0.01)
+    with openai.OpenAI(base_url=provider.base_url, api_key="k", max_retries=1) as client, weft_span("outer"):
+        assert list(client.models.list())
+    assert [(found.name, found.events) for found in spans] == [("outer", [])]
 
 
 def test_a_server_that_is_down_is_an_error(provider, spans) -> None:
@@ -313,8 +359,37 @@ def test_raw_and_streaming_responses_pass_untouched(client, spans) -> None:
     with client.chat.completions.with_streaming_response.create(model=MODEL, messages=ASK) as response:
         assert json.loads(response.read())["choices"]
     assert [found.status for found in spans] == ["ok", "ok", "ok"]
-    assert content(spans[0]) == "What is a generator?"
-    assert spans[1].output is None
+    assert [content(found) for found in spans] == ["What is a generator?"] * 3
+    assert spans[0].usage == spans[2].usage != None  # noqa: E711
+    assert "gen_ai.response.time_to_first_chunk" in spans[1].attributes
+
+
+def test_a_streaming_response_is_recorded_however_it_is_read(client, spans) -> None:
+    streaming = client.chat.completions.with_streaming_response
+    with streaming.create(model=MODEL, messages=ASK) as response:
+        assert spans[0].status == "running"
+        parsed = response.parse()
+    with streaming.create(model=MODEL, messages=ASK, stream=True) as response:
+        assert [chunk.object for chunk in response.parse()][0] == "chat.completion.chunk"
+    with streaming.create(model=MODEL, messages=ASK, stream=True) as response:
+        assert next(response.iter_lines()).startswith("data: ")
+    with streaming.create(model=MODEL, messages=ASK):
+        pass
+    assert parsed.choices[0].message.content == content(spans[0]) == content(spans[1]) == "What is a generator?"
+    assert [found.status for found in spans] == ["ok"] * 4
+    assert (spans[2].output, spans[3].output) == (None, None)
+
+
+async def test_raw_responses_of_the_async_client_are_recorded(aclient, spans) -> None:
+    raw = await aclient.chat.completions.with_raw_response.create(model=MODEL, messages=ASK)
+    assert raw.parse().choices[0].message.content == "What is a generator?"
+    async with aclient.chat.completions.with_streaming_response.create(model=MODEL, messages=ASK) as response:
+        assert (await response.parse()).choices
+    async with aclient.chat.completions.with_streaming_response.create(
+        model=MODEL, messages=ASK, stream=True
+    ) as response:
+        assert [chunk async for chunk in await response.parse()]
+    assert [content(found) for found in spans] == ["What is a generator?"] * 3
 
 
 async def test_async_calls_and_streams_are_recorded_alike(aclient, spans) -> None:
@@ -343,7 +418,7 @@ async def test_an_async_stream_that_is_closed_or_breaks_ends_its_span(aclient, p
     provider.cut_next_stream(after_chunks=2)
     with pytest.raises(Exception, match=BROKEN):
         [chunk async for chunk in await create(aclient, stream=True)]
-    assert [found.status for found in spans] == ["ok", "error"]
+    assert [found.status for found in spans] == ["cancelled", "error"]
     assert [content(found) for found in spans] == ["What", "What"]
 
 
@@ -384,7 +459,37 @@ def test_install_is_undone_and_the_signature_stays_true() -> None:
     assert openai.resources.chat.completions.Completions.create is method
     integration.uninstall()
     assert openai.resources.chat.completions.Completions.create is method.__wrapped__
+    assert not hasattr(vars(openai.OpenAI.__mro__[1])["_sleep_for_retry"], "__wrapped__")
     integration.uninstall()
+
+
+def test_a_wrapper_of_somebody_elses_on_top_stays_and_then_calls_pass(client, spans) -> None:
+    owner = openai.resources.chat.completions.Completions
+    ours = owner.create
+    owner.create = lambda *args, **kwargs: ours(*args, **kwargs)
+    theirs = vars(owner)["create"]
+    try:
+        create(client)
+        integration.uninstall()
+        create(client)
+        assert vars(owner)["create"] is theirs
+        assert len(spans) == 1
+    finally:
+        owner.create = ours.__wrapped__
+
+
+def test_clients_and_subclasses_of_resources_are_as_ever(provider, spans) -> None:
+    import copy
+
+    class Mine(openai.resources.chat.completions.Completions):
+        def create(self, **kwargs):
+            return super().create(**{"model": MODEL} | kwargs)
+
+    with openai.OpenAI(base_url=provider.base_url, api_key="k") as client:
+        assert Mine(client).create(messages=ASK).choices
+        assert create(client.with_options(max_retries=1)).choices
+        assert create(copy.copy(client)).choices
+    assert len(spans) == 3
 
 
 def test_a_wrong_call_raises_the_clients_own_error(client, spans) -> None:
@@ -401,3 +506,54 @@ def test_where_nothing_is_recorded_nothing_is_changed(client, monkeypatch) -> No
     stream = create(client, stream=True)
     assert type(stream) is openai.Stream
     assert len(list(stream)) > 3
+
+
+def test_text_completions_are_recorded_whole_and_streamed(client, spans) -> None:
+    whole = client.completions.create(model="instruct", prompt="one two")
+    streamed = list(client.completions.create(model="instruct", prompt="one two", stream=True))
+    assert "".join(chunk.choices[0].text for chunk in streamed) == whole.choices[0].text == "one two"
+    for found in spans:
+        assert (found.name, found.kind, found.status) == ("text_completion instruct", "llm", "ok")
+        assert found.output["choices"][0]["text"] == "one two"
+        assert found.usage["output_tokens"] == whole.usage.completion_tokens
+
+
+def test_pictures_are_recorded_as_media_with_their_tokens(client, spans) -> None:
+    made = client.images.generate(model="gpt-image-1", prompt="a loom")
+    client.images.edit(model="gpt-image-1", prompt="a loom", image=("a.png", b"\x89PNG", "image/png"))
+    events = list(client.images.generate(model="gpt-image-1", prompt="a loom", stream=True))
+    assert events[-1].b64_json == made.data[0].b64_json
+    for found in spans:
+        assert (found.name, found.kind) == ("image_generation gpt-image-1", "llm")
+        assert found.usage["output_image_tokens"] == found.usage["output_tokens"] == 272
+        assert made.data[0].b64_json[:40] not in str(found.output)
+        assert "image/png" in str(found.output["data"][0]["b64_json"])
+
+
+def test_sound_is_recorded_both_ways(client, spans, tmp_path) -> None:
+    spoken = client.audio.speech.create(model="tts-1", voice="alloy", input="hello")
+    assert spoken.content.startswith(b"RIFF")
+    with client.audio.speech.with_streaming_response.create(model="tts-1", voice="alloy", input="hello") as response:
+        response.stream_to_file(tmp_path / "hello.wav")
+    assert (tmp_path / "hello.wav").read_bytes() == spoken.content
+    with (tmp_path / "hello.wav").open("rb") as file:
+        heard = client.audio.transcriptions.create(model="gpt-4o-transcribe", file=file)
+    streamed = client.audio.transcriptions.create(model="gpt-4o-transcribe", file=("a.wav", b"RIFF"), stream=True)
+    assert [event.type for event in streamed][-1] == "transcript.text.done"
+    with pytest.warns(DeprecationWarning):
+        client.audio.translations.create(model="whisper-1", file=("a.wav", b"RIFF"))
+    first, second, third, fourth, fifth = spans
+    assert (first.name, first.kind, first.inputs["input"]) == ("speech tts-1", "llm", "hello")
+    assert "audio/" in str(first.output["audio"])
+    assert (second.status, second.output) == ("ok", None)
+    assert third.inputs["file"] == {"file": "hello.wav"}
+    assert third.output["text"] == fourth.output["text"] == heard.text
+    assert third.usage == fourth.usage == {"input_tokens": 14, "output_tokens": 3, "input_audio_tokens": 14}
+    assert fifth.name == "transcription whisper-1"
+
+
+async def test_moderation_is_a_guardrail(aclient, spans) -> None:
+    found = await aclient.moderations.create(model="omni-moderation-latest", input="bad words")
+    assert found.results[0].flagged
+    assert (spans[0].name, spans[0].kind) == ("moderation omni-moderation-latest", "guardrail")
+    assert spans[0].output["results"][0]["flagged"] is True

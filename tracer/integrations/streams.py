@@ -1,4 +1,4 @@
-"""Streams of the openai client, followed while the user reads them: the same chunks, and the span ends with them.
+"""Streams of a client, followed while the user reads them: the same chunks, and the span ends with them.
 
 The stream that the user gets is a twin of the client's own, of a subclass of its class: everything it can do is the
 original's. The span ends when the stream is read to its end, breaks, is closed, left (`break`) or dropped.
@@ -11,10 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from openai import AsyncStream, Stream
-
-from weft.tracer.integrations.openai_calls import plain
-from weft.tracer.integrations.openai_chunks import Assembly
+from weft.tracer.integrations.assembly import Assembly
+from weft.tracer.integrations.operations import plain
 from weft.tracking import runtime
 
 
@@ -28,6 +26,8 @@ class Ended(NamedTuple):
     """Seconds from the request to the first chunk with content."""
     again: bool = False
     """It had ended before (a `break`), and was read on."""
+    left: bool = False
+    """The user stopped reading before the model had said that it is done."""
 
 
 class Follower:
@@ -46,7 +46,7 @@ class Follower:
         self._assembly = assembly
         self._began = perf_counter()
         self._first_chunk_s: float | None = None
-        self._ended = self._resumed = False
+        self._ended = self._resumed = self._exhausted = False
 
     def take(self, chunk: Any) -> bool:
         """Record a chunk; whether the user shall see it."""
@@ -58,15 +58,23 @@ class Follower:
                 self._first_chunk_s = perf_counter() - self._began
             return not (self._hide_usage and found.get("usage") and not found.get("choices"))
         except Exception as error:
-            runtime.active().faults.note("record a chunk of an OpenAI stream", error)
+            runtime.active().faults.note("record a chunk of a stream", error)
             return True
+
+    def exhausted(self) -> None:
+        """The server has sent all there is."""
+        self._exhausted = True
+        self.end()
 
     def end(self, error: BaseException | None = None) -> None:
         """The stream is over; a second call does nothing, unless it was read on since."""
         if self._ended and not self._resumed:
             return
         again, self._ended, self._resumed = self._ended, True, False
-        self._finish(Ended(self._assembly.result(), error, self._first_chunk_s, again))
+        if isinstance(error, GeneratorExit):  # dropped, or closed
+            error = None
+        left = error is None and not (self._exhausted or self._assembly.complete)
+        self._finish(Ended(self._assembly.result(), error, self._first_chunk_s, again, left))
 
     def watch(self, response: Any, name: str) -> None:
         """End when the response is closed from outside, by whichever object holds it (`client...stream()` does)."""
@@ -96,46 +104,52 @@ class Follower:
             self.end()
 
 
-class TracedStream(Stream[Any]):
-    """A client's stream that is followed."""
+class _Twin:
+    """What a followed stream does otherwise than its class."""
 
     _follower: Follower
 
     def __iter__(self) -> Iterator[Any]:
+        chunks = super().__iter__()  # type: ignore[misc]
         try:
             # Not `yield from`: it would close the reader after a `break`, and the stream could not be read on.
-            for chunk in self._iterator:  # noqa: UP028
+            for chunk in chunks:  # noqa: UP028
                 yield chunk
         finally:
             self._follower.end()  # after a `break`; otherwise it has ended already
 
 
-class TracedAsyncStream(AsyncStream[Any]):
-    """An async client's stream that is followed."""
+class _AsyncTwin:
+    """The same of an async stream."""
 
     _follower: Follower
 
     async def __aiter__(self) -> AsyncIterator[Any]:
+        chunks = super().__aiter__()  # type: ignore[misc]
         try:
-            async for chunk in self._iterator:
+            async for chunk in chunks:
                 yield chunk
         finally:
             self._follower.end()
 
 
-def follow(stream: Any, follower: Follower) -> Any:
+@functools.cache
+def _twin_of(kind: type[Any], base: type[Any]) -> type[Any]:
+    """A subclass of a stream's class that is called like it."""
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    twin: type[Any] = type(kind.__name__, (base, kind), names)
+    return twin
+
+
+def follow(stream: Any, follower: Follower, *, asynchronous: bool) -> Any:
     """The twin of a stream of the client, followed."""
-    twin: Any
-    if isinstance(stream, AsyncStream):
-        twin = TracedAsyncStream.__new__(TracedAsyncStream)
-        reader: Any = _read_async(stream._iterator, follower)
-        follower.watch(stream.response, "aclose")
-    else:
-        twin = TracedStream.__new__(TracedStream)
-        reader = _read(stream._iterator, follower)
-        follower.watch(stream.response, "close")
-    # The client's own stream refers to itself and would wait for the garbage collector; its twin does not, so that a
+    own: type[Any] = type(stream)
+    kind = _twin_of(own, _AsyncTwin if asynchronous else _Twin)
+    twin: Any = kind.__new__(kind)
+    # The client's own stream may refer to itself and wait for the garbage collector; its twin does not, so that a
     # stream that the user drops ends its span at once.
+    reader: Any = (_read_async if asynchronous else _read)(stream._iterator, follower)
+    follower.watch(stream.response, "aclose" if asynchronous else "close")
     twin.__dict__.update(stream.__dict__, _iterator=reader, _follower=follower)
     return twin
 
@@ -155,7 +169,7 @@ def _read(chunks: Iterator[Any], follower: Follower) -> Iterator[Any]:
     except BaseException as error:
         follower.end(error)
         raise
-    follower.end()
+    follower.exhausted()
 
 
 async def _read_async(chunks: AsyncIterator[Any], follower: Follower) -> AsyncIterator[Any]:
@@ -173,4 +187,4 @@ async def _read_async(chunks: AsyncIterator[Any], follower: Follower) -> AsyncIt
     except BaseException as error:
         follower.end(error)
         raise
-    follower.end()
+    follower.exhausted()
