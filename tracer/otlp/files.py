@@ -24,7 +24,7 @@ MAX_REQUEST_BYTES: Final = 256 << 20
 """The largest line or message that is read; the collector's are a few MiB."""
 MAX_RATIO: Final = 300
 """Bytes out of one of gzip: honest spans inflate 5 to 50 times, a bomb 1,000 times."""
-_FREE_BYTES: Final = 64 << 20
+_FREE_BYTES: Final = 16 << 20
 """So much may come out at any ratio."""
 _CHUNK: Final = 1 << 18
 
@@ -291,7 +291,7 @@ def _messages(source: io.BufferedReader[Any]) -> Iterator[tuple[bytes, bool]]:
     fixed = first[0] < 0x0A
     while source.peek(1):
         size = int.from_bytes(source.read(4), "big") if fixed else _varint(source)
-        if size > MAX_REQUEST_BYTES:
+        if not 0 < size <= MAX_REQUEST_BYTES:
             raise NotOtlpError("neither JSON nor OTLP protobuf")
         data = source.read(size)
         yield data, len(data) == size

@@ -198,19 +198,21 @@ def test_a_cut_gzip_stream_gives_what_was_in_it() -> None:
     assert found[-1] == Trouble("the gzip stream ends in the middle")
 
 
-@pytest.mark.parametrize("content", [b" ", b"\n", b'{"a":"', b"\x00"])
+@pytest.mark.parametrize("content", [b" ", b"\n", b'{"a":"'])
 def test_a_gzip_bomb_is_refused_before_it_is_unpacked(content: bytes) -> None:
-    piece = content * (1 << 20)
+    piece = content * (1 << 16)
     bomb = io.BytesIO()
     with gzip.GzipFile(fileobj=bomb, mode="wb") as file:
-        for _ in range(1_000 // len(content)):
+        for _ in range((100 << 20) // len(piece)):
             file.write(piece)
 
-    found = items(bomb.getvalue())
+    (refusal,) = items(bomb.getvalue())
 
-    assert len(bomb.getvalue()) < 2 << 20
-    assert "gzip bomb" in str(found[-1])
-    assert all(isinstance(item, Trouble) for item in found)
+    assert "refused as a gzip bomb" in str(refusal)
+
+
+def test_zeros_without_end_are_no_messages() -> None:
+    assert items(bytes(1 << 20)) == [Trouble("neither JSON nor OTLP protobuf")]
 
 
 def test_logs_and_metrics_are_named_as_such() -> None:
