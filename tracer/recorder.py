@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import threading
 import types
 import weakref
 from collections.abc import Callable, Mapping
@@ -40,6 +42,10 @@ from weft.tracking.payloads.redaction import clean_name
 from weft.tracking.runtime import Runtime
 
 _CONTAINERS = (str, bytes, bytearray, list, tuple, dict, set, frozenset, type(None))
+_loading = threading.RLock()
+"""Held while a first call imports. A fork waits for it: a child would find the module's own lock taken for ever."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
 _LAZY = frozenset({types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType})
 """Results whose work is still to come, in the span's context."""
 
@@ -215,10 +221,10 @@ class Recorder:
         self._plain_for = rt if plain else None
 
     def _code_version(self, rt: Runtime, parent: object) -> str | None:
-        from weft.tracer.codeversion import record_version  # late: ast and inspect are for the first call alone
-
         project = parent.project if isinstance(parent, Span) else (rt.run or rt.settings).project
         try:
+            with _loading:
+                from weft.tracer.codeversion import record_version  # late: ast, dis are for the first call alone
             return record_version(rt, self.func, self.name, project)
         except Exception as error:
             rt.faults.note("read an op's code", error)
