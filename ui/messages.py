@@ -87,7 +87,7 @@ def _message(raw: Any, role: str) -> Iterator[Message]:
     if raw.get("type") == "function_call_output":
         yield _made("tool", raw.get("call_id"), list(_parts(raw.get("output"))))
         return
-    parts = list(_parts(raw.get("content")))
+    parts = [*_parts(raw.get("reasoning_content")), *_parts(raw.get("content"))]
     if refusal := raw.get("refusal"):
         parts.append({"type": "text", "text": str(refusal)})
     for call in raw.get("tool_calls") or ():

@@ -92,3 +92,11 @@ def test_what_cannot_be_fetched_is_said_in_words() -> None:
     svg = showable(Content("ab" * 32, 10, "image/svg+xml", "x.svg"))[MEDIA]
     assert (svg["kind"], svg["name"]) == ("file", "x.svg")
     assert showable(Content("ab" * 32, 1 << 30, "image/png"))[MEDIA]["kind"] == "file"
+
+
+def test_what_a_model_thought_is_shown_before_what_it_said() -> None:
+    said = {"role": "assistant", "content": "Yes.", "reasoning_content": "Let me think."}
+
+    (_, answer) = conversation([{"role": "user", "content": "Rain?"}], said)
+
+    assert [part["text"] for part in answer["parts"]] == ["Let me think.", "Yes."]
