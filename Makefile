@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: help demo test check typing format clean
+.PHONY: help demo test test-integrations check typing format clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -14,6 +14,9 @@ demo: $(VENV)/.installed ## run the demo agent and its evaluation, then serve th
 
 test: $(VENV)/.installed-test ## run the whole suite
 	$(BIN)/python -m pytest
+
+test-integrations: ## run the tests with libraries of other people, each in an environment of its own (ONLY=name for one)
+	@sh .ci/integrations.sh "$(PYTHON)" $(ONLY)
 
 check: $(VENV)/.installed-test typing ## ruff (lint and format) and mypy strict
 	$(BIN)/ruff check .

@@ -134,24 +134,27 @@ class _AsyncTwin:
 
 
 @functools.cache
-def _twin_of(kind: type[Any], base: type[Any]) -> type[Any]:
+def _twin_of(kind: Any, base: Any) -> Any:
     """A subclass of a stream's class that is called like it."""
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
-    twin: type[Any] = type(kind.__name__, (base, kind), names)
-    return twin
+    return type(kind.__name__, (base, kind), names)
 
 
 def follow(stream: Any, follower: Follower, *, asynchronous: bool) -> Any:
     """The twin of a stream of the client, followed."""
-    own: type[Any] = type(stream)
-    kind = _twin_of(own, _AsyncTwin if asynchronous else _Twin)
+    own: Any = type(stream)
+    mixin: Any = _AsyncTwin if asynchronous else _Twin
+    kind = _twin_of(own, mixin)
     twin: Any = kind.__new__(kind)
     # The client's own stream may refer to itself and wait for the garbage collector; its twin does not, so that a
     # stream that the user drops ends its span at once.
     reader: Any = (_read_async if asynchronous else _read)(stream._iterator, follower)
     follower.watch(stream.response, "aclose" if asynchronous else "close")
     twin.__dict__.update(stream.__dict__, _iterator=reader, _follower=follower)
-    return twin
+    if isinstance(twin, own):
+        return twin
+    stream._iterator = reader  # anthropic before 1.0 takes no object of a subclass for a Stream: it stays the very one
+    return stream
 
 
 def _read(chunks: Iterator[Any], follower: Follower) -> Iterator[Any]:

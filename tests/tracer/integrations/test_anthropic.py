@@ -1,4 +1,4 @@
-"""The Anthropic integration, judged by the real client and a real server: what is recorded, and that nothing changes."""
+"""The Anthropic integration, judged by the real client and a real server: what is recorded; nothing changes."""
 
 from __future__ import annotations
 
@@ -148,6 +148,8 @@ def test_a_stream_is_the_clients_own_class_and_may_be_left(client, spans) -> Non
     gc.disable()
     try:
         del dropped
+        if anthropic.__version__.startswith("0."):  # whose streams refer to themselves
+            gc.collect()
         assert [found.status for found in spans] == ["cancelled"] * 3
     finally:
         gc.enable()
@@ -280,6 +282,6 @@ def test_undone_nothing_is_wrapped() -> None:
     assert hasattr(Messages.create, "__wrapped__")
     integration.uninstall()
     for owner in (Messages, AsyncMessages):
-        for name in ("create", "stream", "parse"):
+        for name in {"create", "stream", "parse"} & vars(owner).keys():
             assert not getattr(vars(owner)[name], "__module__", "").startswith("weft")
             assert "weft" not in vars(owner)[name].__code__.co_filename.split("site-packages")[-1]
