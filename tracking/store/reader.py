@@ -84,6 +84,21 @@ class Reader:
         with self._store.reading() as connection:
             return threadreader.threads(connection, where, order, limit, offset, after)
 
+    def turns(
+        self,
+        thread_id: str,
+        project: str | None = None,
+        *,
+        limit: int | None = 50,
+        offset: int = 0,
+        after: str | None = None,
+    ) -> Page[SpanRecord]:
+        """The turns of a conversation in order of time, without payloads: the topmost calls that have its id."""
+        where = {"thread_id": thread_id} | ({"project": project} if project is not None else {})
+        with self._store.reading() as connection:
+            turn = threadreader.turn(connection.dialect.name == "sqlite")
+            return spanreader.spans(connection, where, False, "start_ns", limit, offset, after, also=turn)
+
     def spans(
         self,
         where: Where | None = None,

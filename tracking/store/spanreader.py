@@ -36,12 +36,13 @@ def spans(
     limit: int | None,
     offset: int,
     after: str | None = None,
+    also: Condition | None = None,
 ) -> Page[SpanRecord]:
     of_payload = [column for column in _p if column.name != "id"]
     query = select(schema.span, schema.trace.c.trace_id, *of_payload).select_from(
         _joined.join(schema.trace, schema.trace.c.id == _s.trace_key)
     )
-    found = page(connection, LISTING, query, where, order=order, limit=limit, offset=offset, after=after)
+    found = page(connection, LISTING, query, where, order=order, limit=limit, offset=offset, after=after, also=also)
     names = projects(connection) if found.rows else {}
     runs = run_names(connection, (row.run_key for row in found.rows))
     said = _scores(connection, sorted({row.trace_id for row in found.rows}))

@@ -25,13 +25,14 @@ _s = schema.span.c
 _t = schema.trace.c
 
 
-def _turn(sqlite: bool) -> Condition:
+def turn(sqlite: bool) -> Condition:
+    """Spans that are turns."""
     own = func.lower(func.hex(_s.span_id)) if sqlite else func.encode(_s.span_id, "hex")
     topmost = or_(_s.turn_id == own, and_(_s.turn_id.is_(None), _s.parent_id.is_(None)))
     return and_(_s.thread_id.is_not(None), _s.project_key.is_not(None), topmost)
 
 
-def _listing(turn: Condition) -> Listing:
+def _listing(topmost: Condition) -> Listing:
     turns = (
         select(
             _s.thread_id,
@@ -42,7 +43,7 @@ def _listing(turn: Condition) -> Listing:
             func.max(func.coalesce(_s.end_ns, _s.start_ns)).label("last_ns"),
             _sum(case((_s.status == "error", 1), else_=0)).label("error_count"),
         )
-        .where(turn)
+        .where(topmost)
         .group_by(_s.thread_id, _s.project_key)
         .subquery("turns")
     )
@@ -97,22 +98,22 @@ def _sum(value: ColumnElement[Any]) -> ColumnElement[Any]:
 def threads(
     connection: Connection, where: Where | None, order: str, limit: int | None, offset: int, after: str | None = None
 ) -> Page[ThreadRecord]:
-    turn = _turn(connection.dialect.name == "sqlite")
-    listing = _listing(turn)
+    topmost = turn(connection.dialect.name == "sqlite")
+    listing = _listing(topmost)
     query = select(*listing.columns).select_from(listing.source)
     found = page(connection, listing, query, where, order=order, limit=limit, offset=offset, after=after)
     names = projects(connection) if found.rows else {}
-    turns = _turns(connection, turn, [row.thread_id for row in found.rows])
+    turns = _turns(connection, topmost, [row.thread_id for row in found.rows])
     records = [_record(row, names, turns[row.thread_id, row.project_key]) for row in found.rows]
     return Page(records, found.total, offset, found.cursor, found.exact, found.notes)
 
 
-def _turns(connection: Connection, turn: Condition, thread_ids: Sequence[str]) -> Mapping[tuple[str, int], list[Any]]:
+def _turns(connection: Connection, topmost: Condition, thread_ids: Sequence[str]) -> Mapping[tuple[str, int], list[Any]]:
     """The turns of these threads, in order of time."""
     found: dict[tuple[str, int], list[Any]] = {}
     for part in parts(thread_ids):
         query = select(_s.thread_id, _s.project_key, _s.span_id, _s.duration_ns)
-        query = query.where(turn, _s.thread_id.in_(part)).order_by(_s.start_ns, _s.span_id)
+        query = query.where(topmost, _s.thread_id.in_(part)).order_by(_s.start_ns, _s.span_id)
         for row in connection.execute(query):
             found.setdefault((row.thread_id, row.project_key), []).append(row)
     return found

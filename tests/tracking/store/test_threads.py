@@ -48,3 +48,17 @@ def test_a_thread_sums_up_its_turns(store: Store) -> None:
     assert (first.total, second.cursor) == (2, None)
     with pytest.raises(UsageError, match="unknown filter field 'inputs'"):
         reader.threads({"inputs": 1})
+
+
+def test_a_threads_turns_are_its_topmost_calls_in_order(store: Store) -> None:
+    """Neither what runs below a turn nor another project's or thread's; a page goes on behind its cursor."""
+    records = [record for number in (3, 1, 2) for record in _turn(number, "t1", number, own=number % 2 == 0)]
+    records += _turn(9, "t2", 50)
+    frames = [Frame(at, at + 1, record) for at, record in enumerate(records)]
+    store.sink().apply(frames, Position("home", "s", len(frames), b"writer00"))
+    reader = store.reader()
+    first = reader.turns("t1", "p", limit=2)
+    second = reader.turns("t1", "p", limit=2, after=first.cursor)
+    assert [turn.start_ns for turn in (*first.rows, *second.rows)] == [100, 200, 300]
+    assert (first.total, second.cursor) == (3, None)
+    assert reader.turns("t1", "other").total == 0
