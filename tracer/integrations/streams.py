@@ -143,13 +143,16 @@ def _twin_of(kind: Any, base: Any) -> Any:
 def follow(stream: Any, follower: Follower, *, asynchronous: bool) -> Any:
     """The twin of a stream of the client, followed."""
     own: Any = type(stream)
-    mixin: Any = _AsyncTwin if asynchronous else _Twin
-    kind = _twin_of(own, mixin)
-    twin: Any = kind.__new__(kind)
-    # The client's own stream may refer to itself and wait for the garbage collector; its twin does not, so that a
-    # stream that the user drops ends its span at once.
     reader: Any = (_read_async if asynchronous else _read)(stream._iterator, follower)
     follower.watch(stream.response, "aclose" if asynchronous else "close")
+    if own is not stream.__class__:  # another instrumentor's proxy around the client's stream: it stays what it is
+        stream._iterator = reader
+        return stream
+    mixin: Any = _AsyncTwin if asynchronous else _Twin
+    kind = _twin_of(own, mixin)
+    # The client's own stream may refer to itself and wait for the garbage collector; its twin does not, so that a
+    # stream that the user drops ends its span at once.
+    twin: Any = kind.__new__(kind)
     twin.__dict__.update(stream.__dict__, _iterator=reader, _follower=follower)
     if isinstance(twin, own):
         return twin
