@@ -164,14 +164,14 @@ def fork_among_writers(home: str, forks: str, threads: str) -> None:
     Prints what each thread of the parent has done, and each child.
     """
     weft.configure(home=home, project="parent")
-    double(-1)  # what the first call imports is imported: Python itself cannot fork in the middle of an import
     done = [0] * int(threads)
     stop = threading.Event()
 
     def work(number: int) -> None:
-        while not stop.wait(0.001):
-            double(number)
-            done[number] += 1
+        while not stop.wait(0.001):  # between bursts: so many spans that they can be counted in the end
+            for _ in range(5):
+                double(number)
+                done[number] += 1
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(int(threads))]
     for worker in workers:
