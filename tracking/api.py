@@ -18,7 +18,7 @@ from weft.tracking.journal.records import SCHEMA, Removed, SpanUpdated
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.redaction import redact
 from weft.tracking.settings import Settings
-from weft.tracking.store.access import drain_into, open_store
+from weft.tracking.store.access import open_store, take_in
 from weft.tracking.store.readmodels import (
     ArtifactRecord,
     Page,
@@ -308,7 +308,7 @@ class Api:
 
     def _results(self, ask: Callable[..., Page[T]]) -> Results[T]:
         """The first page now, so that a mistake is heard at the call."""
-        drain_into(self._store, self._settings, foreign_s=0.0)
+        take_in(self._store, self._settings, foreign_s=0.0)
         reader: Reader = self._store.reader()
         made = Results[T](lambda limit, after: ask(reader, limit=limit, after=after))
         made._reach(0)

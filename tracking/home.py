@@ -46,6 +46,11 @@ class Home:
         return self.path / "ingest.lock"
 
     @property
+    def read_only(self) -> bool:
+        """It is there, and nothing can be written into it: a read-only mount, or somebody else's."""
+        return self.path.is_dir() and not may_write(self.path)
+
+    @property
     def uid(self) -> str:
         """This home's own random id (32 hex digits): several homes may feed one store.
 
@@ -118,6 +123,11 @@ class Home:
         except OSError as error:
             raise HomeError(f"weft's home {self.path} cannot be written: {error.strerror}. {_cure(error)}") from error
         return self
+
+
+def may_write(folder: Path) -> bool:
+    """Whether files can be made in a folder: by its permissions, and by how it is mounted."""
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _cure(error: OSError) -> str:

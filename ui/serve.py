@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from weft.tracking import runtime
 from weft.tracking.errors import MissingExtraError
+from weft.tracking.home import Home
 from weft.tracking.settings import Settings
 
 if TYPE_CHECKING:
@@ -235,7 +236,17 @@ def _ending() -> Iterator[None]:
 
 @contextmanager
 def watcher(settings: Settings) -> Iterator[None]:
-    """While the block runs, `weft ingest --watch` feeds the store: niced by itself, and yielding to one that runs."""
+    """While the block runs, `weft ingest --watch` feeds the store: niced by itself, and yielding to one that runs.
+
+    In a home that cannot be written there is nothing for it to do, which is said.
+    """
+    if Home(settings.home).read_only:
+        print(
+            f"nothing new is taken in; what the store holds is shown. The home {settings.home} cannot be written here.",
+            file=sys.stderr,
+        )
+        yield
+        return
     env = {**os.environ, "WEFT_HOME": str(settings.home)}
     if settings.store_url:
         env["WEFT_STORE"] = settings.store_url

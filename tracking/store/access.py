@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
+from weakref import WeakSet
 
 from weft.tracking import runtime
-from weft.tracking.errors import StoreError
+from weft.tracking.errors import NewerStoreError, StoreError
 from weft.tracking.home import Home
 from weft.tracking.journal.ingest import FOREIGN_SECONDS, Drained, Ingester
 from weft.tracking.settings import Settings
@@ -32,17 +33,51 @@ def open_store(
         HomeError: the home cannot be used.
     """
     settings = settings or runtime.active().settings
-    Home(settings.home).ensure()
-    store = Store.open(settings.url)
+    home = Home(settings.home)
+    if home.read_only:
+        store = _as_it_is(settings)
+    else:
+        home.ensure()
+        store = Store.open(settings.url)
     if drain:
         try:
-            drain_into(store, settings, foreign_s=foreign_s)
-        except StoreError as error:  # it cannot be written, or not now: what it holds can be read all the same
-            log.warning("nothing new was taken in; what the store holds is shown. %s", error)
+            take_in(store, settings, foreign_s=foreign_s)
         except BaseException:
             store.close()
             raise
     return store
+
+
+def _as_it_is(settings: Settings) -> Store:
+    """The store of a home that cannot be written."""
+    try:
+        return Store.open(settings.url, create=False)
+    except NewerStoreError:
+        raise
+    except StoreError as error:
+        advice = f"The home {settings.home} cannot be written here: copy it to where it can, and set WEFT_HOME to that."
+        raise StoreError(f"{error} {advice}") from error
+
+
+_told: WeakSet[Store] = WeakSet()
+"""Stores of which it was said that nothing new comes in."""
+
+
+def take_in(store: Store, settings: Settings, *, foreign_s: float | None = FOREIGN_SECONDS) -> None:
+    """Ingest, before somebody reads. Where nothing can be written this is said, once a store: what it holds can be read
+    all the same.
+
+    Raises:
+        HomeError: the home cannot be used.
+    """
+    try:
+        if Home(settings.home).read_only:
+            raise StoreError(f"The home {settings.home} cannot be written here.")
+        drain_into(store, settings, foreign_s=foreign_s)
+    except StoreError as error:
+        if store not in _told:
+            _told.add(store)
+            log.warning("nothing new was taken in; what the store holds is shown. %s", error)
 
 
 def drain_into(

@@ -18,9 +18,12 @@ import sqlalchemy
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
 
 from weft.tracking.errors import MissingExtraError, NewerStoreError, StoreError
+from weft.tracking.home import may_write
 from weft.tracking.journal.locks import exclusive
+from weft.tracking.store.sqlitefile import read_only_uri
 from weft.tracking.store.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -267,7 +270,13 @@ def _path(url: URL) -> Path | None:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
-        engine = sqlalchemy.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        path = _path(url)
+        if path is not None and path.is_file() and not may_write(path.parent):
+            # Each question asks for a connection of its own: what the file is may have changed since the last one.
+            engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args={"uri": True})
+            event.listen(engine, "do_connect", _sqlite_read_only)
+        else:
+            engine = sqlalchemy.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
@@ -275,6 +284,10 @@ def _engine(url: URL) -> Engine:
         return sqlalchemy.create_engine(url, pool_pre_ping=True)
     except (ImportError, NoSuchModuleError) as error:
         raise MissingExtraError("A PostgreSQL store", "postgres") from error
+
+
+def _sqlite_read_only(_dialect: object, _record: object, arguments: list[Any], _named: object) -> None:
+    arguments[0] = read_only_uri(Path(arguments[0]))
 
 
 def _sqlite_connect(connection: Any, _record: object) -> None:
