@@ -123,13 +123,16 @@ def read(path: Path) -> PriceFile:
 
 @lru_cache(maxsize=16)
 def _read(path: Path, mtime_ns: int, size: int) -> PriceFile:
-    found = _parsed(path)
+    found = parsed(path)
     for problem in found.problems:
         log.warning("%s", problem)
     return found
 
 
-def _parsed(path: Path) -> PriceFile:
+def parsed(path: Path) -> PriceFile:
+    """The price file as it stands, without a word of its problems to the log; an empty one where there is none."""
+    if not path.exists():
+        return PriceFile(path)
     try:
         document = tomllib.loads(path.read_text("utf-8"), parse_float=Decimal)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from weft import __version__
+from weft.tracer import pricefile
 from weft.tracking import filesystems, units
 from weft.tracking.errors import Error
 from weft.tracking.home import Home
@@ -98,14 +99,31 @@ def examine(settings: Settings) -> Report:
     home = Home(settings.home)
     report = Report(str(settings.home), redact_text(settings.url))
     report.versions = versions()
-    if settings.mode == "disabled":
-        report.add("note", "WEFT_MODE is disabled: nothing is recorded")
+    _settings(report, settings)
     if _home(report, home):
         positions = _store(report, settings, home)
         _journal(report, home, positions)
         _quarantine(report, home)
         _blobs(report, home)
     return report
+
+
+def _settings(report: Report, settings: Settings) -> None:
+    """What makes recorded less, or other, than one would expect; and the user's prices."""
+    if settings.mode == "disabled":
+        report.add("note", "WEFT_MODE is disabled: nothing is recorded")
+    if settings.sample_rate < 1.0:
+        report.add("note", f"of root calls {settings.sample_rate:.3%} are recorded (WEFT_SAMPLE_RATE)")
+    if settings.redact is False:
+        report.add("note", "secrets are written as they are (WEFT_REDACT)")
+    if settings.otel != "share":
+        shares = {
+            "separate": "the program's own OpenTelemetry gets no spans of weft",
+            "global": "weft's is the program's",
+        }
+        report.add("note", f"WEFT_OTEL is {settings.otel}: {shares[settings.otel]}")
+    for problem in pricefile.parsed(settings.prices).problems:
+        report.add("problem", problem, f"Correct {settings.prices}, then `weft prices apply` for calls of the past")
 
 
 def versions() -> dict[str, str | None]:
@@ -218,7 +236,8 @@ def _store(report: Report, settings: Settings, home: Home) -> dict[str, int]:
     report.add("ok", f"the store can be read (revision {report.status.schema_revision})")
     if report.status.text_lag:
         behind = f"the full-text index is {units.counted(report.status.text_lag, 'span')} behind"
-        report.add("note", behind, "`weft ingest` brings it up to date; a search does so for a second")
+        mend = "" if home.read_only else "`weft ingest` brings it up to date; a search does so for a second"
+        report.add("note", behind, mend)
     return positions
 
 
@@ -247,6 +266,7 @@ def _journal(report: Report, home: Home, positions: Mapping[str, int]) -> None:
     if report.waiting_bytes:
         working = (home.path / "watch.lock").exists() and is_held(home.path / "watch.lock")
         how = "a watcher is at work" if working else "reading commands ingest it, and so does `weft ingest`"
+        how = "nothing can take it in here" if home.read_only else how
         size, count = units.size(report.waiting_bytes), report.waiting_segments
         report.add("note", f"{size} in {count} {'segment' if count == 1 else 'segments'} wait to be ingested; {how}")
 

@@ -216,6 +216,28 @@ def test_disabled_is_said(tmp_path: Path) -> None:
     assert "WEFT_MODE is disabled" in _notes(examine(Settings.resolve(home=tmp_path / "home", mode="disabled")))
 
 
+def test_settings_that_record_less_or_other_than_one_would_expect_are_said(tmp_path: Path) -> None:
+    plain = examine(_settings(tmp_path / "home"))
+    assert len(plain.findings) == 1  # that there is no home yet
+    settings = Settings.resolve(home=tmp_path / "home", sample_rate=0.05, redact=False, otel="separate")
+    notes = _notes(examine(settings))
+    assert "5.000% are recorded (WEFT_SAMPLE_RATE)" in notes
+    assert "secrets are written as they are" in notes
+    assert "WEFT_OTEL is separate" in notes
+
+
+def test_what_is_wrong_with_the_users_prices_is_said(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Home(home).ensure()
+    settings = _settings(home)
+    settings.prices.write_text('[[price]]\nmodel = "a"\ninput = 1\noutput = 2\n[[price]]\nmodel = "b"\n')
+    [problem] = _problems(examine(settings))
+    assert f"price 2 of {settings.prices} is not used" in problem
+    settings.prices.write_text("[[price]\n")
+    [problem] = _problems(examine(settings))
+    assert "cannot be read and is not used" in problem
+    assert not caplog.records  # said once
+
+
 def test_a_home_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
     nowhere = replace(_settings(tmp_path), home=Path("~/.weft"))
     assert "HOME is not set" in " ".join(_problems(examine(nowhere)))
