@@ -304,12 +304,15 @@ def flattened(node: Any, nest: str, role: str) -> list[Message]:
 
 def _written(fields: dict[str, Any]) -> dict[str, Any]:
     found = {name: value for name, value in fields.items() if not isinstance(value, dict)}
-    parts = [_openinference(part) for part in in_order(fields.get("contents"))]
-    if parts:
-        found["content"] = parts
+    parts = in_order(fields.get("contents"))
+    blocks = [part["tool_call"] for part in parts if isinstance(part, dict) and isinstance(part.get("tool_call"), dict)]
+    texts = [_openinference(part) for part in parts if not (isinstance(part, dict) and "tool_call" in part)]
+    if texts:
+        found["content"] = texts
     elif isinstance(content := fields.get("content"), dict):
         found["content"] = in_order(content) or content
     calls = [call for call in in_order(fields.get("tool_calls")) if isinstance(call, dict)]
+    calls = calls or blocks  # Anthropic's blocks are said among the content, and mostly as calls, too
     if calls:
         found["tool_calls"] = calls
     name, arguments = fields.get("function_call_name"), fields.get("function_call_arguments_json")

@@ -145,7 +145,8 @@ class _Reading:
         usage, aggregated = self._usage()
         kind = self._kind(usage is not None and not aggregated)
         aggregated = aggregated or (kind in ("agent", "chain") and self._outer and usage is not None)
-        model, provider = self._text("model_served") or self._text("model_requested"), self._text("provider")
+        model = self._text("model_served") or self._text("model_requested") or self._parameter("model")
+        provider = self._text("provider")
         inputs, output = self._content(kind)
         return Translated(
             kind=kind,
@@ -193,6 +194,14 @@ class _Reading:
             value = self._get(name)
             if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
                 return str(value)[:_MAX_TEXT]
+        return None
+
+    def _parameter(self, called: str) -> str | None:
+        """A call parameter that no attribute of its own says: OpenInference names no model of a call that failed."""
+        for name in self._table["fields"]["parameters"]:
+            held = self._get(name)
+            if isinstance(held, Mapping) and isinstance(found := held.get(called), str) and found:
+                return found[:_MAX_TEXT]
         return None
 
     def _flattened(self) -> dict[str, dict[str, Any]]:
@@ -309,13 +318,7 @@ class _Reading:
             held = self._get("ai.response.providerMetadata")
             if isinstance(found := _at(held, path) if isinstance(held, Mapping) else None, str) and found:
                 return found[:_MAX_TEXT]
-        if (said := self._text("service_tier")) is not None:
-            return said
-        for name in self._table["fields"]["parameters"]:
-            held = self._get(name)
-            if isinstance(held, Mapping) and isinstance(found := held.get("service_tier"), str) and found:
-                return found[:_MAX_TEXT]
-        return None
+        return self._text("service_tier") or self._parameter("service_tier")
 
     # ---- what went in and came out ----
 
@@ -349,6 +352,22 @@ class _Reading:
             ]
             if documents:
                 return documents
+        found = self._first_raw(side, kind)
+        if kind == "embedding" and side == "inputs" and (found is MISSING or isinstance(found, str)):
+            return self._embedded() or found
+        return found
+
+    def _embedded(self) -> list[Any]:
+        """The texts of an embedding: one attribute each in OpenInference, messages in OpenLLMetry."""
+        for prefix, nest in self._table["flattened"]["texts"].items():
+            items = [
+                item.get(nest) for item in conversations.in_order(self._flat.get(prefix)) if isinstance(item, dict)
+            ]
+            if texts := [item["text"] for item in items if isinstance(item, dict) and "text" in item]:
+                return texts
+        return [message["content"] for message in self._messages("gen_ai.input.messages", "user") or ()]
+
+    def _first_raw(self, side: str, kind: str | None) -> Any:
         rows = self._table[side]
         for name in (*rows.get(kind, ()), *rows["any"]):
             value = self._said.get(name)
@@ -368,7 +387,8 @@ class _Reading:
         answers = next((found for name in rows["output"] if (found := self._messages(name, "assistant"))), None)
         if asked is None:
             asked = self._flat_messages("input", "user") or self._event_messages(answered=False) or None
-        answers = answers or self._flat_messages("output", "assistant")
+        told = self._flat_messages("output", "assistant")  # of a call that failed LangChain names the role alone
+        answers = answers or [one for one in told if any(one[name] is not None for name in one.keys() - {"role"})]
         answers = answers or self._event_messages(answered=True) or self._ai_sdk_answer()
         if asked is None and isinstance(prompt := self._get("ai.prompt"), Mapping):
             asked = conversations.messages(prompt.get("messages"))
@@ -398,11 +418,13 @@ class _Reading:
         return conversations.choices(answers)
 
     def _told_together(self, asked: list[Message]) -> tuple[list[Message], list[Message]]:
-        """pydantic-ai's agent says question and answer in one list."""
-        if self._said.get("pydantic_ai.all_messages") is None or self._said.get("final_result") is not None:
+        """pydantic-ai's agent says question and answer in one list, and its result beside it."""
+        last = asked[-1] if asked else {}
+        if self._said.get("pydantic_ai.all_messages") is None or last.get("role") != "assistant":
             return asked, []
-        ended = asked and asked[-1].get("role") == "assistant"
-        return (asked[:-1], asked[-1:]) if ended else (asked, [])
+        if (result := self._said.get("final_result")) is None:
+            return asked[:-1], [last]
+        return (asked[:-1] if last.get("content") == result and not last.get("tool_calls") else asked), []
 
     def _messages(self, name: str, role: str) -> list[Message] | None:
         value = self._get(name)

@@ -198,6 +198,54 @@ def test_openinference_images_and_retrieved_documents() -> None:
     assert found.output == [{"content": "It rains.", "score": 0.0}]
 
 
+def test_openinference_of_anthropic_says_a_tool_call_twice_and_it_is_one() -> None:
+    call = {"id": "c1", "function.name": "weather", "function.arguments": '{"city":"Paris"}'}
+    blocks = "llm.output_messages.0.message.contents"
+    attributes = {
+        "openinference.span.kind": "LLM",
+        "llm.finish_reason": "tool_use",
+        "llm.output_messages.0.message.role": "assistant",
+        f"{blocks}.0.message_content.type": "text",
+        f"{blocks}.0.message_content.text": "Let me look.",
+        f"{blocks}.1.message_content.type": "tool_use",
+        **{f"{blocks}.1.tool_call.{name}": value for name, value in call.items()},
+    }
+    calls = {f"llm.output_messages.0.message.tool_calls.0.tool_call.{name}": value for name, value in call.items()}
+    expected = {
+        "role": "assistant",
+        "content": [{"type": "text", "text": "Let me look."}],
+        "tool_calls": [CALLED],
+    }
+
+    for said in (attributes, attributes | calls):
+        assert translate("x", said).output == {
+            "choices": [{"index": 0, "message": expected, "finish_reason": "tool_use"}]
+        }
+
+
+def test_openinference_of_a_call_that_failed_names_the_model_among_its_parameters_only() -> None:
+    failed = {"openinference.span.kind": "LLM", "llm.invocation_parameters": '{"model": "gpt-4o", "n": 1}'}
+    told = translate("x", failed | {"llm.output_messages.0.message.role": "assistant"})
+
+    assert (told.kind, told.model) == ("llm", "gpt-4o")
+    assert told.output is MISSING  # an answer that says nothing is none
+
+
+def test_the_texts_of_an_embedding_wherever_they_are() -> None:
+    openinference = {
+        "openinference.span.kind": "EMBEDDING",
+        "input.value": "['a', 'b']",  # as Python writes a list
+        "embedding.embeddings.0.embedding.text": "a",
+        "embedding.embeddings.1.embedding.text": "b",
+    }
+    parts = [{"role": "user", "parts": [{"type": "text", "content": text}]} for text in "ab"]
+    traceloop = {"gen_ai.operation.name": "embeddings", "gen_ai.input.messages": json.dumps(parts)}
+
+    assert translate("x", openinference).inputs == ["a", "b"]
+    assert translate("x", traceloop).inputs == ["a", "b"]
+    assert translate("x", openinference | {"input.value": '{"input": ["a", "b"]}'}).inputs == {"input": ["a", "b"]}
+
+
 def test_traceloop() -> None:
     told = translate(
         "openai.chat",
@@ -269,6 +317,18 @@ def test_pydantic_ai_agents_do_not_count_what_their_calls_used() -> None:
     assert chat(agent)[0] == ("user", "Rain in Paris?")
     assert (agent.tags, agent.cost_usd) == (("prod",), Decimal("0.01"))
     assert (tool.kind, tool.name, tool.inputs, tool.output) == ("tool", "w", {}, "no")
+
+
+def test_pydantic_ai_says_its_result_once() -> None:
+    told = [{"role": "user", "parts": [{"type": "text", "content": "Rain?"}]}]
+    answer = {"role": "assistant", "parts": [{"type": "text", "content": "Yes."}]}
+    attributes = {
+        "gen_ai.operation.name": "invoke_agent",
+        "pydantic_ai.all_messages": json.dumps([*told, answer]),
+        "final_result": "Yes.",
+    }
+
+    assert chat(translate("agent run", attributes)) == [("user", "Rain?"), ("assistant", "Yes.")]
 
 
 def test_pydantic_ai_events_written_as_one_attribute() -> None:

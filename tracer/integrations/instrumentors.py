@@ -47,6 +47,8 @@ class Library:
     """What is imported."""
     instrumentors: tuple[Instrumentor, ...]
     """In order of preference."""
+    arguments: Mapping[str, Any]
+    """What their `instrument` gets beside the provider."""
 
     @property
     def instrumentor(self) -> Instrumentor | None:
@@ -61,7 +63,8 @@ def libraries() -> Mapping[str, Library]:
         table = tomllib.load(file)
     found: dict[str, Library] = {}
     for name, entry in table.items():
-        library = Library(name, entry["module"], tuple(Instrumentor(*one) for one in entry["instrumentors"]))
+        ordered = tuple(Instrumentor(*one) for one in entry["instrumentors"])
+        library = Library(name, entry["module"], ordered, entry.get("arguments", {}))
         found.update(dict.fromkeys((name, *entry.get("aliases", ())), library))
     return found
 
@@ -88,7 +91,7 @@ def install(library: Library) -> None:
             "%s is instrumented by %s already, by the program itself; weft leaves it so", library.name, chosen.package
         )
         return
-    made.instrument(tracer_provider=provider())
+    made.instrument(tracer_provider=provider(), **library.arguments)
     _active[library.name] = made
 
 

@@ -18,6 +18,7 @@ from opentelemetry.trace import StatusCode
 from weft.tracer import semconv
 from weft.tracer.context import attached, get_current, inside
 from weft.tracer.integrations import raw
+from weft.tracer.integrations.enclosing import context_of_call
 from weft.tracer.integrations.operations import (
     Call,
     Operation,
@@ -139,7 +140,8 @@ def begin(client: Client, operation: Operation, resource: Any, kwargs: dict[str,
         options = known.get("stream_options") or {}
         asked_usage = asks and "include_usage" not in options
         arguments = kwargs | ({"stream_options": {**options, "include_usage": True}} if asked_usage else {})
-        span = start_span(call.name, call.kind, call.inputs, call.attributes)
+        with attached(context_of_call()):
+            span = start_span(call.name, call.kind, call.inputs, call.attributes)
         return Tracing(client, span, operation, call, arguments, asked_usage, is_raw)
     except Exception as error:
         active.faults.note(f"record a call of {client.name}", error)
