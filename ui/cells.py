@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from weft.tracking import units
-from weft.tracking.store.readmodels import TraceRecord
+from weft.tracking.store.readmodels import ThreadRecord, TraceRecord
 from weft.ui import links
 from weft.ui.components.table import Column, Row
 from weft.ui.page import STATES
@@ -36,10 +37,11 @@ def text(value: str | None, limit: int = 160) -> dict[str, Any] | str:
     return {"text": short, "title": value[:1200]}
 
 
-def preview(value: str) -> dict[str, Any] | str:
+def preview(value: str, limit: int = 160) -> dict[str, Any] | str:
     """A payload's first characters; of a mapping that begins with what it answers, just that."""
     found = _ANSWER.match(value)
-    shown = text(found[1].replace('\\"', '"').replace("\\n", " ").replace("\\\\", "\\") if found else value)
+    told = found[1].replace('\\"', '"').replace("\\n", " ").replace("\\\\", "\\") if found else value
+    shown = text(told, limit)
     if isinstance(shown, dict):
         shown["title"] = encodable(value[:1200])
     return shown
@@ -62,7 +64,7 @@ def duration(ns: int | None, running_ns: int | None = None) -> dict[str, Any] | 
     return unknown("It ended without saying when") if ns is None else units.duration(ns)
 
 
-def tokens(record: TraceRecord) -> dict[str, Any] | str:
+def tokens(record: TraceRecord | ThreadRecord) -> dict[str, Any] | str:
     """Input and output together, apart on hover."""
     if record.input_tokens is None and record.output_tokens is None:
         return unknown("No call in it reported token usage")
@@ -73,29 +75,56 @@ def tokens(record: TraceRecord) -> dict[str, Any] | str:
     }
 
 
-def scores(found: Mapping[str, float | None]) -> dict[str, Any]:
-    """Values in [0, 1] get a bar, and come first; the hover has all."""
-
-    def bounded(value: float | None) -> bool:
-        return value is not None and 0 <= value <= 1
-
-    first = sorted(found.items(), key=lambda item: not bounded(item[1]))[:2]
-    return {
-        "scores": [(name, value if bounded(value) else None, units.number(value)) for name, value in first],
-        "title": "\n".join(f"{name}: {units.number(value)}" for name, value in found.items()),
-    }
+SCORES_SHOWN = 3
+"""Scores with a column of their own; the rest are counted, and told on hover."""
 
 
-def trace_columns(with_scores: bool, order: bool = True) -> list[Column]:
-    """The list of traces."""
+def score_names(records: Sequence[TraceRecord]) -> list[str]:
+    """What these traces were judged by: what most of them have first."""
+    counts = Counter(name for record in records for name in {*record.scores, *record.labels} if _judged(record, name))
+    return sorted(counts, key=lambda name: (-counts[name], name))
+
+
+def _judged(record: TraceRecord, name: str) -> bool:
+    """A note has neither number nor word: it shows in the trace."""
+    return record.scores.get(name) is not None or bool(record.labels.get(name))
+
+
+def score(record: TraceRecord, name: str) -> dict[str, Any]:
+    """One score: a bar for a value in [0, 1], the number, or the word that was said."""
+    value, word = record.scores.get(name), record.labels.get(name)
+    shown = units.number(value) if value is not None else one_line(encodable(word), 24) if word else ""
+    if not shown:
+        return {"scores": [], "title": ""}
+    told = " · ".join(part for part in (units.number(value) if value is not None else "", word or "") if part)
+    bar = value if value is not None and 0 <= value <= 1 else None
+    return {"scores": [(encodable(name), bar, shown)], "title": encodable(f"{name}: {told}")}
+
+
+def _tags(tags: Sequence[str]) -> list[str]:
+    """The first tag, and how many others there are; the hover has all."""
+    return [f"{one_line(encodable(tags[0]), 40)}{f' +{len(tags) - 1}' if len(tags) > 1 else ''}"] if tags else []
+
+
+def _other_scores(record: TraceRecord, names: Sequence[str]) -> dict[str, Any]:
+    told = [cell["title"] for name in names if (cell := score(record, name))["title"]]
+    return {"text": f"+{len(told)}" if told else "", "title": "\n".join(told), "tone": "soft"}
+
+
+def trace_columns(names: Sequence[str] = (), order: bool = True) -> list[Column]:
+    """The list of traces; `names` are those of its scores."""
     columns = [
         Column("Status", "108px", "status", sort="status" if order else None),
         Column("Name", "minmax(120px, 1fr)", look="strong", link=True, sort="name" if order else None),
         Column("Input", "minmax(120px, 1.9fr)"),
         Column("Output", "minmax(120px, 1.9fr)"),
     ]
-    if with_scores:
-        columns.append(Column("Scores", "minmax(90px, 170px)", "scores"))
+    columns += [
+        Column(encodable(name), "minmax(72px, 104px)", "scores", help=encodable(f"Score: {name}"))
+        for name in names[:SCORES_SHOWN]
+    ]
+    if len(names) > SCORES_SHOWN:
+        columns.append(Column("More", "56px", help="Other scores"))
     return [
         *columns,
         Column("Duration", "88px", look="num", sort="duration_ns" if order else None),
@@ -105,26 +134,34 @@ def trace_columns(with_scores: bool, order: bool = True) -> list[Column]:
     ]
 
 
-def trace_rows(records: Sequence[TraceRecord], now_ns: int, with_scores: bool, project: str | None) -> list[Row]:
+def trace_rows(records: Sequence[TraceRecord], now_ns: int, names: Sequence[str], project: str | None) -> list[Row]:
     """Its rows."""
-    return [_trace_row(record, now_ns, with_scores, project) for record in records]
+    return [_trace_row(record, now_ns, names, project) for record in records]
 
 
-def _trace_row(record: TraceRecord, now_ns: int, with_scores: bool, project: str | None) -> Row:
+def _trace_row(record: TraceRecord, now_ns: int, names: Sequence[str], project: str | None) -> Row:
     output = preview(record.output_preview)
     if record.status == "error" and isinstance(output, dict):
         output["tone"] = "error"
-    spans = f"{record.kind} · {units.count(record.span_count)} spans"
+    spans = f"{record.kind} · {units.counted(record.span_count, 'span')}"
+    if record.tags:
+        spans += f" · {', '.join(encodable(tag) for tag in record.tags)}"
     cost = units.usd(record.cost) if record.cost is not None else unknown("No call in it could be priced")
     return Row(
         record.trace_id,
         links.trace(record.trace_id, project),
         [
             status(record.status),
-            {"text": one_line(encodable(record.name)) or "unnamed", "kind": record.kind, "title": spans},
+            {
+                "text": one_line(encodable(record.name)) or "unnamed",
+                "kind": record.kind,
+                "title": spans,
+                "tags": _tags(record.tags),
+            },
             preview(record.input_preview),
             output,
-            *([scores(record.scores)] if with_scores else []),
+            *(score(record, name) for name in names[:SCORES_SHOWN]),
+            *([_other_scores(record, names[SCORES_SHOWN:])] if len(names) > SCORES_SHOWN else []),
             duration(record.duration_ns, now_ns - record.start_ns if record.status == "running" else None),
             tokens(record),
             cost,

@@ -29,6 +29,7 @@ from weft.tracking.store.readmodels import (
     ScoreRecord,
     Series,
     SpanRecord,
+    ThreadRecord,
     TraceRecord,
     TraceStats,
 )
@@ -131,6 +132,22 @@ class Data:
     def spans(self, trace_id: str) -> Sequence[SpanRecord]:
         """A trace's spans, without payloads."""
         return self._kept("spans", (trace_id,), lambda: self._reader.spans({"trace_id": trace_id}).rows)
+
+    def threads(self, where: Where, order: str, limit: int, offset: int) -> Page[ThreadRecord]:
+        """One page of conversations."""
+        return self._kept(
+            "threads",
+            (where, order, limit, offset),
+            lambda: self._reader.threads(where, order=order, limit=limit, offset=offset),
+        )
+
+    def turns(self, thread_id: str, project: str | None, limit: int, offset: int) -> Page[SpanRecord]:
+        """One page of a conversation, first turn first."""
+        return self._kept(
+            "turns",
+            (thread_id, project, limit, offset),
+            lambda: self._reader.turns(thread_id, project, limit=limit, offset=offset),
+        )
 
     def payloads(self, trace_id: str, span_ids: Sequence[str]) -> Sequence[SpanRecord]:
         """Some of them, whole."""

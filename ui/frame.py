@@ -10,12 +10,12 @@ import streamlit as st
 from weft.tracking.errors import Error
 from weft.ui import page
 from weft.ui.data import data
-from weft.ui.screens import evaluation, evaluations, overview, runs, trace, traces
+from weft.ui.screens import evaluation, evaluations, overview, runs, sessions, trace, traces
 from weft.ui.screens import run as run_screen
 
 log = logging.getLogger("weft.ui")
 ALL = "All projects"
-PATHS = ("", "overview", "traces", "trace", "evaluations", "evaluation", "runs", "run")
+PATHS = ("", "overview", "traces", "trace", "sessions", "session", "evaluations", "evaluation", "runs", "run")
 """Where screens are."""
 
 _FOLDER = Path(__file__).parent
@@ -78,6 +78,8 @@ def _screens() -> dict[str, list[st.Page]]:
         "LLM": [
             st.Page(traces.show, title="Traces", icon=":material/account_tree:", url_path="traces"),
             st.Page(trace.show, title="Trace", url_path="trace", visibility="hidden"),
+            st.Page(sessions.show, title="Sessions", icon=":material/forum:", url_path="sessions"),
+            st.Page(sessions.show_one, title="Session", url_path="session", visibility="hidden"),
             st.Page(evaluations.show, title="Evaluations", icon=":material/fact_check:", url_path="evaluations"),
             st.Page(evaluation.show, title="Evaluation", url_path="evaluation", visibility="hidden"),
         ],

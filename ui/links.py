@@ -25,3 +25,8 @@ def run(project: str, run_id: str) -> str:
 def evaluation(project: str, run_id: str) -> str:
     """One evaluation (a run of its own)."""
     return to("evaluation", {"project": project, "id": run_id})
+
+
+def session(project: str, thread_id: str) -> str:
+    """One conversation."""
+    return to("session", {"project": project, "id": thread_id})

@@ -1,7 +1,7 @@
 """A call to a language model as a chat: reads the shapes that the integrations record. Pure; knows no screen.
 
-Read: OpenAI chat completions (`messages`, `choices`) and responses (`input`, `output`), and plain lists of
-`{role, content}`, which other libraries share.
+Read: OpenAI chat completions (`messages`, `choices`) and responses (`input`, `output`), Anthropic's blocks, the parts
+of OpenTelemetry's GenAI messages, and plain lists of `{role, content}`, which other libraries share.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from weft.tracking.payloads.encoding import Tagged
 from weft.ui.values import showable
 
 Message = dict[str, Any]
-"""{role, name, parts: [{type: text, text} | {type: call, name, id, arguments} | {type: json, value}]}."""
+"""{role, name, parts: [{type: text | thought, text} | {type: call, name, id, arguments} | {type: result, id, parts} |
+{type: json, value}]}."""
+_TEXTS = {"text", "input_text", "output_text", "summary_text"}
+_THOUGHTS = {"reasoning", "thinking", "reasoning_text"}
+_CALLS = {"tool_call", "tool_use", "server_tool_use", "function_call"}
+_RESULTS = {"tool_call_response", "tool_result", "function_call_output"}
+DEEPEST = 6
+"""Results within results that are told apart."""
 
 
 def conversation(inputs: Any, output: Any) -> list[Message]:
@@ -50,7 +57,7 @@ def _is_chat(value: Any) -> TypeGuard[Sequence[Mapping[str, Any]]]:
         isinstance(value, Sequence)
         and not isinstance(value, (str, bytes))
         and bool(value)
-        and all(isinstance(item, Mapping) and ("role" in item or item.get("type") in _ITEMS) for item in value)
+        and all(isinstance(item, Mapping) and ("role" in item or _type(item) in _ITEMS) for item in value)
     )
 
 
@@ -87,7 +94,8 @@ def _message(raw: Any, role: str) -> Iterator[Message]:
     if raw.get("type") == "function_call_output":
         yield _made("tool", raw.get("call_id"), list(_parts(raw.get("output"))))
         return
-    parts = [*_parts(raw.get("reasoning_content")), *_parts(raw.get("content"))]
+    said = raw.get("content") if raw.get("content") is not None else raw.get("parts")
+    parts = [*_thought(raw.get("reasoning_content")), *_parts(said)]
     if refusal := raw.get("refusal"):
         parts.append({"type": "text", "text": str(refusal)})
     for call in raw.get("tool_calls") or ():
@@ -104,25 +112,58 @@ def _made(role: Any, name: Any, parts: list[dict[str, Any]]) -> Message:
     return {"role": str(role), "name": None if name is None else str(name), "parts": parts}
 
 
-def _parts(content: Any) -> Iterator[dict[str, Any]]:
+def _parts(content: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
     if content is None or content == "":
         return
     if isinstance(content, str):
         yield {"type": "text", "text": showable(content)}
     elif isinstance(content, Tagged) and content.kind == "text" and isinstance(content.value, list):
-        yield from _parts(content.value)
+        yield from _parts(content.value, depth)
     elif isinstance(content, Sequence) and not isinstance(content, bytes):
         for part in content:
-            if (found := _media(part)) is not None:
-                yield {"type": "json", "value": showable(found)}
-                continue
-            text = part.get("text") if isinstance(part, Mapping) else part
-            if isinstance(text, str):
-                yield {"type": "text", "text": showable(text)}
-            else:
-                yield {"type": "json", "value": showable(part)}
+            yield from _part(part, depth)
     else:
         yield {"type": "json", "value": showable(content)}
+
+
+def _part(part: Any, depth: int) -> Iterator[dict[str, Any]]:
+    """One piece of a message, by its own type; one of a type that nobody knows stays JSON."""
+    if (found := _media(part)) is not None:
+        yield {"type": "json", "value": showable(found)}
+        return
+    kind = _type(part)
+    if kind in _THOUGHTS:
+        yield from _thought(_first(part, "content", "thinking", "text", "summary"))
+    elif kind in _CALLS:
+        yield _call(part.get("name"), _first(part, "id", "call_id"), _first(part, "arguments", "input"))
+    elif kind in _RESULTS and depth < DEEPEST:
+        ident = _first(part, "tool_use_id", "call_id", "id")
+        answer = list(_parts(_first(part, "response", "content", "output", "result"), depth + 1))
+        yield {"type": "result", "id": None if ident is None else str(ident), "parts": answer}
+    else:
+        text = part
+        if isinstance(part, Mapping):
+            text = part.get("content") if kind in _TEXTS and "text" not in part else part.get("text")
+        if isinstance(text, str):
+            yield {"type": "text", "text": showable(text)}
+        else:
+            yield {"type": "json", "value": showable(part)}
+
+
+def _type(part: Any) -> str | None:
+    """What a message or part says it is; a type that is no text is none."""
+    found = part.get("type") if isinstance(part, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
+def _thought(told: Any) -> Iterator[dict[str, Any]]:
+    """What a model said to itself, as text."""
+    for part in _parts(told):
+        yield {"type": "thought", "text": part["text"]} if part["type"] == "text" else part
+
+
+def _first(part: Mapping[str, Any], *names: str) -> Any:
+    return next((part[name] for name in names if part.get(name) is not None), None)
 
 
 def _media(part: Any, depth: int = 0) -> Content | Tagged | None:

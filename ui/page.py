@@ -47,6 +47,11 @@ def label(text: str, hint: str = "") -> None:
     st.html(f"<div class='weft-label'><b>{html.escape(visible(text))}</b>{told}</div>")
 
 
+def note(text: str) -> None:
+    """What is to be known of what is shown below."""
+    st.html(f"<div class='weft-note' role='status'>{html.escape(visible(text))}</div>")
+
+
 def empty(title: str, words: str, code: str) -> None:
     """Nothing to show yet, and the lines that would fill it."""
     with st.container(key=f"weft-empty-{title.lower().replace(' ', '-')}"):
@@ -112,12 +117,13 @@ def paged(ask: Callable[[int], Page[T]], size: int) -> tuple[Page[T], int]:
     return ask((last - 1) * size), last
 
 
-def pages(total: int, shown: int, size: int) -> None:
-    """Below a list: which of how many, and the way to the others."""
+def pages(total: int, shown: int, size: int, exact: bool = True) -> None:
+    """Below a list: which of how many (`+`: at least so many were seen), and the way to the others."""
     count = max(1, -(-total // size))
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         start = min(total, (shown - 1) * size + 1)
-        label("", f"{units.count(start)} – {units.count(min(total, shown * size))} of {units.count(total)}")
+        whole = f"{units.count(total)}{'' if exact else '+'}"
+        label("", f"{units.count(start)} – {units.count(min(total, shown * size))} of {whole}")
         if count > 1:
             if int(st.session_state.get("page") or 1) > count:
                 st.session_state["page"] = count

@@ -68,6 +68,8 @@ def showable(value: Any, depth: int = 0) -> Any:
         return {LITERAL: encodable(repr(value))}
     if isinstance(value, Tagged) and value.kind == "text" and isinstance(value.value, list):
         return [showable(part, depth + 1) for part in value.value]
+    if isinstance(value, Tagged) and value.kind == "truncated" and isinstance(value.value, Mapping):
+        return _partial(value.value, depth)
     if isinstance(value, Tagged):
         return {LITERAL: _bounded(encodable(_tagged(value)))}
     if depth >= DEEPEST:
@@ -88,6 +90,21 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> Any:
     if len(value) > WIDEST:
         shown["…"] = {LITERAL: f"{len(value) - WIDEST:,} more keys"}
     return {"(one key)": shown} if set(shown) in ({LITERAL}, {media.MEDIA}) else shown
+
+
+def _partial(body: Mapping[str, Any], depth: int) -> Any:
+    """What was kept of a value that was too large to be written, and how much was left out."""
+    of, kept, total, held = str(body.get("of", "items")), body.get("kept"), body.get("total"), body.get("value")
+    if of == "levels":
+        return {LITERAL: f"… deeper than {kept} levels was not kept (a {body.get('type', 'value')})"}
+    left = units.count(total - (kept or 0)) if isinstance(total, int) and isinstance(kept, int | None) else "some"
+    note = {LITERAL: f"… {left} {of} were not kept"}
+    if isinstance(held, list):
+        return [*showable(held, depth), note]
+    if isinstance(held, Mapping):
+        shown = showable(held, depth)
+        return {**shown, "…": note} if isinstance(shown, dict) else shown
+    return {LITERAL: f"{note[LITERAL]}: {body['preview']}…"} if isinstance(body.get("preview"), str) else note
 
 
 def _tagged(value: Tagged) -> str:

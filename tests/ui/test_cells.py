@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from weft.tracking.store.readmodels import TraceRecord
 from weft.ui import cells
 
 
@@ -28,11 +31,41 @@ def test_nothing_is_empty() -> None:
     assert cells.preview("") == ""
 
 
-def test_scores_that_can_be_drawn_come_first() -> None:
-    """A share before a number of milliseconds, and the hover names all."""
-    found = cells.scores({"latency_ms": 47.4, "phrase": 1.0, "topic": None, "overlap": 0.5})
-    assert [name for name, _, _ in found["scores"]] == ["phrase", "overlap"]
-    assert found["title"].splitlines() == ["latency_ms: 47.4", "phrase: 1", "topic: –", "overlap: 0.5"]
+def trace(**more: Any) -> TraceRecord:
+    """A trace as a list shows it."""
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("end_ns", "duration_ns", "input_tokens", "output_tokens", "cost", "run_id", "thread_id", "user_id")
+    )
+    said = {"input_preview": "", "output_preview": "", "root_span_id": None, "span_count": 1, "error_count": 0}
+    return TraceRecord("ab" * 16, "p", "answer", "op", "ok", 1, **(nothing | said | more))
+
+
+def test_each_score_has_a_column_of_its_name() -> None:
+    """What most traces have comes first, what does not fit is counted, and a note (it has neither) takes no room."""
+    first = trace(scores={"b": 0.5, "a": 1.0, "note": None, "c": 2.0, "d": None}, labels={"d": "👍"})
+    second = trace(scores={"c": 47.4})
+    names = cells.score_names([first, second])
+    assert names == ["c", "a", "b", "d"]
+    assert [column.label for column in cells.trace_columns(names)][4:8] == ["c", "a", "b", "More"]
+    row, other = cells.trace_rows([first, second], 1, names, None)
+    assert [cell["scores"] for cell in row.cells[4:7]] == [[("c", None, "2")], [("a", 1.0, "1")], [("b", 0.5, "0.5")]]
+    assert row.cells[7] == {"text": "+1", "title": "d: 👍", "tone": "soft"}
+    assert [cell["scores"] for cell in other.cells[5:7]] == [[], []]
+    assert len(row.cells) == len(cells.trace_columns(names))
+
+
+def test_a_word_stands_where_there_is_no_number() -> None:
+    """A reaction or label is the cell; of both, the number is, and the hover has the word."""
+    record = trace(scores={"tone": None, "help": 1.0}, labels={"tone": "friendly", "help": "yes"})
+    assert cells.score(record, "tone") == {"scores": [("tone", None, "friendly")], "title": "tone: friendly"}
+    assert cells.score(record, "help") == {"scores": [("help", 1.0, "1")], "title": "help: 1 · yes"}
+
+
+def test_tags_stand_beside_the_name() -> None:
+    """The first one and how many more; the hover has all."""
+    (row,) = cells.trace_rows([trace(tags=("prod", "eu"))], 1, [], None)
+    assert row.cells[1]["tags"] == ["prod +1"]
+    assert row.cells[1]["title"] == "op · 1 span · prod, eu"
 
 
 def test_unknown_says_why() -> None:

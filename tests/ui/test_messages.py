@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from weft.tracking.payloads.content import Content
 from weft.tracking.payloads.encoding import Tagged
 from weft.ui.media import MEDIA
@@ -100,3 +102,55 @@ def test_what_a_model_thought_is_shown_before_what_it_said() -> None:
     (_, answer) = conversation([{"role": "user", "content": "Rain?"}], said)
 
     assert [part["text"] for part in answer["parts"]] == ["Let me think.", "Yes."]
+
+
+def test_parts_of_opentelemetry() -> None:
+    """Messages whose parts have types of their own: text, reasoning, a tool's call and its response."""
+    asked = [
+        {"role": "user", "parts": [{"type": "text", "content": "Rain?"}]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": "dry"}]},
+    ]
+    said = {
+        "role": "assistant",
+        "parts": [
+            {"type": "reasoning", "content": "Hm."},
+            {"type": "tool_call", "id": "c2", "name": "look", "arguments": {"at": "sky"}},
+            {"type": "text", "content": "Yes."},
+        ],
+    }
+    user, tool, assistant = conversation(asked, [said])
+    assert user["parts"] == [{"type": "text", "text": "Rain?"}]
+    assert tool["parts"] == [{"type": "result", "id": "c1", "parts": [{"type": "text", "text": "dry"}]}]
+    assert assistant["parts"] == [
+        {"type": "thought", "text": "Hm."},
+        {"type": "call", "name": "look", "id": "c2", "arguments": {"at": "sky"}},
+        {"type": "text", "text": "Yes."},
+    ]
+
+
+def test_blocks_of_anthropic() -> None:
+    """Thinking, a tool's use with its input, and its result inside a user's message."""
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "12 C"}]}
+    request = {"model": "m", "system": "Be brief.", "messages": [{"role": "user", "content": [result]}]}
+    answer = {
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "Cold.", "signature": "x"},
+            {"type": "tool_use", "id": "t2", "name": "warm", "input": {"by": 3}},
+        ],
+    }
+    system, user, assistant = conversation(request, answer)
+    assert system["parts"] == [{"type": "text", "text": "Be brief."}]
+    assert user["parts"] == [{"type": "result", "id": "t1", "parts": [{"type": "text", "text": "12 C"}]}]
+    assert [part["type"] for part in assistant["parts"]] == ["thought", "call"]
+    assert assistant["parts"][1]["arguments"] == {"by": 3}
+
+
+def test_a_part_that_holds_itself_and_unknown_types_are_shown() -> None:
+    """Results nested without end, lists where a text should be, types that nobody knows: JSON, never an error."""
+    nested: Any = "end"
+    for _ in range(40):
+        nested = [{"type": "tool_result", "content": nested}]
+    odd = [{"type": ["x"], "text": 3}, {"type": "hologram", "data": 1}, {"type": "text", "content": {"a": 1}}, 7, None]
+    (_, answer) = conversation([{"role": "user", "content": "x"}], {"role": "assistant", "content": [*nested, *odd]})
+    assert [part["type"] for part in answer["parts"]] == ["result", "json", "json", "json", "json", "json"]

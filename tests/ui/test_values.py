@@ -62,3 +62,16 @@ def test_one_line_is_one_line() -> None:
     """Cells have no line breaks and an end."""
     assert one_line("a\n\n b\tc") == "a b c"
     assert one_line("x" * 500, 10) == "xxxxxxxxx…"
+
+
+def test_what_was_left_out_is_said_where_it_is_missing() -> None:
+    """The part that was kept is shown as usual, and what is missing behind it; a preview where nothing was kept."""
+    cut = Tagged("truncated", {"of": "items", "kept": 2, "total": 1002, "value": [1, 2]})
+    assert showable(cut) == [1, 2, {LITERAL: "… 1,000 items were not kept"}]
+    cut = Tagged("truncated", {"of": "items", "kept": 1, "total": 3, "value": {"a": 1}})
+    assert showable(cut) == {"a": 1, "…": {LITERAL: "… 2 items were not kept"}}
+    deep = Tagged("truncated", {"of": "levels", "kept": 200, "type": "list"})
+    assert showable(deep) == {LITERAL: "… deeper than 200 levels was not kept (a list)"}
+    none = {"of": "bytes", "kept": 0, "total": 5000, "preview": "abc", "value": None}
+    assert showable(Tagged("truncated", none)) == {LITERAL: "… 5,000 bytes were not kept: abc…"}
+    assert showable(Tagged("truncated", {"total": "x"})) == {LITERAL: "… some items were not kept"}

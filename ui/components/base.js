@@ -22,6 +22,8 @@ const ICONS = {
   cancelled: "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12ZM3.8 12.2l8.4-8.4",
   copy: "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
   down: "M4 6l4 4 4-4", right: "M6 4l4 4-4 4", open: "M9 3h4v4M13 3 7.5 8.5M11 9.5V13H3V5h3.5",
+  up: "M5.2 7.4 8 2.3c.9 0 1.5.7 1.3 1.6L8.8 6.6h3.6c.8 0 1.4.7 1.2 1.5l-.8 4.1c-.1.7-.7 1.2-1.4 1.2H5.2ZM5.2 7.4H2.6v6h2.6",
+  note: "M10.8 2.6l2.6 2.6L5.6 13l-3.2.6.6-3.2Z", alert: "M8 2.2 14.4 13.4H1.6ZM8 6.4v3.2M8 11.5v.1",
   search: "M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9ZM10.3 10.3 14 14",
 };
 const STATUS_WORD = { ok: "ok", error: "error", running: "running", interrupted: "interrupted", cancelled: "cancelled" };
@@ -119,6 +121,13 @@ function keys(held, handler) {
   document.addEventListener("keydown", listen);
 }
 
+// Where redaction took something out before it was written, that is told apart from what was said.
+const REDACTED = /(\[redacted(?::[^\]\n]{0,80})?\])/;
+function marked(text) {
+  const pieces = clean(text).split(REDACTED);
+  return pieces.length === 1 ? pieces : pieces.map((piece, at) => at % 2 ? el("span", { class: "redacted", title: "Taken out before it was written" }, piece) : piece);
+}
+
 // Long texts fold; structures unfold as far as fits.
 function folded(text, render, limit = 1600) {
   if (text.length <= limit) return render(text);
@@ -142,7 +151,7 @@ function jsonTree(value, depth = 0, budget = { left: 160 }) {
   if (value === null) return el("span", { class: "b" }, "null");
   if (typeof value === "boolean") return el("span", { class: "b" }, value);
   if (typeof value === "number") return el("span", { class: "n" }, value);
-  if (typeof value === "string") return folded(value, (text) => el("span", { class: "s" }, JSON.stringify(text).replace(/\\n/g, "\n").replace(/\\"/g, '"')), 600);
+  if (typeof value === "string") return folded(value, (text) => el("span", { class: "s" }, marked(JSON.stringify(text).replace(/\\n/g, "\n").replace(/\\"/g, '"'))), 600);
   if (!Array.isArray(value) && Object.keys(value).length === 1 && "\u0000" in value) return el("span", { class: "t" }, value["\u0000"]);
   if (!Array.isArray(value) && Object.keys(value).length === 1 && "\u0001" in value) return media(value["\u0001"]);
   const list = Array.isArray(value), entries = list ? value.map((each, at) => [at, each]) : Object.entries(value);

@@ -19,7 +19,7 @@ function cellNode(column, cell, row) {
   if (column.type === "status") content = status(cell.status, cell.text);
   else if (column.type === "scores") content = scoreCell(cell.scores || []);
   else if (column.type === "mean" && typeof cell === "object" && "value" in cell) content = meanCell(cell);
-  else if (cell.kind) content = el("span", { class: "named", title: cell.kind }, kindIcon(cell.kind), el("span", {}, cell.text));
+  else if (cell.kind) content = el("span", { class: "named", title: cell.kind }, kindIcon(cell.kind), el("span", {}, cell.text), (cell.tags || []).map((tag) => el("span", { class: "chip" }, tag)));
   if (cell.href) content = el("a", { class: "inner", href: cell.href, on: { click: going(cell.href) } }, content);
   if (column.link && row.href)
     content = el("a", { class: "go", href: row.href, on: { click: going(row.href) } }, content === "" ? "\u2013" : content);

@@ -5,18 +5,23 @@ function prose(text) {
   // Code fences and inline code are set apart; everything stays text, so nothing is fetched or run.
   const out = [];
   String(text).split(/```[^\n]*\n?/).forEach((piece, at) => {
-    if (at % 2) out.push(el("pre", {}, piece.replace(/\n$/, "")));
-    else piece.split(/(`[^`\n]+`)/).forEach((run) => { if (run) out.push(/^`[^`\n]+`$/.test(run) ? el("code", {}, run.slice(1, -1)) : run); });
+    if (at % 2) out.push(el("pre", {}, marked(piece.replace(/\n$/, ""))));
+    else piece.split(/(`[^`\n]+`)/).forEach((run) => { if (run) out.push(/^`[^`\n]+`$/.test(run) ? el("code", {}, run.slice(1, -1)) : marked(run)); });
   });
   return el("div", { class: "prose" }, out);
 }
+function part(each) {
+  if (each.type === "call") return el("div", { class: "call" }, el("span", { class: "fn" }, icon("tool"), each.name), each.id ? el("span", { class: "cid" }, each.id) : null,
+    el("div", { class: "json" }, typeof each.arguments === "string" ? folded(each.arguments, (text) => el("span", { class: "s" }, marked(text))) : jsonTree(each.arguments, 1)));
+  if (each.type === "result") return el("div", { class: "call" }, el("span", { class: "fn" }, "result"), each.id ? el("span", { class: "cid" }, each.id) : null, each.parts.map(part));
+  if (each.type === "thought") return el("div", { class: "thought" }, el("span", { class: "fn" }, "thinking"), folded(each.text, prose));
+  return each.type === "json" ? el("div", { class: "json" }, jsonTree(each.value)) : folded(each.text, prose);
+}
+const spoken = (parts) => parts.map((each) => each.text ?? (each.parts ? spoken(each.parts) : typeof each.arguments === "string" ? each.arguments : JSON.stringify(each.arguments ?? each.value))).join("\n");
 function chat(messages) {
   return messages.map((message) => el("div", { class: `msg ${["system", "developer", "user", "assistant", "tool"].includes(message.role) ? message.role : ""}` },
-    el("div", { class: "role" }, message.role, message.name ? el("span", { class: "muted" }, message.name) : null, copyButton(() => message.parts.map((part) => part.text ?? part.arguments ?? "").join("\n"))),
-    el("div", { class: "inside" }, message.parts.map((part) => part.type === "call"
-      ? el("div", { class: "call" }, el("span", { class: "fn" }, icon("tool"), part.name), part.id ? el("span", { class: "cid" }, part.id) : null,
-          el("div", { class: "json" }, typeof part.arguments === "string" ? folded(part.arguments, (text) => el("span", { class: "s" }, text)) : jsonTree(part.arguments, 1)))
-      : part.type === "json" ? el("div", { class: "json" }, jsonTree(part.value)) : folded(part.text, prose)))));
+    el("div", { class: "role" }, message.role, message.name ? el("span", { class: "muted" }, message.name) : null, copyButton(() => spoken(message.parts))),
+    el("div", { class: "inside" }, message.parts.map(part))));
 }
 function value(shown) {
   if (shown === undefined) return el("div", { class: "dots" }, "Nothing was captured.");
@@ -28,10 +33,29 @@ function section(name, shown) {
   return [el("div", { class: "h" }, name, shown === undefined ? null : copyButton(text)), el("div", { class: "boxed" }, value(shown))];
 }
 function failure(error) {
-  return [el("div", { class: "fail" }, el("div", { class: "type" }, icon("error"), error.type || "Error"), el("div", { class: "prose" }, error.message || "")),
-    error.stacktrace ? [el("div", { class: "h" }, "Stack trace"), folded(error.stacktrace, (text) => el("pre", { class: "block" }, text), 8000)] : null];
+  return [el("div", { class: "fail" }, el("div", { class: "type" }, icon("error"), error.type || "Error"), el("div", { class: "prose" }, marked(error.message || ""))),
+    error.stacktrace ? [el("div", { class: "h" }, "Stack trace"), folded(error.stacktrace, (text) => el("pre", { class: "block" }, marked(text)), 8000)] : null];
 }
-function tabsOf(detail) {
+function judgement(score) {
+  const said = score.kind === "reaction" ? el("span", { class: "emoji" }, score.text) : score.text ? el("b", {}, score.text) : null;
+  return [el("div", {}, score.name), el("div", {}, said, el("span", { class: "muted", title: score.at }, [score.kind === "score" || score.kind === score.name ? "" : score.kind, score.by].filter(Boolean).map((word) => ` ${word}`)),
+    score.reason ? el("div", { class: "prose" }, marked(score.reason)) : null)];
+}
+// Where somebody says something of this call; what is typed stays until it is kept.
+function saying(say) {
+  const { draft } = say, key = (event) => { event.stopPropagation(); if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) note(); };
+  const author = el("input", { class: "author", "aria-label": "Author", placeholder: "Your name", maxlength: "200", on: { input: (event) => { draft.author = event.target.value; }, keydown: (event) => event.stopPropagation() } });
+  const text = el("textarea", { rows: "2", "aria-label": "Note", placeholder: "A note on this call", maxlength: "20000", on: { input: (event) => { draft.note = event.target.value; }, keydown: key } });
+  author.value = draft.author; text.value = draft.note;
+  const note = () => { if (text.value.trim()) say.send("note", text.value); };
+  return el("div", { class: "say" }, text, el("div", { class: "bar2" }, say.thumbs(), el("label", { class: "muted" }, "as ", author), el("button", { class: "btn push", on: { click: note } }, "Add note")),
+    el("div", { class: "told", role: "status" }, say.waiting || !say.failed ? say.waiting : el("span", { class: "bad" }, say.failed)));
+}
+function source(code) {
+  return [el("div", { class: "h" }, el("span", {}, code.where), el("span", { class: "muted" }, code.version), code.source ? copyButton(() => code.source) : null),
+    code.source ? el("pre", { class: "block code", style: { "counter-reset": `line ${code.line - 1}` } }, code.source.replace(/\n$/, "").split("\n").map((line) => el("span", { class: "ln" }, marked(line), "\n"))) : null];
+}
+function tabsOf(detail, say) {
   const tabs = [];
   if (detail.chat && detail.chat.length) tabs.push(["Chat", () => [chat(detail.chat), el("div", { class: "usage" }, detail.usageLine)]]);
   if (detail.error) tabs.push(["Error", () => failure(detail.error)]);
@@ -39,11 +63,12 @@ function tabsOf(detail) {
   tabs.push(["Input", () => value(detail.inputs)], ["Output", () => detail.error && detail.output === undefined ? failure(detail.error) : value(detail.output)]);
   const count = Object.keys(detail.attributes || {}).length + (detail.events || []).length + (detail.links || []).length;
   tabs.push([count ? `Attributes ${count}` : "Attributes", () => [
-    Object.keys(detail.attributes || {}).length ? el("div", { class: "kv" }, Object.entries(detail.attributes).flatMap(([key, each]) => [el("div", {}, key), el("div", { class: "json" }, typeof each === "string" ? folded(each, (text) => el("span", {}, text), 600) : jsonTree(each, 1))])) : el("div", { class: "dots" }, "No attributes."),
+    Object.keys(detail.attributes || {}).length ? el("div", { class: "kv" }, Object.entries(detail.attributes).flatMap(([key, each]) => [el("div", {}, key), el("div", { class: "json" }, typeof each === "string" ? folded(each, (text) => el("span", {}, marked(text)), 600) : jsonTree(each, 1))])) : el("div", { class: "dots" }, "No attributes."),
     detail.events && detail.events.length ? [el("div", { class: "h" }, "Events"), detail.events.map((event) => el("div", { class: "json" }, el("b", {}, event.name), " ", el("span", { class: "muted" }, event.at), jsonTree(event.attributes || {}, 1)))] : null,
     detail.links && detail.links.length ? [el("div", { class: "h" }, "Links"), detail.links.map((link) => el("div", { class: "json" }, el("a", { href: link.href, on: { click: going(link.href) } }, link.text), jsonTree(link.attributes || {}, 1)))] : null]]);
-  if (detail.scores && detail.scores.length) tabs.push([`Scores ${detail.scores.length}`, () => el("div", { class: "kv" }, detail.scores.flatMap((score) => [el("div", {}, score.name), el("div", {}, el("b", {}, score.text), score.by ? el("span", { class: "muted" }, ` ${score.by}`) : null, score.reason ? el("div", { class: "prose muted" }, score.reason) : null)]))]);
-  if (detail.code) tabs.push(["Code", () => [el("div", { class: "h" }, el("span", {}, detail.code.where), el("span", { class: "muted" }, detail.code.version), copyButton(() => detail.code.source)), el("pre", { class: "block" }, detail.code.source)]]);
+  const said = (detail.scores || []).length;
+  tabs.push([said ? `Scores ${said}` : "Scores", () => [said ? el("div", { class: "kv" }, detail.scores.flatMap(judgement)) : el("div", { class: "dots" }, "Nothing has been said of this call yet."), saying(say)]]);
+  if (detail.code) tabs.push(["Code", () => source(detail.code)]);
   tabs.push(["Raw", () => [el("div", { style: { "margin-bottom": "8px" } }, copyButton(() => JSON.stringify(detail.raw, null, 2), "Copy JSON")), el("pre", { class: "block" }, JSON.stringify(detail.raw, null, 2))]]);
   return tabs;
 }
@@ -53,13 +78,19 @@ export default function ({ data, parentElement, setTriggerValue }) {
   node.style.setProperty("--height", data.height);
   if (state.trace !== data.trace.id) Object.assign(state, { trace: data.trace.id, folded: new Set(), details: {}, current: null, query: "", tab: state.tab || null, built: false });
   const spans = data.spans, byId = new Map(spans.map((span) => [span.id, span]));
-  for (const [id, detail] of Object.entries(data.details)) if (!state.details[id] || state.details[id].stamp !== detail.stamp) state.details[id] = detail;
+  state.draft = state.draft || { note: "", author: data.author };
+  for (const [id, detail] of Object.entries(data.details)) if (!state.details[id] || state.details[id].stamp !== detail.stamp) { if (state.sent === id) state.sent = null; state.details[id] = detail; }
+  if (data.said.number !== state.said) { // it is in the journal, or why not is told; words that could not be kept come back
+    state.said = data.said.number;
+    if (state.sent) { state.kept = !data.said.failed; state.drawn = null; }
+    if (data.said.failed && state.sent) { if (state.sending.kind === "note") state.draft.note = state.sending.text; state.sent = null; }
+  }
   if (!state.current || !byId.has(state.current)) state.current = byId.has(data.selected) ? data.selected : spans.length ? spans[0].id : null;
 
   const parts = state.built ? state.parts : build();
   function build() {
     const made = { title: el("div", { class: "title" }), rows: el("div", { class: "rows" }), ticks: el("div", { class: "ticks" }), matches: el("span", { class: "hint" }),
-      what: el("div", { class: "what" }), meta: el("div", { class: "meta" }), tabs: el("div", { class: "tabs", role: "tablist" }), content: el("div", { class: "content" }) };
+      what: el("div", { class: "what" }), meta: el("div", { class: "meta" }), lost: el("div", { class: "lost" }), tabs: el("div", { class: "tabs", role: "tablist" }), content: el("div", { class: "content" }) };
     made.list = el("div", { class: "list", tabindex: "0", role: "tree", "aria-label": "Spans", on: { scroll: () => state.draw() } }, made.rows);
     made.find = el("input", { type: "search", placeholder: "Find a span", "aria-label": "Find a span", on: { input: (event) => { state.query = event.target.value; state.filter(); }, keydown: (event) => {
       if (event.key === "Escape") { event.target.value = ""; state.query = ""; state.filter(); made.list.focus(); }
@@ -72,7 +103,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const panes = el("div", { class: "panes" },
       el("div", { class: "pane" }, el("div", { class: "bar" }, made.find, made.matches, el("span", { class: "hint push" }, el("kbd", {}, "/"), " search  ", el("kbd", {}, "e"), " next error  ", el("kbd", {}, "← →"), " fold")),
         el("div", { class: "ruler" }, el("span", {}), made.ticks, el("span", {})), made.list),
-      divider, el("div", { class: "pane" }, made.what, made.meta, made.tabs, made.content));
+      divider, el("div", { class: "pane" }, made.what, made.meta, made.lost, made.tabs, made.content));
     node.replaceChildren(made.title, panes);
     new ResizeObserver(() => state.draw && state.draw()).observe(made.list);
     Object.assign(state, { built: true, parts: made });
@@ -142,26 +173,45 @@ export default function ({ data, parentElement, setTriggerValue }) {
     for (let i = 1; i <= n; i++) { const span = spans[(from + step * i + n * i) % n]; if (span && wanted(span)) return select(span.id); }
     return state.draw();
   };
+  // Said of the call under the cursor; it shows once it is in the store, a moment later.
+  const send = (kind, text) => {
+    Object.assign(state, { sent: state.current, kept: false });
+    if (kind === "note") state.draft.note = "";
+    state.sending = { kind, text };
+    setTriggerValue("say", { span_id: state.current, kind, text, author: state.draft.author });
+    redraw();
+  };
+  const mine = () => ((state.details[state.current] || {}).scores || []).find((score) => score.kind === "reaction" && score.author === state.draft.author.trim());
+  const thumbs = () => [["👍", "Good"], ["👎", "Bad"]].map(([text, word], at) => {
+    const waits = state.sent === state.current && state.sending.kind === "reaction" ? state.sending.text : (mine() || {}).text;
+    return el("button", { class: `mini${at ? " down" : ""}${waits === text ? " on" : ""}`, title: word, "aria-label": word, "aria-pressed": String(waits === text), on: { click: () => send("reaction", text) } }, icon("up"));
+  });
+  const redraw = () => { state.drawn = null; detail(); };
   const detail = () => {
     const span = byId.get(state.current), held = span && state.details[span.id];
     if (!span) { parts.content.replaceChildren(el("div", { class: "dots" }, "No spans have arrived yet.")); return; }
-    parts.what.replaceChildren(kindIcon(span.kind), el("span", { class: "label clip", title: span.name }, span.name), el("span", { class: "kind" }, span.kind), el("span", { class: "push" }, status(span.status)));
-    parts.meta.replaceChildren(...span.facts.map(([name, text, why]) => el("span", { title: why }, name ? `${name} ` : "", el("b", {}, text))));
+    parts.what.replaceChildren(kindIcon(span.kind), el("span", { class: "label clip", title: span.name }, span.name), el("span", { class: "kind" }, span.kind), el("span", { class: "push" }, held ? [thumbs(), el("button", { class: "mini", title: "Write a note", "aria-label": "Write a note", on: { click: () => { state.tab = "Scores"; open("Scores"); const box = parts.content.querySelector("textarea"); if (box) box.focus(); } } }, icon("note"))] : null, status(span.status)));
+    parts.meta.replaceChildren(...span.facts.map(([name, text, why]) => name === "!" ? el("span", { class: "flag", title: why }, icon("alert"), text) : el("span", { title: why }, name ? `${name} ` : "", el("b", {}, text))),
+      ...((held && held.tags) || []).map((tag) => el("span", { class: "chip", title: "Tag" }, tag)));
+    parts.lost.replaceChildren(...((held && held.lost) || []).map((text) => el("div", {}, icon("alert"), text)));
     if (!held) { parts.tabs.replaceChildren(); parts.content.replaceChildren(el("div", { class: "dots" }, "Loading…")); return; }
     const same = state.drawn && state.drawn.id === span.id && state.drawn.stamp === held.stamp;
     if (same) return;
     state.drawn = { id: span.id, stamp: held.stamp };
-    const tabs = tabsOf(held), first = tabs.find(([name]) => name.split(" ")[0] === state.tab) ?? (held.error && !(held.chat && held.chat.length) ? tabs.find(([name]) => name === "Error") : tabs[0]);
+    const say = { draft: state.draft, send, thumbs, waiting: state.sent === span.id ? (state.kept ? "Kept; it shows here once it is ingested." : "Saving…") : "", failed: data.said.failed };
+    const tabs = tabsOf(held, say), first = tabs.find(([name]) => name.split(" ")[0] === state.tab) ?? (held.error && !(held.chat && held.chat.length) ? tabs.find(([name]) => name === "Error") : tabs[0]);
     const draw = (chosen) => {
       parts.tabs.replaceChildren(...tabs.map(([name, render]) => el("button", { role: "tab", class: name === "Error" ? "bad" : "", "aria-selected": String(name === chosen[0]), on: { click: () => { state.tab = name.split(" ")[0]; draw([name, render]); } } }, name)));
       parts.content.replaceChildren(); add(parts.content, [chosen[1]()]); parts.content.scrollTop = 0;
     };
+    state.open = (wanted) => { const found = tabs.find(([name]) => name.split(" ")[0] === wanted); if (found) draw(found); };
     draw(first);
   };
+  const open = (wanted) => state.open && state.open(wanted);
   const header = () => {
     const trace = data.trace;
     const errors = spans.filter((span) => span.status === "error").length;
-    parts.title.replaceChildren(el("h1", { title: trace.name }, trace.name), status(trace.status), el("div", { class: "facts" }, trace.facts.map(([text, name, why, href]) => el("span", { title: why }, href ? el("a", { href, on: { click: going(href) } }, text) : el("b", {}, text), name ? ` ${name}` : ""))),
+    parts.title.replaceChildren(el("h1", { title: trace.name }, trace.name), status(trace.status), ...trace.tags.map((tag) => el("span", { class: "chip", title: "Tag" }, tag)), el("div", { class: "facts" }, trace.facts.map(([text, name, why, href]) => el("span", { title: why }, href ? el("a", { href, on: { click: going(href) } }, text) : el("b", {}, text), name ? ` ${name}` : ""))),
       el("div", { class: "push" }, errors ? el("button", { class: "btn", on: { click: () => state.hop(1, (span) => span.status === "error") } }, icon("error"), `${errors} ${errors === 1 ? "error" : "errors"}`) : null,
         copyButton(() => trace.id, "Copy id"),
         trace.newer ? el("a", { class: "btn", href: trace.newer, title: "The trace before this one in the list", on: { click: going(trace.newer) } }, "‹ newer") : null,

@@ -48,10 +48,10 @@ def _body() -> None:
             )
         page.more("Latest traces", links.to("traces", {"project": page.project()}), latest.total)
         with page.part("The traces"):
-            with_scores = any(record.scores for record in latest.rows)
+            names = cells.score_names(latest.rows)
             table(
-                cells.trace_columns(with_scores, order=False),
-                cells.trace_rows(latest.rows, time.time_ns(), with_scores, page.project()),
+                cells.trace_columns(names, order=False),
+                cells.trace_rows(latest.rows, time.time_ns(), names, page.project()),
                 key="latest",
                 label="Latest traces",
                 page="latest",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,15 +10,20 @@ from typing import Any
 import orjson
 import streamlit as st
 
+from weft.tracking.errors import Error
 from weft.tracking.store.readmodels import SpanRecord, TraceRecord
-from weft.ui import links, page
-from weft.ui.components.trace import Neighbours, detail, view
+from weft.ui import feedback, links, page
+from weft.ui.components.spandetail import detail
+from weft.ui.components.trace import Neighbours, Outcome, Said, view
 from weft.ui.data import data
 
 LIVE_SECONDS = 1.0
 AHEAD_SPANS = 60
 AHEAD_BYTES = 400_000
 """Payloads that go to the browser before they are asked for: a trace of ordinary size needs no round trip."""
+SAID_SECONDS = 10.0
+"""How long a finished trace is looked at again for what was just said of it: the watcher ingests within a second."""
+SAID, AUTHOR, OUTCOME = "weft.said", "weft.author", "weft.outcome"
 HEX = set("0123456789abcdef")
 
 
@@ -28,8 +34,13 @@ def show() -> None:
     if record is None:
         _missing(trace_id)
         return
-    running = record.status == "running"
-    st.fragment(_body, run_every=LIVE_SECONDS if running else None)(trace_id)
+    live = record.status == "running" or _awaited()
+    st.fragment(_body, run_every=LIVE_SECONDS if live else None)(trace_id, live)
+
+
+def _awaited() -> bool:
+    """Whether something was said a moment ago."""
+    return bool(time.monotonic() < st.session_state.get(SAID, 0.0))
 
 
 def _missing(trace_id: str) -> None:
@@ -45,26 +56,46 @@ def _missing(trace_id: str) -> None:
     )
 
 
-def _body(trace_id: str) -> None:
+def _body(trace_id: str, live: bool) -> None:
     record = data().trace(trace_id)
-    if record is None:
+    if record is None or (live and record.status != "running" and not _awaited()):
         st.rerun()
         return
     spans = data().spans(trace_id)
     cursor = f"cursor-{trace_id}"
     selected = st.session_state.get(cursor) or st.query_params.get("span") or record.root_span_id
-    wanted = view(
+    asked = view(
         record,
         spans,
         _details(trace_id, spans, selected),
         selected=selected,
         around=_around(record),
+        author=st.session_state.get(AUTHOR) or feedback.author(),
+        outcome=st.session_state.get(OUTCOME, Outcome()),
         height="calc(100vh - 34px)",
         key=f"trace-{trace_id}",
     )
-    if wanted and wanted != selected:
-        st.session_state[cursor] = wanted
+    if asked.said is not None:
+        _say(record, spans, asked.said)
+        st.rerun()
+    if asked.select and asked.select != selected:
+        st.session_state[cursor] = asked.select
         st.rerun(scope="fragment")
+
+
+def _say(record: TraceRecord, spans: Sequence[SpanRecord], said: Said) -> None:
+    """Keep it: of the root it is said of the trace. Whatever goes wrong is told beside the buttons."""
+    st.session_state[AUTHOR] = said.author.strip()
+    failed = ""
+    try:
+        on = next((span for span in spans if span.span_id == said.span_id), None)
+        if on is None:
+            raise feedback.FeedbackError("Not kept: that span is no longer here.")
+        feedback.say(record if said.span_id == record.root_span_id else on, said.kind, said.text, said.author)
+        st.session_state[SAID] = time.monotonic() + SAID_SECONDS
+    except Error as error:
+        failed = str(error)
+    st.session_state[OUTCOME] = Outcome(st.session_state.get(OUTCOME, Outcome()).number + 1, failed)
 
 
 def _details(trace_id: str, spans: Sequence[SpanRecord], selected: str | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from weft.tracking import units
 from weft.tracking.store.readmodels import TraceStats
+from weft.tracking.store.textwords import words
 from weft.ui import cells, page
 from weft.ui.components import strips
 from weft.ui.components.filters import Choice, filters
@@ -59,7 +60,9 @@ def _filters() -> tuple[dict[str, Any], bool]:
         Choice("kind", "Kind", tuple(KIND_SERIES)),
         Choice("name", "Name", data().names(page.project())),
         Choice("since", "Time", list(SINCE), multi=False),
+        Choice("tag", "Tag", _tags()),
     ]
+    shown = choices if choices[-1].options or choices[-1].chosen else choices[:-1]
     with st.container(horizontal=True, key="weft-filters", vertical_alignment="center", gap="small"):
         text = st.text_input(
             "Search",
@@ -71,7 +74,7 @@ def _filters() -> tuple[dict[str, Any], bool]:
             label_visibility="collapsed",
             width=300,
         )
-        filters(choices, key="filters")
+        filters(shown, key="filters")
         _custom_range()
     where: dict[str, Any] = {}
     if project := page.project():
@@ -83,9 +86,27 @@ def _filters() -> tuple[dict[str, Any], bool]:
             if st.button("All traces", icon=":material/close:", key="of-run"):
                 del st.query_params["run"]
                 st.rerun()
-    chosen, kinds, names, since = (choice.chosen for choice in choices)
-    asked = _where(text or "", chosen, kinds, names, SINCE[since[0]] if since else None)
+    chosen, kinds, names, since, tags = (choice.chosen for choice in choices)
+    asked = _where(chosen, kinds, names, SINCE[since[0]] if since else None, tags)
+    asked |= _search(text or "")
     return where | asked, bool(asked)
+
+
+def _tags() -> list[str]:
+    """Tags of the project's latest traces: choices, from the very rows that the unfiltered list shows."""
+    where = {"project": page.project()} if page.project() else {}
+    latest = data().traces(where, limit=PAGE).rows
+    return sorted({tag for record in latest for tag in record.tags})
+
+
+def _search(text: str) -> dict[str, Any]:
+    """By the words' index; what is being typed may be the beginning of a word. What has no word in it, as it stands."""
+    text = text.strip()
+    if not text:
+        return {}
+    if not words(text):
+        return {"text": {"$contains": text}}
+    return {"text": {"$search": text + "*" if words(text[-1]) else text}}
 
 
 def _custom_range() -> None:
@@ -112,7 +133,9 @@ def _moment(ms: int) -> str:
     return f"{datetime.fromtimestamp(ms / 1000, UTC).astimezone():%d %b %H:%M:%S}"
 
 
-def _where(text: str, chosen: list[str], kinds: list[str], names: list[str], seconds: int | None) -> dict[str, Any]:
+def _where(
+    chosen: list[str], kinds: list[str], names: list[str], seconds: int | None, tags: list[str]
+) -> dict[str, Any]:
     where: dict[str, Any] = {}
     if chosen:
         where["status"] = {"$in": chosen}
@@ -120,8 +143,8 @@ def _where(text: str, chosen: list[str], kinds: list[str], names: list[str], sec
         where["kind"] = {"$in": kinds}
     if names:
         where["name"] = {"$in": names}
-    if text.strip():
-        where["text"] = {"$contains": text.strip()}
+    if tags:
+        where["tags"] = {"$in": tags}
     if "from" in st.query_params:
         first, last = _dragged()
         where["start_ns"] = {"$gte": first * 1_000_000, "$lt": last * 1_000_000}
@@ -147,10 +170,14 @@ def _body(where: dict[str, Any]) -> None:
 
 def _listing(where: dict[str, Any], order: str, foot: Any) -> None:
     found, number = page.paged(lambda offset: data().traces(where, order=order, limit=PAGE, offset=offset), PAGE)
-    with_scores = any(record.scores for record in found.rows)
+    names = cells.score_names(found.rows)
+    if "$contains" in where.get("text", {}):
+        page.note("There is no word in that: it was looked for as it stands, in names and previews only.")
+    for note in found.notes:
+        page.note(note)
     asked = table(
-        cells.trace_columns(with_scores),
-        cells.trace_rows(found.rows, time.time_ns(), with_scores, page.project()),
+        cells.trace_columns(names),
+        cells.trace_rows(found.rows, time.time_ns(), names, page.project()),
         key="traces",
         label="Traces",
         height="calc(100vh - 276px)",
@@ -161,7 +188,7 @@ def _listing(where: dict[str, Any], order: str, foot: Any) -> None:
         none="No trace matches these filters.",
     )
     with foot:
-        page.pages(found.total, number, PAGE)
+        page.pages(found.total, number, PAGE, found.exact)
     reorder(asked)
 
 
