@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weft.tracer.capture import capture
-from weft.tracer.context import current_span
+from weft.tracer.context import SAMPLED_OUT_KEY, current_span, get_current
 from weft.tracer.livespan import Span
 from weft.tracking import names, runtime
 from weft.tracking.errors import UsageError
@@ -63,7 +63,7 @@ def score(
     value, label = _split(value, label)
     _check(name, value, label, reason, kind)
     uid = rt.ids.uid() if id is None else _uid(id)
-    if rt.recording:
+    if rt.recording and target is not None:
         record = ScoreLogged(
             SCHEMA,
             uid,
@@ -86,13 +86,18 @@ def score(
     return uid.hex()
 
 
-def _target(on: object) -> Target:
+def _target(on: object) -> Target | None:
+    """What is judged; None: a call that is not recorded (sampling, mode disabled), so nothing is said of it."""
     if on is None:
         span = current_span()
         if span is None:
+            if not runtime.active().recording or SAMPLED_OUT_KEY in get_current():
+                return None
             raise UsageError("weft.score() was called outside of any call: say what it is of, with on=")
         on = span
     if isinstance(on, Span):
+        if on._runtime is None:
+            return None
         return Target("span", on.project, bytes.fromhex(on.trace_id), bytes.fromhex(on.span_id))
     if isinstance(on, Run):
         return Target("run", on.project, run_uid=on.uid)

@@ -19,6 +19,7 @@ from weft.tracer.capture import capture
 from weft.tracer.dialects import MISSING, Judgement
 from weft.tracer.otlp.files import Item, Line, Trouble
 from weft.tracer.otlp.spans import MAX_TIME_NS, OtlpSpan, Refused
+from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import SCHEMA, Record, ScoreLogged, SpanClosed, SpanOpened, SpanPriced, SpanUpdated
 from weft.tracking.names import check_project
 from weft.tracking.payloads.encoding import decode
@@ -62,7 +63,12 @@ class Importer:
         """
         Args:
             project: where all of it goes; None: where each span says, else this process's project.
+
+        Raises:
+            UsageError: mode is disabled, which writes nothing.
         """
+        if not rt.recording:
+            raise UsageError("nothing can be imported in mode disabled, which writes nothing: unset WEFT_MODE")
         self._rt = rt
         self._project = project
         self.done = Imported()

@@ -268,6 +268,8 @@ class Api:
         if found.kind not in ("trace", "span"):
             raise UsageError(f"Api.update() takes a trace or a span, not {target!r:.80}")
         rt = runtime.active()
+        if not rt.recording:
+            return
         rt.journal.append(
             SpanUpdated(
                 SCHEMA,
@@ -287,12 +289,14 @@ class Api:
             How many were asked for.
 
         Raises:
-            UsageError: one is none of these; nothing is deleted then.
+            UsageError: one is none of these, and nothing is deleted then; or mode is disabled, which writes nothing.
         """
         found = [target_of(target) for target in targets]
         if any(one.kind == "run" for one in found):
             raise UsageError("Api.delete() takes traces, spans and scores; `weft rm` deletes runs")
         rt = runtime.active()
+        if not rt.recording:
+            raise UsageError("nothing can be deleted in mode disabled, which writes nothing: unset WEFT_MODE")
         for one in found:
             key = one.score_uid or (one.trace_id or b"") + (one.span_id or b"")
             rt.journal.append(Removed(SCHEMA, one.kind, key, one.project or "", rt.ids.wall_ns()))
@@ -300,6 +304,10 @@ class Api:
 
     def _root(self, target: TraceRecord | SpanRecord | str, found: Target) -> bytes:
         trace = target if isinstance(target, TraceRecord) else self.trace((found.trace_id or b"").hex())
+        if trace.root_span_id is None:
+            raise NotFoundError(
+                f"of trace {trace.trace_id} only calls below the root have arrived; name one of its spans"
+            )
         return bytes.fromhex(trace.root_span_id)
 
     def _of(self, where: Where | None) -> dict[str, Any]:

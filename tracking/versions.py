@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from weft.tracking import runtime
 from weft.tracking.artifacts import check_path
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, StoreError, UsageError
@@ -213,12 +214,15 @@ def find(text: str, project: str, blobs: Blobs) -> ArtifactVersion:
 
     parsed = Reference.parse(text)
     where = {"project": parsed.project or project, "name": parsed.name}
+    reference = Reference(where["project"], parsed.name, parsed.which)
+    rt, found = runtime.active(), list[ArtifactRecord]()
+    if not rt.recording and rt.settings.store_url is None and not rt.home.path.exists():
+        return version_of(reference.choose(found), blobs)  # nothing is made to find nothing in
     with open_store() as store:
         reader = store.reader()
-        found: list[ArtifactRecord] = []
         while True:
             page = reader.artifacts(where, limit=1000, offset=len(found))
             found += page.rows
             if not page.rows or len(found) >= page.total:
                 break
-    return version_of(Reference(where["project"], parsed.name, parsed.which).choose(found), blobs)
+    return version_of(reference.choose(found), blobs)

@@ -30,6 +30,19 @@ def test_a_call_scores_itself() -> None:
     assert (score.name, score.value, score.target, score.kind) == ("confidence", 0.5, "span", "score")
 
 
+def test_of_a_call_that_sampling_left_out_nothing_is_said_and_nothing_raised() -> None:
+    @weft.op(sample_rate=0)
+    def judge() -> None:
+        with weft.span("inner") as inner:
+            weft.score("confidence", 0.5)
+            weft.score("confidence", 0.5, on=inner)
+
+    _, span = judge.call()  # type: ignore[attr-defined]
+    assert len(weft.score("later", 1, on=span)) == 32
+    with weft.Api() as api:
+        assert list(api.scores()) == []
+
+
 def test_people_speak_afterwards_of_traces_spans_and_runs() -> None:
     with weft.init("default") as run:
         answer()
