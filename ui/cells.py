@@ -76,13 +76,17 @@ def tokens(record: TraceRecord | ThreadRecord) -> dict[str, Any] | str:
 
 
 SCORES_SHOWN = 3
-"""Scores with a column of their own; the rest are counted, and told on hover."""
+"""Scores with a column of their own; of more than these, the first two have one and the rest are told on hover."""
 
 
 def score_names(records: Sequence[TraceRecord]) -> list[str]:
     """What these traces were judged by: what most of them have first."""
     counts = Counter(name for record in records for name in {*record.scores, *record.labels} if _judged(record, name))
     return sorted(counts, key=lambda name: (-counts[name], name))
+
+
+def _shown(names: Sequence[str]) -> Sequence[str]:
+    return names if len(names) <= SCORES_SHOWN else names[: SCORES_SHOWN - 1]
 
 
 def _judged(record: TraceRecord, name: str) -> bool:
@@ -120,8 +124,8 @@ def trace_columns(names: Sequence[str] = (), order: bool = True) -> list[Column]
         Column("Output", "minmax(120px, 1.9fr)"),
     ]
     columns += [
-        Column(encodable(name), "minmax(72px, 104px)", "scores", help=encodable(f"Score: {name}"))
-        for name in names[:SCORES_SHOWN]
+        Column(encodable(name), "minmax(64px, 92px)", "scores", help=encodable(f"Score: {name}"))
+        for name in _shown(names)
     ]
     if len(names) > SCORES_SHOWN:
         columns.append(Column("More", "56px", help="Other scores"))
@@ -160,8 +164,8 @@ def _trace_row(record: TraceRecord, now_ns: int, names: Sequence[str], project: 
             },
             preview(record.input_preview),
             output,
-            *(score(record, name) for name in names[:SCORES_SHOWN]),
-            *([_other_scores(record, names[SCORES_SHOWN:])] if len(names) > SCORES_SHOWN else []),
+            *(score(record, name) for name in _shown(names)),
+            *([_other_scores(record, names[len(_shown(names)) :])] if len(names) > SCORES_SHOWN else []),
             duration(record.duration_ns, now_ns - record.start_ns if record.status == "running" else None),
             tokens(record),
             cost,

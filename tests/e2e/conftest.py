@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))
 from seed import Seeded, Seeder, seed
@@ -32,6 +32,7 @@ FLAGS = [
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 """The system's browser; None: the one that `playwright install` brought."""
 WAIT_MS = 15_000
+expect.set_options(timeout=WAIT_MS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ WEFT_HOME=~/.weft python tests/e2e/screenshots.py FOLDER
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -21,14 +22,17 @@ from weft.ui.scorecards import EVALUATION
 
 
 def screens() -> dict[str, str]:
-    """Paths by name; of traces, evaluations and runs the latest."""
-    found = {"overview": "/", "traces": "/traces", "evaluations": "/evaluations", "runs": "/runs"}
+    """Paths by name; of traces, evaluations and runs the latest, of sessions the longest. `trace-…` opens that tab."""
+    found = {name: f"/{name}" for name in ("traces", "sessions", "evaluations", "runs")} | {"overview": "/"}
     roots = [trace for trace in data().traces({}, limit=500).rows if trace.run_id is None and trace.status == "ok"]
     if roots:
         best = max(roots, key=lambda trace: (trace.name != "crawl", trace.span_count))
         calls = [span for span in data().spans(best.trace_id) if span.kind == "llm"]
         longest = max(calls, key=lambda span: span.duration_ns or 0, default=None)
         found["trace"] = links.trace(best.trace_id) + (f"&span={longest.span_id}" if longest else "")
+        found["trace-scores"] = found["trace-code"] = links.trace(best.trace_id)
+    for thread in data().threads({}, "-turn_count", 1, 0).rows:
+        found["session"] = links.session(thread.project, thread.thread_id)
     for run in data().runs({}).rows:
         if run.job_type == EVALUATION:
             found.setdefault("evaluation", links.evaluation(run.project, run.id))
@@ -49,7 +53,10 @@ def main(folder: Path) -> None:
                 page = context.new_page()
                 for name, address in paths.items():
                     page.goto(server.url + address)
-                    page.locator(".table, .trace, .weft-empty").first.wait_for()
+                    page.locator(".table, .trace, .weft-empty, .weft-talk").first.wait_for()
+                    tab = page.get_by_role("tab", name=re.compile(f"^{name.partition('-')[2].title()}"))
+                    if "-" in name and tab.count():
+                        tab.click()
                     page.wait_for_timeout(1200)  # charts draw themselves in
                     page.screenshot(path=folder / f"{name}-{scheme}.png")
                     print(folder / f"{name}-{scheme}.png")

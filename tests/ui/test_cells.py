@@ -46,11 +46,12 @@ def test_each_score_has_a_column_of_its_name() -> None:
     second = trace(scores={"c": 47.4})
     names = cells.score_names([first, second])
     assert names == ["c", "a", "b", "d"]
-    assert [column.label for column in cells.trace_columns(names)][4:8] == ["c", "a", "b", "More"]
+    assert [column.label for column in cells.trace_columns(names)][4:7] == ["c", "a", "More"]
+    assert [column.label for column in cells.trace_columns(names[:3])][4:7] == ["c", "a", "b"]
     row, other = cells.trace_rows([first, second], 1, names, None)
-    assert [cell["scores"] for cell in row.cells[4:7]] == [[("c", None, "2")], [("a", 1.0, "1")], [("b", 0.5, "0.5")]]
-    assert row.cells[7] == {"text": "+1", "title": "d: 👍", "tone": "soft"}
-    assert [cell["scores"] for cell in other.cells[5:7]] == [[], []]
+    assert [cell["scores"] for cell in row.cells[4:6]] == [[("c", None, "2")], [("a", 1.0, "1")]]
+    assert row.cells[6] == {"text": "+2", "title": "b: 0.5\nd: 👍", "tone": "soft"}
+    assert (other.cells[5]["scores"], other.cells[6]["text"]) == ([], "")
     assert len(row.cells) == len(cells.trace_columns(names))
 
 

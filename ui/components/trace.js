@@ -163,6 +163,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     // The cursor may run over many spans: only where it rests is named in the URL and, if need be, asked for.
     state.asking = setTimeout(() => {
       const address = new URL(window.location.href);
+      if ((address.searchParams.get("id") || "").trim().toLowerCase() !== data.trace.id) return; // somebody has gone on by a link
       address.searchParams.set("span", id);
       history.replaceState(history.state, "", address);
       if (!state.details[id]) setTriggerValue("select", id);
