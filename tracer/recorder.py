@@ -8,6 +8,8 @@ import threading
 import types
 import weakref
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from opentelemetry.context import Context
@@ -42,10 +44,12 @@ from weft.tracking.payloads.redaction import clean_name
 from weft.tracking.runtime import Runtime
 
 _CONTAINERS = (str, bytes, bytearray, list, tuple, dict, set, frozenset, type(None))
-_loading = threading.RLock()
+_imports = threading.RLock()
 """Held while a first call imports. A fork waits for it: a child would find the module's own lock taken for ever."""
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
+    os.register_at_fork(before=_imports.acquire, after_in_parent=_imports.release, after_in_child=_imports.release)
+_loading: list[bool] = []
+"""Not empty while this happens."""
 _LAZY = frozenset({types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType})
 """Results whose work is still to come, in the span's context."""
 
@@ -210,6 +214,8 @@ class Recorder:
         self._input_hooks = tuple(hook for hook in hooks if hook is not None)
         hooks_out = (options.postprocess_output, settings.postprocess_output)
         self._output_hooks = tuple(hook for hook in hooks_out if hook is not None)
+        if _loading:  # a signal handler's first call, in the middle of another's: the next one finds out
+            return
         if self._origin is not None:
             if self._origin._runtime is not rt:
                 self._origin._prepare(rt, parent)
@@ -223,9 +229,7 @@ class Recorder:
     def _code_version(self, rt: Runtime, parent: object) -> str | None:
         project = parent.project if isinstance(parent, Span) else (rt.run or rt.settings).project
         try:
-            with _loading:
-                from weft.tracer.codeversion import record_version  # late: ast, dis are for the first call alone
-            return record_version(rt, self.func, self.name, project)
+            return _codeversion().record_version(rt, self.func, self.name, project)
         except Exception as error:
             rt.faults.note("read an op's code", error)
             return None
@@ -310,6 +314,16 @@ def _drop(span: Span, coroutine: types.CoroutineType[Any, Any, Any]) -> None:
     """Python says of the outer one that it was never awaited; once is enough."""
     coroutine.close()
     span.end()
+
+
+def _codeversion() -> ModuleType:
+    """What reads code: `ast`, `dis` and the artifacts are for first calls alone."""
+    with _imports:
+        _loading.append(True)
+        try:
+            return import_module("weft.tracer.codeversion")
+        finally:
+            _loading.pop()
 
 
 def _listed(state: list[Any] | None, item: Any) -> list[Any]:

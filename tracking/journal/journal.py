@@ -19,6 +19,7 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from weft.tracking.exits import seconds_left
 from weft.tracking.faults import Faults
@@ -38,15 +39,16 @@ WRITE = "write the journal"
 
 log = logging.getLogger("weft.recording")
 
+
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 
 
 class Segment:
     """One append-only file, locked by its writer for life. Held by `Journal` alone."""
 
-    __slots__ = ("dirty", "fd", "locked", "path", "size")
+    __slots__ = ("fd", "locked", "path", "room", "synced")
 
-    def __init__(self, folder: Path, opened: SegmentOpened) -> None:
+    def __init__(self, folder: Path, opened: SegmentOpened, rotate_bytes: int) -> None:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(opened.started_ns // 1_000_000_000))
         name = f"{stamp}.{opened.started_ns % 1_000_000_000:09d}-{secrets.token_hex(6)}"
         draft = folder / f"{name}.new"
@@ -63,22 +65,19 @@ class Segment:
             os.close(self.fd)
             draft.unlink(missing_ok=True)
             raise
-        self.size = len(head)
-        self.dirty = True
+        self.room = rotate_bytes - len(head)
+        """Bytes until it is full: tells when to rotate and, beside `synced`, whether there is news for the disk."""
+        self.synced: int | None = None
+        """The room that was left when it was last synced."""
 
-    def write(self, frame: bytes) -> None:
-        """Append one frame whole, or leave the file as it was.
+    def cut(self, written: int, frame: bytes) -> NoReturn:
+        """Take back the part of a frame that fitted. Nobody else writes this file now: it is exactly the last bytes.
 
         Raises:
-            OSError: it could not be written; nothing of it remains.
+            OSError: always: the frame could not be written; nothing of it remains.
         """
-        written = os.write(self.fd, frame)
-        if written != len(frame):
-            # Nobody else writes this file now, so the torn part is exactly its last bytes.
-            os.ftruncate(self.fd, os.fstat(self.fd).st_size - written)
-            raise OSError(28, f"only {written} of {len(frame)} bytes fitted", str(self.path))
-        self.size += written
-        self.dirty = True
+        os.ftruncate(self.fd, os.fstat(self.fd).st_size - written)
+        raise OSError(28, f"only {written} of {len(frame)} bytes fitted", str(self.path))
 
     def close(self) -> None:
         fd, self.fd = self.fd, -1
@@ -100,7 +99,8 @@ class Journal:
         self._rotate_bytes = rotate_bytes
         self._lock = threading.RLock()  # orders this process's threads; guards everything below
         self._depth = 0
-        self._segments: list[Segment | None] = []
+        self._segments: list[Segment | None] = [None]
+        """By depth."""
         self._writer = os.urandom(8)
         self._held: list[Record] = []
         """Met at the recursion limit, still to be written."""
@@ -134,16 +134,21 @@ class Journal:
         try:
             frame = frames.encode(record)
             with self._lock:
-                depth = self._depth
-                self._depth = depth + 1
-                try:
-                    segment = self._segments[depth] if depth < len(self._segments) else None
-                    if segment is None or segment.size >= self._rotate_bytes:
-                        segment = self._open(depth, segment)
-                    segment.write(frame)
-                    self.appended += 1
-                finally:
-                    self._depth = depth
+                if self._depth:
+                    self._append_inside(frame)
+                else:  # as `_append_inside`, written out: this is half of what a traced call costs
+                    self._depth = 1
+                    try:
+                        segment = self._segments[0]
+                        if segment is None or segment.room <= 0:
+                            segment = self._open(0, segment)
+                        written = os.write(segment.fd, frame)
+                        if written != len(frame):
+                            segment.cut(written, frame)
+                        segment.room -= written
+                    finally:
+                        self._depth = 0
+                self.appended += 1
         except RecursionError as error:
             return self._hold(record, error)
         except Exception as error:
@@ -152,6 +157,25 @@ class Journal:
         if self._held:
             self._write_held()
         return True
+
+    def _append_inside(self, frame: bytes) -> None:
+        """An append that a signal handler or the collector re-entered: to the segment of its own depth."""
+        depth = self._depth
+        self._depth = depth + 1
+        try:
+            self._segments += [None] * (depth + 1 - len(self._segments))
+            segment = self._segments[depth]
+            if segment is None or segment.room <= 0:
+                segment = self._open(depth, segment)
+            self._put(segment, frame)
+        finally:
+            self._depth = depth
+
+    def _put(self, segment: Segment, frame: bytes) -> None:
+        written = os.write(segment.fd, frame)
+        if written != len(frame):
+            segment.cut(written, frame)
+        segment.room -= written
 
     def listen(self, heard: Callable[[Record], object]) -> None:
         """Tell each record to `heard` once it is written. Where nobody listens an append pays nothing for it."""
@@ -190,8 +214,8 @@ class Journal:
                     continue
                 if not segment.locked:
                     os.utime(segment.fd)  # the heartbeat, where the file system has no locks
-                if segment.dirty:
-                    segment.dirty = False
+                if segment.room != segment.synced:
+                    segment.synced = segment.room
                     duplicates.append(os.dup(segment.fd))
         # Outside the lock: a slow disk must not hold up an append.
         kept = True
@@ -267,12 +291,10 @@ class Journal:
             python_version=platform.python_version(),
         )
         try:
-            segment = Segment(self.home.journal, opened)
+            segment = Segment(self.home.journal, opened, self._rotate_bytes)
         except OSError:
             self.home.ensure()  # the first segment ever; or it says what is wrong with the home
-            segment = Segment(self.home.journal, opened)
-        while len(self._segments) <= depth:
-            self._segments.append(None)
+            segment = Segment(self.home.journal, opened, self._rotate_bytes)
         self._segments[depth] = segment
         if former is not None:
             self._last_word(former, "rotate")
@@ -291,7 +313,7 @@ class Journal:
 
     def _last_word(self, segment: Segment, reason: str) -> None:
         try:
-            segment.write(frames.encode(SegmentClosed(SCHEMA, reason, self.dropped)))
+            self._put(segment, frames.encode(SegmentClosed(SCHEMA, reason, self.dropped)))
         except OSError as error:
             self.faults.note("end a journal segment", error)
 
@@ -323,7 +345,7 @@ class Journal:
         for segment in [*self._segments, *self._filled]:
             if segment is not None:
                 segment.close()
-        self._segments = []
+        self._segments = [None]
         self._filled = []
         self._held = []  # the parent writes them
         self._depth = 0
