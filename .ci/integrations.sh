@@ -21,6 +21,6 @@ for name in "$@"; do
   [ ! -f "$folder/also.txt" ] || also=$(cat "$folder/also.txt")
   echo "$name:"
   # shellcheck disable=SC2086  # also.txt names several
-  "$venv/bin/python" -m pytest -q "$folder" $also || failed="$failed $name"
+  "$venv/bin/python" -m pytest -q -o filterwarnings=default -p no:cacheprovider "$folder" $also || failed="$failed $name"
 done
 [ -z "$failed" ] || { echo "failed:$failed" >&2; exit 1; }

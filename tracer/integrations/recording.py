@@ -36,6 +36,8 @@ from weft.tracking import runtime
 
 CALL_KEY = create_key("weft-client-call")
 """The span of the client's call that is under way: methods that call each other are one call, and retries are its."""
+_AROUND_KEY = create_key("weft-around-client-call")
+"""The context that it was called in."""
 
 
 @dataclass(slots=True)
@@ -121,14 +123,25 @@ async def requested_async(tracing: Tracing, request: Callable[[], Awaitable[Any]
 
 @contextmanager
 def _calling(span: Span) -> Iterator[None]:
-    with attached(Context({**inside(get_current(), span), CALL_KEY: span})):
+    around = get_current()
+    with attached(Context({**inside(around, span), CALL_KEY: span, _AROUND_KEY: around})):
         yield
+
+
+def _place() -> Context | None:
+    """Where a call belongs; None: inside one of the client's that is under way, and part of it."""
+    context = get_current()
+    call = context.get(CALL_KEY)
+    if not isinstance(call, Span):
+        return context_of_call()
+    # OpenTelemetry's openai-v2 puts back, when a stream ends, the context that was current when it began: ours.
+    return None if call.is_recording() else context.get(_AROUND_KEY)  # type: ignore[return-value]
 
 
 def begin(client: Client, operation: Operation, resource: Any, kwargs: dict[str, Any]) -> Tracing | None:
     """Open the span. None: not recorded, and the call goes on untouched."""
     active = runtime.active()
-    if not (active.recording and client.active) or CALL_KEY in get_current():
+    if not (active.recording and client.active) or (place := _place()) is None:
         return None
     try:
         known = given(kwargs)
@@ -140,7 +153,7 @@ def begin(client: Client, operation: Operation, resource: Any, kwargs: dict[str,
         options = known.get("stream_options") or {}
         asked_usage = asks and "include_usage" not in options
         arguments = kwargs | ({"stream_options": {**options, "include_usage": True}} if asked_usage else {})
-        with attached(context_of_call()):
+        with attached(place):
             span = start_span(call.name, call.kind, call.inputs, call.attributes)
         return Tracing(client, span, operation, call, arguments, asked_usage, is_raw)
     except Exception as error:
@@ -156,6 +169,10 @@ def _answered(tracing: Tracing, response: Any) -> Any:
             return raw.watched(response, tracing.finish, follow_, tracing.client.streams)
         if isinstance(response, tracing.client.streams):
             return _followed(tracing, response)
+        held = getattr(response, "stream", None)  # another instrumentor's own object, around the client's stream
+        if tracing.arguments.get("stream") and isinstance(held, tracing.client.streams):
+            _followed(tracing, held, in_place=True)
+            return response
     except Exception as error:
         runtime.active().faults.note(f"follow a stream of {tracing.client.name}", error)
         tracing.span.end()
@@ -164,14 +181,14 @@ def _answered(tracing: Tracing, response: Any) -> Any:
     return response
 
 
-def _followed(tracing: Tracing, stream: Any) -> Any:
+def _followed(tracing: Tracing, stream: Any, *, in_place: bool = False) -> Any:
     """A stream whose span ends with it."""
     if tracing.operation.assembly is None:
         tracing.finish(lambda: None)
         return stream
     finished = functools.partial(_streamed, tracing)
     follower = Follower(finished, tracing.operation.assembly(), hide_usage=tracing.asked_usage)
-    return follow(stream, follower, asynchronous=isinstance(stream, tracing.client.streams[1]))
+    return follow(stream, follower, asynchronous=isinstance(stream, tracing.client.streams[1]), in_place=in_place)
 
 
 def _streamed(tracing: Tracing, ended: Ended) -> None:

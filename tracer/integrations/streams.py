@@ -140,12 +140,16 @@ def _twin_of(kind: Any, base: Any) -> Any:
     return type(kind.__name__, (base, kind), names)
 
 
-def follow(stream: Any, follower: Follower, *, asynchronous: bool) -> Any:
-    """The twin of a stream of the client, followed."""
+def follow(stream: Any, follower: Follower, *, asynchronous: bool, in_place: bool = False) -> Any:
+    """The twin of a stream of the client, followed.
+
+    Args:
+        in_place: somebody holds the stream already, so that it stays the one that is read.
+    """
     own: Any = type(stream)
     reader: Any = (_read_async if asynchronous else _read)(stream._iterator, follower)
     follower.watch(stream.response, "aclose" if asynchronous else "close")
-    if own is not stream.__class__:  # another instrumentor's proxy around the client's stream: it stays what it is
+    if in_place or own is not stream.__class__:  # a proxy of another instrumentor's holds it, too
         stream._iterator = reader
         return stream
     mixin: Any = _AsyncTwin if asynchronous else _Twin
