@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from weft.tracer.span import Span
+from weft.tracer.context import Heard
 from weft.tracking.store.rollup import Reported, calls, nearest
 
 _PICO = Decimal("1e-12")
@@ -30,6 +30,8 @@ class Used(NamedTuple):
     kind: str
     model: str | None
     provider: str | None
+    tiers: Mapping[str, Any]
+    """Attributes that name its service tier."""
 
 
 class Meter:
@@ -44,12 +46,12 @@ class Meter:
         self._parents: dict[bytes, bytes | None] = {}
         self._cost: tuple[int, Decimal | None] = (0, None)
 
-    def hear(self, span: Span) -> None:
+    def hear(self, span: Heard) -> None:
         """A span has ended."""
         span_id = bytes.fromhex(span.span_id)
         self._parents[span_id] = span.parent_bytes
         if span.usage:
-            self._heard[span_id] = Used(span.usage, span.kind, span.model, span.provider)
+            self._heard[span_id] = Used(span.usage, span.kind, span.model, span.provider, span.tiers)
 
     @property
     def used(self) -> bool:
@@ -75,17 +77,18 @@ class Meter:
         return self._cost[1]
 
     def _priced(self) -> Decimal | None:
-        from weft.tracer.prices import Usage, cost, price_of  # it loads the price table
+        from weft.tracer.billing import cost_now  # it loads the price table
 
         heard = dict(self._heard)
         costs: dict[bytes, int] = {}
         for span_id, report in heard.items():
-            usage = Usage.of(report.usage)
-            price = price_of(report.provider, report.model, input_tokens=usage.input_tokens) if report.model else None
-            if price is not None:
-                costs[span_id] = cost(usage, price).pico_usd
-        found = [call.cost for call in calls(self._reports(heard, costs)) if call.cost is not None]
-        return sum(found) * _PICO if found else None
+            if report.model is None:
+                continue
+            found = cost_now(report.usage, report.provider, report.model, report.tiers)
+            if found is not None:
+                costs[span_id] = found.pico_usd
+        counted = [call.cost for call in calls(self._reports(heard, costs)) if call.cost is not None]
+        return sum(counted) * _PICO if counted else None
 
     def _reports(self, heard: Mapping[bytes, Used], costs: Mapping[bytes, int]) -> list[Reported]:
         above = nearest(heard, dict(self._parents))

@@ -6,6 +6,7 @@ model nobody knows keeps its tokens and has no cost.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -17,6 +18,7 @@ from weft.tracer.money import Cost, cost
 from weft.tracer.pricefile import PriceFile, read
 from weft.tracer.prices import price_of
 from weft.tracer.usage import Usage
+from weft.tracking import runtime
 from weft.tracking.journal.records import SCHEMA, Record, SpanClosed, SpanPriced
 from weft.tracking.settings import Settings
 
@@ -85,6 +87,17 @@ def bill(
         return None
     found = cost(usage, price)
     return found, price.source, (*found.inconsistencies, *price.flags)
+
+
+def cost_now(usage: Mapping[str, int], provider: str | None, model: str, attributes: Mapping[str, Any]) -> Cost | None:
+    """What a usage costs at this moment, as the ingester will bill it; None: no price is known.
+
+    Args:
+        attributes: what says the service tier.
+    """
+    file = read(runtime.active().settings.prices)
+    found = bill(Usage.of(usage), provider, model, time.time_ns(), service_tier(attributes), file)
+    return None if found is None else found[0]
 
 
 def _fact(closed: SpanClosed, found: Cost, source: str, flags: Sequence[str]) -> SpanPriced:

@@ -92,6 +92,38 @@ def shared_by_all(rt: Runtime) -> Attributes | None:
     return encoded
 
 
+class Heard(Protocol):
+    """A span that has ended, of ours or of the SDK's: what `listening` is told."""
+
+    @property
+    def span_id(self) -> str:
+        """16 hex digits."""
+
+    @property
+    def parent_bytes(self) -> bytes | None:
+        """Its parent's 8 bytes."""
+
+    @property
+    def kind(self) -> str:
+        """llm, tool, ..."""
+
+    @property
+    def usage(self) -> Mapping[str, int] | None:
+        """Token counts, as far as they are known."""
+
+    @property
+    def model(self) -> str | None:
+        """The model that the usage is of."""
+
+    @property
+    def provider(self) -> str | None:
+        """Who runs it."""
+
+    @property
+    def tiers(self) -> Mapping[str, Any]:
+        """Its attributes that name a service tier."""
+
+
 class Owner(Protocol):
     """What a root call belongs to: a run of this process, or the name of one of another."""
 
@@ -119,7 +151,7 @@ class Scope:
     """The active run of the process that handed this work in: for root calls where this one has none."""
     link: Span | None = None
     """What was open around `recording_into`: its roots are linked to it."""
-    heard: Callable[[Span], None] | None = None
+    heard: Callable[[Heard], None] | None = None
     """Told of every span inside when it ends (`listening`)."""
     tracestate: TraceState | None = None
     """What other vendors sent along with the trace that calls inside belong to: handed on by `propagation.inject`."""
@@ -247,8 +279,9 @@ def recording_into(run: Owner) -> Iterator[None]:
 
 
 @contextmanager
-def listening(heard: Callable[[Span], None]) -> Iterator[None]:
-    """Each span inside is told to `heard` when it ends, in whatever thread; inner hides outer."""
+def listening(heard: Callable[[Heard], None]) -> Iterator[None]:
+    """Each span inside is told to `heard` when it ends, in whatever thread; inner hides outer. Also those of the
+    OpenTelemetry SDK that `weft.SpanProcessor` sees."""
     with _scoped(heard=heard):
         yield
 

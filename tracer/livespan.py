@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import Token
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace as otel
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 
+_TIER: Final = "service_tier"
+"""How the names of the attributes that say it end, with every sender."""
 MAX_EVENTS: Final = 10_000
 """Events and links that are kept of one span. Attributes, inputs, output and usage have no such bound."""
 DROPPED_EVENTS: Final = "weft.dropped_events"
@@ -72,7 +74,9 @@ class Span(otel.Span):
     _usage: dict[str, int] | None = None
     _model: str | None = None
     _provider: str | None = None
-    _heard: Callable[[Span], None] | None = None
+    tiers: Mapping[str, Any] = MappingProxyType({})
+    """Those of its attributes that name a service tier, asked for or given: a tier has a price of its own."""
+    _heard: Callable[[Any], None] | None = None
 
     @property
     def trace_id(self) -> str:
@@ -116,11 +120,9 @@ class Span(otel.Span):
         """
         if not self._usage or self._model is None:
             return None
-        from weft.tracer.prices import Usage, cost, price_of  # who records must not pay for loading the prices
+        from weft.tracer.billing import cost_now  # who records must not pay for loading the prices
 
-        usage = Usage.of(self._usage)
-        price = price_of(self._provider, self._model, input_tokens=usage.input_tokens)
-        return None if price is None else cost(usage, price)
+        return cost_now(self._usage, self._provider, self._model, self.tiers)
 
     @property
     def status(self) -> str:
@@ -148,7 +150,14 @@ class Span(otel.Span):
             UsageError: they are no mapping.
         """
         _check_mapping("attributes", attributes)
+        self.note_tiers(attributes)
         self._update("add attributes", attributes=dict(attributes))
+
+    def note_tiers(self, attributes: Mapping[str, Any]) -> None:
+        """Keep what these attributes say of the service tier, for `cost`."""
+        for name, value in attributes.items():
+            if isinstance(name, str) and name.endswith(_TIER):
+                self.tiers = {**self.tiers, name: value}
 
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None) -> None:
         """Add something that happened.

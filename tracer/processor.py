@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +22,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode
 
 from weft.tracer import dialects, semconv
 from weft.tracer.capture import capture
-from weft.tracer.context import NO_SCOPE, SAMPLED_OUT_KEY, SCOPE_KEY, WEFT_KEY, Scope, merged, shared_by_all
+from weft.tracer.context import NO_SCOPE, SAMPLED_OUT_KEY, SCOPE_KEY, WEFT_KEY, Heard, Scope, merged, shared_by_all
 from weft.tracer.exporting import attend, current_provider, outlet_of
 from weft.tracer.livespan import Span
 from weft.tracer.sampling import keeps
@@ -67,6 +67,20 @@ class Begun:
     """How many there were, likewise."""
     told: dialects.Translated
     """What they say."""
+    heard: Callable[[Heard], None] | None
+    """Who wants to hear of its end."""
+
+
+class Ended(NamedTuple):
+    """What `listening` is told of it."""
+
+    span_id: str
+    parent_bytes: bytes | None
+    kind: str
+    usage: Mapping[str, int] | None
+    model: str | None
+    provider: str | None
+    tiers: Mapping[str, Any]
 
 
 class SpanProcessor(SdkSpanProcessor):
@@ -156,7 +170,7 @@ class SpanProcessor(SdkSpanProcessor):
                 _links(rt, span.links),
             ),
         )
-        return Begun(whose, attributes, len(span.links), told)
+        return Begun(whose, attributes, len(span.links), told, scope.heard)
 
 
 class OurProcessor(SpanProcessor):
@@ -263,6 +277,12 @@ def _finish(rt: Runtime, span: ReadableSpan, begun: Begun) -> None:
         _links(rt, span.links[begun.links :]),
     )
     _write(rt, closed)
+    if begun.heard is not None:
+        above = None if span.parent is None else span.parent.span_id.to_bytes(8, "big")
+        tiers = {key: value for key, value in {**attributes, **added}.items() if key.endswith("service_tier")}
+        begun.heard(
+            Ended(ids.span.hex(), above, told.kind or "op", told.usage or None, told.model, told.provider, tiers)
+        )
     for score in told.scores:
         _write(rt, _score(rt, score, ids, end_ns, begun.whose.project))
 

@@ -223,7 +223,10 @@ def start_span(
         encoded = None if inputs is None else capture(rt, dict(inputs))
         name = clean_name(name, rt.settings.redact)
         own = None if attributes is None else Attributes.of(attributes)
-        return start(rt, name, kind, encoded, call=own, context=context, trace=decided)
+        span = start(rt, name, kind, encoded, call=own, context=context, trace=decided)
+        if attributes is not None:
+            span.note_tiers(attributes)
+        return span
     except Exception as error:
         rt.faults.note("open a span", error)
         return Span()
