@@ -211,6 +211,27 @@ def test_a_batch_processor_gets_them_in_time_for_its_flush(home: Any, provider: 
     assert list(seen(later)) == ["leaf"]
 
 
+def test_a_processor_whose_flush_answers_nothing_has_flushed(home: Any, provider: TracerProvider) -> None:
+    """Most people write it so; the SDK's own base class did. The one behind it is flushed as well."""
+    asked: list[str] = []
+
+    class Silent(SpanProcessor):
+        def force_flush(self, timeout_millis: int = 30000) -> None:  # type: ignore[override]
+            asked.append("silent")
+
+    class Failing(SpanProcessor):
+        def force_flush(self, timeout_millis: int = 30000) -> bool:
+            asked.append("failing")
+            return False
+
+    provider.add_span_processor(Silent())
+    leaf()
+    assert weft.flush(10)
+    provider.add_span_processor(Failing())
+    assert not weft.flush(10)
+    assert asked == ["silent", "silent", "failing"]
+
+
 def test_a_trace_that_the_programs_sampler_left_out_is_not_handed_over(home: Any, memory: InMemorySpanExporter) -> None:
     made = TracerProvider(sampler=ParentBased(ALWAYS_OFF), shutdown_on_exit=False)
     made.add_span_processor(SimpleSpanProcessor(memory))
