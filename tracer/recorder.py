@@ -229,10 +229,11 @@ class Recorder:
     def _code_version(self, rt: Runtime, parent: object) -> str | None:
         project = parent.project if isinstance(parent, Span) else (rt.run or rt.settings).project
         try:
-            return _codeversion().record_version(rt, self.func, self.name, project)
+            version: str | None = _codeversion().record_version(rt, self.func, self.name, project)
         except Exception as error:
             rt.faults.note("read an op's code", error)
             return None
+        return version
 
     def _display_name(self, rt: Runtime, inputs: dict[str, Any]) -> str:
         shown = self.display_name
