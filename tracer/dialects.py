@@ -330,7 +330,7 @@ class _Reading:
         asked, answered = told
         return (
             self._raw("inputs", kind) if asked is MISSING else asked,
-            self._raw("outputs", kind) if answered is MISSING else answered,
+            self._raw("outputs", kind) if answered is MISSING else MISSING if answered is None else answered,
         )
 
     def _get_or_missing(self, name: str) -> Any:
@@ -387,7 +387,7 @@ class _Reading:
         answers = next((found for name in rows["output"] if (found := self._messages(name, "assistant"))), None)
         if asked is None:
             asked = self._flat_messages("input", "user") or self._event_messages(answered=False) or None
-        told = self._flat_messages("output", "assistant")  # of a call that failed LangChain names the role alone
+        told = self._flat_messages("output", "assistant")  # of a call that failed, LangChain's names its role alone
         answers = answers or [one for one in told if any(one[name] is not None for name in one.keys() - {"role"})]
         answers = answers or self._event_messages(answered=True) or self._ai_sdk_answer()
         if asked is None and isinstance(prompt := self._get("ai.prompt"), Mapping):
@@ -400,7 +400,8 @@ class _Reading:
         for name in rows["system"]:
             if (system := self._said.get(name)) is not None:
                 asked = [*conversations.system(system), *(asked or [])] or None
-        return self._request(asked), self._response(answers)
+        nothing = not answers and bool(told) and self._said.get("gen_ai.output.messages") is None
+        return self._request(asked), None if nothing else self._response(answers)
 
     def _request(self, asked: list[Message] | None) -> Any:
         if asked is None:

@@ -225,7 +225,8 @@ def test_openinference_of_anthropic_says_a_tool_call_twice_and_it_is_one() -> No
 
 def test_openinference_of_a_call_that_failed_names_the_model_among_its_parameters_only() -> None:
     failed = {"openinference.span.kind": "LLM", "llm.invocation_parameters": '{"model": "gpt-4o", "n": 1}'}
-    told = translate("x", failed | {"llm.output_messages.0.message.role": "assistant"})
+    empty = {"llm.output_messages.0.message.role": "assistant", "output.value": '{"generations": [[]]}'}
+    told = translate("x", failed | empty)
 
     assert (told.kind, told.model) == ("llm", "gpt-4o")
     assert told.output is MISSING  # an answer that says nothing is none

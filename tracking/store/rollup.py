@@ -7,6 +7,8 @@ The rule, from the leaves up, for a span that reports usage and has others that 
 - Anything else is a *call* of a model. A call below it is the same one, seen again by an inner layer, where its model
   has the same name (a provider's prefix or a date aside) and such calls together used no more than it says; or where
   their counts are its own exactly. Those are left out. Everything else below it was a call of its own, and is added.
+- Counts that were estimated stand back: an estimate over calls below counts for nothing, one below a report of the same
+  model likewise. Where two layers count alike, the inner one's cost holds: it heard what was cached from the provider.
 
 `weft.evals` meters with the same function, so that a budget and a trace's row agree.
 """
@@ -32,6 +34,8 @@ class Reported(NamedTuple):
     output_tokens: int | None
     cost: int | None
     """In any whole unit."""
+    estimated: bool = False
+    """Nobody reported the counts: the text was counted."""
 
     @property
     def aggregate(self) -> bool:
@@ -119,19 +123,21 @@ def summed(reports: Iterable[Used | Reported]) -> Used:
 
 def _counted(own: Reported, inner: list[Reported]) -> list[Reported]:
     """The calls that count of a span and of those below it."""
+    if own.estimated:
+        return inner
     if own.aggregate:
         found = summed(inner)
         if own[4:6] != (None, None) and found.covers(own):  # only what nobody below says
-            left = (mine if theirs is None else None for mine, theirs in zip(own[4:], found, strict=True))
+            left = (mine if theirs is None else None for mine, theirs in zip(own[4:7], found, strict=True))
         else:
-            left = (_excess(mine, theirs) for mine, theirs in zip(own[4:], found, strict=True))
+            left = (_excess(mine, theirs) for mine, theirs in zip(own[4:7], found, strict=True))
         rest = Reported(*own[:4], *left)
-        return [*inner, rest] if Used(*rest[4:]) != Used() else inner
+        return [*inner, rest] if Used(*rest[4:7]) != Used() else inner
     same: list[Reported] = []
     others: list[Reported] = []
     for call in inner:
         (same if call.model is not None and same_model(call.model, own.model or "") else others).append(call)
-    if same and Used(*own[4:]).covers(summed(same)):
+    if same and Used(*own[4:7]).covers(summed(call for call in same if not call.estimated)):
         return [_completed(own, same), *others]
     counts = own[4:6]
     if summed(inner)[:2] == counts:
@@ -145,6 +151,8 @@ def _counted(own: Reported, inner: list[Reported]) -> list[Reported]:
 def _completed(own: Reported, again: list[Reported]) -> Reported:
     """The outer layer's report, with what only the inner one says: its cost, where it names the model better."""
     found = summed(again)
+    if found[:2] == own[4:6] and found.cost is not None:
+        return own._replace(cost=found.cost)
     return own._replace(
         input_tokens=found.input_tokens if own.input_tokens is None else own.input_tokens,
         output_tokens=found.output_tokens if own.output_tokens is None else own.output_tokens,

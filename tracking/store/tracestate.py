@@ -13,19 +13,19 @@ import orjson
 
 from weft.tracking.store import schema
 from weft.tracking.store.rollup import Reported, Used, nearest, total
-from weft.tracking.store.spanfacts import MAX_INT, Facts
+from weft.tracking.store.spanfacts import ESTIMATED, MAX_INT, Facts
 from weft.tracking.store.spanpayload import shown, shown_error
 from weft.tracking.store.transaction import Row
 
 TRACE = [column.name for column in schema.trace.columns]
 _SPAN = [column.name for column in schema.span.columns]
 _values = attrgetter(*TRACE)
-_STATUS, _INPUT, _OUTPUT, _COST, _THREAD, _USER = (
-    _SPAN.index(name) for name in ("status", "input_tokens", "output_tokens", "cost_pico_usd", "thread_id", "user_id")
-)
-METERED = ("status", "span_id", "parent_id", "kind", "model", "input_tokens", "output_tokens", "cost_pico_usd")
+_STATUS, _THREAD, _USER = (_SPAN.index(name) for name in ("status", "thread_id", "user_id"))
+_COUNTS = ("input_tokens", "output_tokens", "cost_pico_usd", "usage_flags")
+METERED = ("status", "span_id", "parent_id", "kind", "model", *_COUNTS)
 """What a sum over a trace's spans needs of them."""
 metered = itemgetter(*(_SPAN.index(name) for name in METERED))
+_INPUT, _OUTPUT, _COST, _FLAGS = (_SPAN.index(name) for name in _COUNTS)
 _ID, _PARENT, _KIND, _MODEL = (_SPAN.index(name) for name in ("span_id", "parent_id", "kind", "model"))
 
 
@@ -105,7 +105,7 @@ class TraceState:
             reported and (before[_KIND], before[_MODEL]) != (row[_KIND], row[_MODEL])
         ):
             self.recount |= self.used
-        if all(before[at] == row[at] for at in (_STATUS, _INPUT, _OUTPUT, _COST)):
+        if all(before[at] == row[at] for at in (_STATUS, _INPUT, _OUTPUT, _COST, _FLAGS)):
             return
         if before[_STATUS] == "error" or reported:
             self.recount = True  # what was counted has changed
@@ -137,7 +137,10 @@ class TraceState:
         metered = {row[1]: row for row in rows}
         above = nearest(metered, parents)
         found = total(
-            Reported._make((span_id, above[span_id], *(None if item is null else item for item in row[3:])))
+            Reported(
+                *(span_id, above[span_id], *(None if item is null else item for item in row[3:-1])),
+                estimated=isinstance(row[-1], str) and row[-1].startswith(f'["{ESTIMATED}'),
+            )
             for span_id, row in metered.items()
         )
         self.take(found)

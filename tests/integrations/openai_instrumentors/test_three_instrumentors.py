@@ -1,4 +1,4 @@
-"""Each instrumentor of the openai client, proven with weft: what was sent is what is recorded, alone and beside ours."""
+"""Each instrumentor of the openai client, with weft: what was sent is what is recorded, alone and beside ours."""
 
 from __future__ import annotations
 

@@ -84,6 +84,29 @@ def test_a_wrapped_call_is_one_call() -> None:
     assert used(*three) == (100, 10, 5)
 
 
+def test_of_two_layers_that_count_alike_the_inner_one_knows_the_cost() -> None:
+    """smolagents does not say what was cached; the client inside it does."""
+    inner = Node("x", "a", "llm", "gpt-4o", 100, 10, 3)
+    assert used(Node("a", None, "llm", "gpt-4o", 100, 10, 5), inner) == (100, 10, 3)
+
+
+def test_estimates_stand_back_where_somebody_reports() -> None:
+    """dspy reports nothing over litellm, which does; langchain reports what a stream inside it was not asked for."""
+
+    def counted(*layers: tuple[str, int, bool]) -> tuple[int | None, ...]:
+        reports = [
+            Reported(bytes([at]), bytes([at - 1]) if at else None, "llm", model, count, 1, count, estimated=estimated)
+            for at, (model, count, estimated) in enumerate(layers)
+        ]
+        return tuple(total(reports))
+
+    assert counted(("m", 90, True), ("m", 50, False)) == (50, 1, 50)
+    assert counted(("m", 50, False), ("m", 90, True)) == (50, 1, 50)
+    assert counted(("m", 90, True), ("m", 80, True)) == (80, 1, 80)
+    assert counted(("m", 90, True)) == (90, 1, 90)
+    assert counted(("m", 50, False), ("other", 90, True)) == (140, 2, 140)
+
+
 @pytest.mark.parametrize("kind", ["llm", "tool", "op"])
 def test_a_call_of_another_model_inside_a_call_is_a_call_of_its_own(kind: str) -> None:
     outer = Node("a", None, kind, "gpt-4o", 100, 10, 5)
