@@ -18,9 +18,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from sqlalchemy import select
+
 from weft import __version__
 from weft.tracer import pricefile
 from weft.tracking import filesystems, units
+from weft.tracking.blobs import Blobs
 from weft.tracking.errors import Error
 from weft.tracking.home import Home
 from weft.tracking.journal import frames
@@ -30,6 +33,7 @@ from weft.tracking.journal.records import SegmentClosed
 from weft.tracking.journal.segments import SegmentFile, Segments
 from weft.tracking.payloads.redaction import redact_text
 from weft.tracking.settings import Settings
+from weft.tracking.store import schema
 from weft.tracking.store.readmodels import StoreStatus
 from weft.tracking.store.store import Store
 
@@ -37,6 +41,8 @@ Level = Literal["ok", "note", "problem"]
 
 LOW_SPACE_BYTES = 1 << 30
 STALE_DRAFT_SECONDS = 3600
+ARTIFACTS_TRIED = 1000
+"""Versions whose files are looked for, the newest ones."""
 _TAIL_BYTES = 4096
 _TRIED_BYTES = 1 << 16
 _EXTRAS = {
@@ -230,6 +236,7 @@ def _store(report: Report, settings: Settings, home: Home) -> dict[str, int]:
             if report.status.size_bytes is not None:
                 report.sizes["store"] = report.status.size_bytes
             positions = store.sink().positions(home.uid) if (home.path / "home.id").exists() else {}
+            _files(report, home, store)
     except (Error, OSError) as error:
         report.add("problem", f"the store cannot be read: {error}", "What it lacks is safe in the journal")
         return {}
@@ -239,6 +246,28 @@ def _store(report: Report, settings: Settings, home: Home) -> dict[str, int]:
         mend = "" if home.read_only else "`weft ingest` brings it up to date; a search does so for a second"
         report.add("note", behind, mend)
     return positions
+
+
+def _files(report: Report, home: Home, store: Store) -> None:
+    """Are the files of artifacts here? Not asked where other homes feed the store, since theirs lie there."""
+    with store.reading() as connection:
+        homes = set(connection.execute(select(schema.segment.c.home).distinct()).scalars())
+    if not (home.path / "home.id").exists() or homes - {home.uid}:
+        return
+    blobs = Blobs(home)
+    lacking = [
+        f"{record.project}/{record.name}:v{record.version}"
+        for record in store.reader().artifacts(limit=ARTIFACTS_TRIED).rows
+        if not all(blobs.has(entry["digest"]) for entry in record.manifest.values())
+    ]
+    if lacking:
+        report.add(
+            "problem",
+            f"files of {units.counted(len(lacking), 'artifact version')} are not in {home.blobs}: "
+            + ", ".join(lacking[:5])
+            + (", ..." if len(lacking) > 5 else ""),
+            "Bring that folder back from where the home was copied from, or log them again",
+        )
 
 
 def _journal(report: Report, home: Home, positions: Mapping[str, int]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import weft
 from weft import doctor
 from weft.doctor import Report, examine
 from weft.tracking import filesystems, runs, runtime
@@ -224,6 +225,18 @@ def test_settings_that_record_less_or_other_than_one_would_expect_are_said(tmp_p
     assert "5.000% are recorded (WEFT_SAMPLE_RATE)" in notes
     assert "secrets are written as they are" in notes
     assert "WEFT_OTEL is separate" in notes
+
+
+def test_artifacts_whose_files_are_gone_are_named(home: Path) -> None:
+    weft.publish({"a": 1}, name="kept")
+    weft.publish({"a": 2}, name="lost")
+    open_store().close()
+    assert examine(_settings(home)).healthy
+    with open_store() as store:
+        (lost,) = store.reader().artifacts({"name": "lost"}).rows
+    Blobs(Home(home)).path(next(iter(lost.manifest.values()))["digest"]).unlink()
+    [problem] = _problems(examine(_settings(home)))
+    assert problem == f"files of 1 artifact version are not in {home / 'blobs'}: default/lost:v0"
 
 
 def test_what_is_wrong_with_the_users_prices_is_said(home: Path, caplog: pytest.LogCaptureFixture) -> None:
