@@ -15,6 +15,7 @@ from weft.tracking.journal.records import SCHEMA, Record, SpanClosed, SpanOpened
 from weft.tracking.store import schema
 from weft.tracking.store.rollup import Reported, Used, nearest, same_model, total
 from weft.tracking.store.sink import Position
+from weft.tracking.store.spanfacts import UNKNOWN_COST
 from weft.tracking.store.store import Store
 
 TRACE = b"t" * 16
@@ -31,6 +32,8 @@ class Node(NamedTuple):
     inputs: int | None = None
     outputs: int | None = None
     cost: int | None = None
+    estimated: bool = False
+    """The counts are weft's own."""
 
     @property
     def span_id(self) -> bytes:
@@ -41,15 +44,19 @@ class Node(NamedTuple):
         yield SpanOpened(SCHEMA, TRACE, self.span_id, parent, self.name, self.kind, 1, "p")
         usage = {"input_tokens": self.inputs, "output_tokens": self.outputs}
         counts = {name: count for name, count in usage.items() if count is not None}
-        yield SpanClosed(SCHEMA, TRACE, self.span_id, 2, 1, "ok", model=self.model, usage=counts or None)
-        if self.cost is not None:
+        reported = None if self.estimated else counts or None
+        yield SpanClosed(SCHEMA, TRACE, self.span_id, 2, 1, "ok", model=self.model, usage=reported)
+        if self.estimated:
+            cost = UNKNOWN_COST if self.cost is None else self.cost
+            yield SpanPriced(SCHEMA, TRACE, self.span_id, 3, cost, "table", None, ["estimated"], counts)
+        elif self.cost is not None:
             yield SpanPriced(SCHEMA, TRACE, self.span_id, 3, self.cost, "table")
 
 
 def reference(nodes: list[Node]) -> Used:
     """The pure rule over the whole tree."""
     parents = {node.span_id: node.parent.encode().rjust(8, b".") if node.parent else None for node in nodes}
-    reporting = {node.span_id: node for node in nodes if node[4:] != (None, None, None)}
+    reporting = {node.span_id: node for node in nodes if node[4:7] != (None, None, None)}
     above = nearest(reporting, parents)
     return total(Reported(key, above[key], *node[2:]) for key, node in reporting.items())
 
@@ -144,9 +151,9 @@ COUNTS = st.none() | st.sampled_from([0, 1, 2, 10, 100])
 
 
 @st.composite
-def trees(draw: st.DrawFn) -> list[Node]:
+def trees(draw: st.DrawFn, *, estimates: bool = False) -> list[Node]:
     names = "abcdefgh"[: draw(st.integers(1, 8))]
-    return [
+    nodes = [
         Node(
             name,
             draw(st.sampled_from([None, *names, "missing"])),
@@ -156,6 +163,8 @@ def trees(draw: st.DrawFn) -> list[Node]:
         )
         for name in names
     ]
+    counted = [estimates and node[4:6] != (None, None) for node in nodes]
+    return [node._replace(estimated=may and draw(st.booleans())) for node, may in zip(nodes, counted, strict=True)]
 
 
 @given(trees())
@@ -170,7 +179,7 @@ def test_never_more_than_the_sum_never_less_than_the_largest(nodes: list[Node]) 
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(trees(), st.data())
+@given(trees(estimates=True), st.data())
 def test_the_store_says_what_the_rule_says_in_any_order_and_any_batches(
     store: Store, nodes: list[Node], data: Any
 ) -> None:
