@@ -80,9 +80,12 @@ SCORES_SHOWN = 3
 
 
 def score_names(records: Sequence[TraceRecord]) -> list[str]:
-    """What these traces were judged by: what most of them have first."""
+    """What these traces were judged by: words and values in [0, 1], then other numbers; what most have first."""
     counts = Counter(name for record in records for name in {*record.scores, *record.labels} if _judged(record, name))
-    return sorted(counts, key=lambda name: (-counts[name], name))
+    wide = {
+        name for record in records for name, value in record.scores.items() if value is not None and not 0 <= value <= 1
+    }
+    return sorted(counts, key=lambda name: (name in wide, -counts[name], name))
 
 
 def _shown(names: Sequence[str]) -> Sequence[str]:
@@ -124,7 +127,7 @@ def trace_columns(names: Sequence[str] = (), order: bool = True) -> list[Column]
         Column("Output", "minmax(120px, 1.9fr)"),
     ]
     columns += [
-        Column(encodable(name), "minmax(64px, 92px)", "scores", help=encodable(f"Score: {name}"))
+        Column(encodable(name), "minmax(64px, 92px)", "scores", "num", help=encodable(f"Score: {name}"))
         for name in _shown(names)
     ]
     if len(names) > SCORES_SHOWN:

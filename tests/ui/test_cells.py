@@ -41,17 +41,17 @@ def trace(**more: Any) -> TraceRecord:
 
 
 def test_each_score_has_a_column_of_its_name() -> None:
-    """What most traces have comes first, what does not fit is counted, and a note (it has neither) takes no room."""
+    """What can be drawn or read comes first; what does not fit is counted; a note has neither and takes no room."""
     first = trace(scores={"b": 0.5, "a": 1.0, "note": None, "c": 2.0, "d": None}, labels={"d": "👍"})
-    second = trace(scores={"c": 47.4})
+    second = trace(scores={"c": 47.4, "b": 0.1})
     names = cells.score_names([first, second])
-    assert names == ["c", "a", "b", "d"]
-    assert [column.label for column in cells.trace_columns(names)][4:7] == ["c", "a", "More"]
-    assert [column.label for column in cells.trace_columns(names[:3])][4:7] == ["c", "a", "b"]
+    assert names == ["b", "a", "d", "c"]
+    assert [column.label for column in cells.trace_columns(names)][4:7] == ["b", "a", "More"]
+    assert [column.label for column in cells.trace_columns(names[:3])][4:7] == ["b", "a", "d"]
     row, other = cells.trace_rows([first, second], 1, names, None)
-    assert [cell["scores"] for cell in row.cells[4:6]] == [[("c", None, "2")], [("a", 1.0, "1")]]
-    assert row.cells[6] == {"text": "+2", "title": "b: 0.5\nd: 👍", "tone": "soft"}
-    assert (other.cells[5]["scores"], other.cells[6]["text"]) == ([], "")
+    assert [cell["scores"] for cell in row.cells[4:6]] == [[("b", 0.5, "0.5")], [("a", 1.0, "1")]]
+    assert row.cells[6] == {"text": "+2", "title": "d: 👍\nc: 2", "tone": "soft"}
+    assert (other.cells[5]["scores"], other.cells[6]["text"]) == ([], "+1")
     assert len(row.cells) == len(cells.trace_columns(names))
 
 

@@ -76,7 +76,7 @@ function tabsOf(detail, say) {
 export default function ({ data, parentElement, setTriggerValue }) {
   const held = root(parentElement, "trace"), { node, state } = held;
   node.style.setProperty("--height", data.height);
-  if (state.trace !== data.trace.id) Object.assign(state, { trace: data.trace.id, folded: new Set(), details: {}, current: null, query: "", tab: state.tab || null, built: false });
+  if (state.trace !== data.trace.id) Object.assign(state, { trace: data.trace.id, folded: new Set(), details: {}, current: null, query: "", tab: state.tab || null, built: false, first: false, drawn: null, sent: null, said: data.said.number, draft: null });
   const spans = data.spans, byId = new Map(spans.map((span) => [span.id, span]));
   state.draft = state.draft || { note: "", author: data.author };
   for (const [id, detail] of Object.entries(data.details)) if (!state.details[id] || state.details[id].stamp !== detail.stamp) { if (state.sent === id) state.sent = null; state.details[id] = detail; }

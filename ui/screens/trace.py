@@ -73,7 +73,7 @@ def _body(trace_id: str, live: bool) -> None:
         author=st.session_state.get(AUTHOR) or feedback.author(),
         outcome=st.session_state.get(OUTCOME, Outcome()),
         height="calc(100vh - 34px)",
-        key=f"trace-{trace_id}",
+        key="trace",  # one for all traces: a new one beside the last could leave both standing after a quick click
     )
     if asked.said is not None:
         _say(record, spans, asked.said)
