@@ -263,7 +263,7 @@ def contents(store: Store) -> dict[str, Any]:
         "runs": [repr(run) for run in runs],
         "history": [repr(reader.history(run.uid)) for run in runs],
         "rich": [repr(reader.rich(run.uid)) for run in runs],
-        "scores": list(map(repr, reader.scores().rows)),
+        "scores": sorted(map(repr, reader.scores().rows)),
         "artifacts": sorted(artifacts),
         "counts": (status.traces, status.spans) == (reader.traces().total, reader.spans(limit=0).total),
         "status": (status.traces, status.spans, status.runs),
