@@ -106,11 +106,16 @@ def _message(item: Mapping[str, Any], role: str) -> Iterator[Message]:
         yield from _of_parts({**item, "parts": content}, role)
         return
     made = {str(name): value for name, value in item.items() if name != "content"}
-    made["role"] = str(item.get("role") or role)
+    made["role"] = _role(item, role)
     made["content"] = _clean(content)
     if is_list(calls := item.get("tool_calls")):
         made["tool_calls"] = [_call(call) for call in calls if isinstance(call, Mapping)]
     yield made
+
+
+def _role(item: Mapping[str, Any], default: str) -> str:
+    said = str(item.get("role") or default)
+    return "assistant" if said == "model" else said  # as Gemini calls it
 
 
 def parsed_content(content: Any) -> Any:
@@ -138,7 +143,7 @@ def _is_vercel(part: Any) -> bool:
 
 def _of_parts(item: Mapping[str, Any], role: str) -> Iterator[Message]:
     """A message in parts: each result of a tool becomes a message of its own, as OpenAI has it."""
-    made: Message = {"role": str(item.get("role") or role), "content": None}
+    made: Message = {"role": _role(item, role), "content": None}
     content: list[Any] = []
     calls: list[Any] = []
     thoughts: list[str] = []

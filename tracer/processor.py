@@ -24,6 +24,7 @@ from weft.tracer import dialects, semconv
 from weft.tracer.capture import capture
 from weft.tracer.context import NO_SCOPE, SAMPLED_OUT_KEY, SCOPE_KEY, WEFT_KEY, Heard, Scope, merged, shared_by_all
 from weft.tracer.exporting import attend, current_provider, outlet_of
+from weft.tracer.integrations.enclosing import announce
 from weft.tracer.livespan import Span
 from weft.tracer.sampling import keeps
 from weft.tracer.sharing import NO_LIMITS, SCOPE, resource_of, sdk_provider
@@ -41,6 +42,8 @@ SCOPE_VERSION: Final = "otel.scope.version"
 KIND: Final = "otel.span.kind"
 PLAIN: Final = ("http.", "net.", "network.", "url.", "server.", "client.", "user_agent.", "code.", "thread.", "rpc.")
 """Beginnings of names that no dialect of model calls knows."""
+ANSWERED_LATER: Final = frozenset(("openinference.instrumentation.llama_index",))
+"""Instrumentations that leave the context of a stream's span before the stream is asked for."""
 _NOTHING: Final = dialects.Translated()
 DROPPED: Final = "otel.dropped_{}_count"
 """Attributes by OpenTelemetry's own names for what formats other than OTLP have no field for."""
@@ -177,6 +180,13 @@ class OurProcessor(SpanProcessor):
     """Of the provider that weft makes: its spans are unknown to the program's own backend."""
 
     of_our_provider = True
+
+    def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
+        """As any; a model's call that is answered by a generator is announced to the client that it will call."""
+        super().on_start(span, parent_context)
+        scope = span.instrumentation_scope
+        if scope is not None and scope.name in ANSWERED_LATER:
+            announce(span)
 
 
 class Ids(NamedTuple):

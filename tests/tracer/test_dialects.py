@@ -232,6 +232,14 @@ def test_openinference_of_a_call_that_failed_names_the_model_among_its_parameter
     assert told.output is MISSING  # an answer that says nothing is none
 
 
+def test_what_gemini_calls_the_model_is_the_assistant() -> None:
+    flat = {"llm.output_messages.0.message.role": "model", "llm.output_messages.0.message.content": "Yes."}
+    parts = [{"role": "model", "parts": [{"type": "text", "content": "Yes."}]}]
+
+    for said in (flat, {"gen_ai.output.messages": json.dumps(parts)}):
+        assert translate("x", said).output["choices"][0]["message"] == {"role": "assistant", "content": "Yes."}
+
+
 def test_the_texts_of_an_embedding_wherever_they_are() -> None:
     openinference = {
         "openinference.span.kind": "EMBEDDING",

@@ -92,7 +92,8 @@ def install(library: Library) -> None:
         )
         return
     made.instrument(tracer_provider=provider(), **library.arguments)
-    _active[library.name] = made
+    if getattr(made, "is_instrumented_by_opentelemetry", True):  # else it said that it does not know this version
+        _active[library.name] = made
 
 
 def uninstall(library: Library) -> None:
