@@ -131,7 +131,8 @@ def _counted(own: Reported, inner: list[Reported]) -> list[Reported]:
             left = (mine if theirs is None else None for mine, theirs in zip(own[4:7], found, strict=True))
         else:
             left = (_excess(mine, theirs) for mine, theirs in zip(own[4:7], found, strict=True))
-        rest = Reported(*own[:4], *left)
+        inputs, outputs, cost = left
+        rest = own._replace(input_tokens=inputs, output_tokens=outputs, cost=cost)
         return [*inner, rest] if Used(*rest[4:7]) != Used() else inner
     same: list[Reported] = []
     others: list[Reported] = []

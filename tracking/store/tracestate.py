@@ -136,13 +136,12 @@ class TraceState:
         """Take the sums from all rows (of `METERED` columns) that report usage, each token once."""
         metered = {row[1]: row for row in rows}
         above = nearest(metered, parents)
-        found = total(
-            Reported(
-                *(span_id, above[span_id], *(None if item is null else item for item in row[3:-1])),
-                estimated=isinstance(row[-1], str) and row[-1].startswith(f'["{ESTIMATED}'),
-            )
-            for span_id, row in metered.items()
-        )
+        reports = []
+        for span_id, row in metered.items():
+            *said, flags = (None if item is null else item for item in row[3:])
+            estimated = isinstance(flags, str) and flags.startswith(f'["{ESTIMATED}')
+            reports.append(Reported._make((span_id, above[span_id], *said, estimated)))
+        found = total(reports)
         self.take(found)
 
     def take(self, found: Used) -> None:
