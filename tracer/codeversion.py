@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import dis
 import functools
+import hashlib
 import inspect
 import sys
 import sysconfig
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple
 from weft.tracking import names
 from weft.tracking.artifacts import Artifact, log_version
 from weft.tracking.payloads.encoding import encode
-from weft.tracking.payloads.redaction import Redaction, is_secret_name, redact_source, redact_text
+from weft.tracking.payloads.redaction import Redaction, clean_name, is_secret_name, redact_source, redact_text
 from weft.tracking.runtime import Runtime
 
 ARTIFACT_TYPE = "op"
@@ -29,8 +30,8 @@ CODE_FILE = "code.py"
 """The normalised code: what the digest is of."""
 MAX_PARTS = 300
 """Definitions and values that one version takes in; who uses more is told apart by these."""
-MAX_VALUE_BYTES = 16 << 10
-"""A longer constant counts with its first bytes and its length."""
+MAX_VALUE_BYTES = 4 << 10
+"""Of a longer constant its first bytes are shown; all of it counts, by its hash."""
 MAX_SOURCE_BYTES = 256 << 10
 _CONSTANTS = (str, bytes, int, float, complex, bool, type(None))
 _OUTSIDE = tuple(
@@ -92,7 +93,7 @@ def code_of(func: Callable[..., Any]) -> Code | None:
     code = target.__code__
     return Code(
         normalised="\n\n".join((first, *rest)) + "\n",
-        source=redact_text(_source(target) or "")[:MAX_SOURCE_BYTES],
+        source=redact_text(_source(target.__code__) or "")[:MAX_SOURCE_BYTES],
         file=_shown(code.co_filename),
         line=code.co_firstlineno,
     )
@@ -109,7 +110,7 @@ class _Parts:
         key = (func.__module__ or "", func.__qualname__)
         if key in self.texts or len(self.texts) >= MAX_PARTS:
             return
-        self.texts[key] = _normalised(func)
+        self.texts[key] = _normalised(func.__code__)
         for name, value in _defaults(func):
             self._take((key[0], f"{key[1]}({name}=)"), name, value)
         self._take_names(key, func)
@@ -274,14 +275,15 @@ def _defaults(func: types.FunctionType) -> Iterator[tuple[str, object]]:
     yield from sorted((func.__kwdefaults__ or {}).items())
 
 
-def _source(target: types.FunctionType | type) -> str | None:
+def _source(target: types.CodeType | type) -> str | None:
     try:
         return textwrap.dedent(inspect.getsource(target))
     except (OSError, TypeError, IndentationError):
         return None
 
 
-def _normalised(target: types.FunctionType | type) -> str:
+@functools.lru_cache(maxsize=1024)
+def _normalised(target: types.CodeType | type) -> str:
     """The source as the parser sees it; of what has none, the bytecode."""
     source = _source(target)
     if source is not None:
@@ -294,7 +296,7 @@ def _normalised(target: types.FunctionType | type) -> str:
             return redact_text(ast.unparse(tree))
     if isinstance(target, type):
         return f"class {target.__qualname__}  # no source"
-    return redact_text(f"{target.__qualname__}  # no source: bytecode\n{_bytecode(target.__code__)}")
+    return redact_text(f"{target.co_qualname}  # no source: bytecode\n{_bytecode(target)}")
 
 
 def _without_op(node: ast.stmt) -> None:
@@ -328,8 +330,10 @@ def _value(value: object) -> str:
     if not _is_constant(value, 0):
         return f"<{type(value).__qualname__} object>"
     data = encode(_ordered(value))
-    text = redact_text(data[:MAX_VALUE_BYTES].decode("utf-8", "replace"))
-    return text if len(data) <= MAX_VALUE_BYTES else f"{text}... ({len(data)} bytes)"
+    text = clean_name(data[:MAX_VALUE_BYTES].decode("utf-8", "replace"), True)
+    if len(data) <= MAX_VALUE_BYTES:
+        return text
+    return f"{text}... ({len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()})"
 
 
 def _is_constant(value: object, depth: int) -> bool:
