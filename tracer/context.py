@@ -21,7 +21,7 @@ from opentelemetry.trace import INVALID_SPAN, TraceState, set_span_in_context
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
 from weft.tracking.payloads.encoding import decode, encode_object
-from weft.tracking.payloads.redaction import redact
+from weft.tracking.payloads.redaction import clean_name, redact
 from weft.tracking.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -167,8 +167,17 @@ def current_scope() -> Scope:
 
 
 def current_span() -> Span | None:
-    """The innermost open weft span here; None outside of any. A foreign span on top of it does not hide it."""
-    return get_current().get(WEFT_KEY)  # type: ignore[return-value]
+    """The innermost open weft span here; None outside of any call. A foreign span on top of it does not hide it.
+
+    In a call that is not recorded (sampled out, mode disabled) it is a span that takes everything and keeps nothing.
+    """
+    context = get_current()
+    span = context.get(WEFT_KEY)
+    if span is None and (SAMPLED_OUT_KEY in context or not runtime.active().recording):
+        from weft.tracer.livespan import Span  # late: it needs this module
+
+        return Span()
+    return span  # type: ignore[return-value]
 
 
 def with_span(context: Context, span: Span) -> Context:
@@ -265,7 +274,7 @@ def thread(id: str | None = None, *, user_id: str | None = None) -> Iterator[str
 def _named(what: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         raise UsageError(f"weft.thread() takes the id of {what}, a text of at least one character; not {value!r:.80}")
-    return value
+    return clean_name(value, runtime.active().settings.redact)
 
 
 @contextmanager
@@ -273,7 +282,8 @@ def recording_into(run: Owner) -> Iterator[None]:
     """Calls inside start traces of their own, which belong to this run and are linked to what is open here."""
     outer = (SPAN_KEY, WEFT_KEY, SAMPLED_OUT_KEY)  # sampling does not apply to evaluations
     context = {key: value for key, value in get_current().items() if key not in outer}
-    context[SCOPE_KEY] = replace(current_scope(), run=run, link=current_span(), turn_id=None, tracestate=None)
+    link = get_current().get(WEFT_KEY)
+    context[SCOPE_KEY] = replace(current_scope(), run=run, link=link, turn_id=None, tracestate=None)
     with attached(Context(context)):
         yield
 

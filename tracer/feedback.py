@@ -80,7 +80,7 @@ def score(
             None,
             None if source is None else capture(rt, dict(source)),
             kind=kind,
-            author=names.check_optional_text("the author of a score", author),
+            author=_clean(rt, author),
         )
         rt.journal.append(record)
     return uid.hex()

@@ -16,7 +16,7 @@ from weft.tracking import names, runtime
 from weft.tracking.errors import MissingExtraError, NotFoundError, UsageError
 from weft.tracking.journal.records import SCHEMA, Removed, SpanUpdated
 from weft.tracking.payloads.encoding import encode
-from weft.tracking.payloads.redaction import redact
+from weft.tracking.payloads.redaction import clean_name, redact
 from weft.tracking.settings import Settings
 from weft.tracking.store.access import open_store, take_in
 from weft.tracking.store.readmodels import (
@@ -276,7 +276,7 @@ class Api:
                 found.trace_id or b"",
                 found.span_id or self._root(target, found),
                 rt.ids.wall_ns(),
-                None if name is None else names.check_text("a call's name", name),
+                None if name is None else clean_name(names.check_text("a call's name", name), rt.settings.redact),
                 None if attributes is None else _json(rt, dict(attributes)),
                 tags=None if tags is None else _json(rt, names.check_tags(tags)),
             )

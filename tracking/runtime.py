@@ -88,7 +88,7 @@ def _start() -> Runtime:
     global _active
     with _lock:
         if _active is None:
-            _active = Runtime(Settings.resolve(), origin="environment")
+            _active = Runtime(Settings.of_environment(), origin="environment")
         return _active
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from weft.tracking.errors import UsageError
-from weft.tracking.payloads.redaction import Redaction, Redactor, redaction
+from weft.tracking.names import check_project
+from weft.tracking.payloads.redaction import OPTIONS, Redaction, Redactor, redaction
+
+log = logging.getLogger("weft.recording")
 
 Mode = Literal["online", "offline", "disabled"]
 """`online` and `offline` record alike (nothing is sent anywhere yet); `disabled` records nothing."""
@@ -97,7 +101,7 @@ class Settings:
             raise UsageError(f"mode is {chosen!r}; it must be one of {', '.join(get_args(Mode))} (WEFT_MODE or mode=)")
         return cls(
             home=_place(Path(home or env.get("WEFT_HOME") or "~/.weft")),
-            project=project or env.get("WEFT_PROJECT") or "default",
+            project=check_project(project or env.get("WEFT_PROJECT") or "default"),
             mode=chosen,  # type: ignore[arg-type]
             store_url=store_url or env.get("WEFT_STORE") or None,
             strict=_flag(env, "WEFT_STRICT", False) if strict is None else strict,
@@ -113,6 +117,24 @@ class Settings:
             otel=_otel(otel or env.get("WEFT_OTEL") or "share"),
             exporters=tuple(exporters),
         )
+
+    @classmethod
+    def of_environment(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """From `WEFT_*` alone, for a program that only records: a variable that is mistyped ends no call of its.
+
+        It is said once and left out; a `WEFT_REDACT` that is none replaces everything that can be replaced.
+        """
+        sound = dict(os.environ if env is None else env)
+        for name in [name for name in sound if name.startswith("WEFT_")]:
+            try:
+                cls.resolve(env={name: sound[name]})
+            except UsageError as error:
+                log.warning("%s. It is left out", error)
+                if name == "WEFT_REDACT":
+                    sound[name] = ",".join(OPTIONS)
+                else:
+                    del sound[name]
+        return cls.resolve(env=sound)
 
     @property
     def prices(self) -> Path:

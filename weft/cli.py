@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from weft import __version__
 from weft.commands import terminal
 from weft.tracking.errors import Error, UsageError
+from weft.tracking.settings import Settings
 
 _COMMANDS = {
     "demo": ("weft.demo.command", "demo"),
@@ -78,6 +79,7 @@ def main() -> None:
     # not all was done. Its class for that has no public name.
     typer.BadParameter.__mro__[1].exit_code = terminal.USAGE  # type: ignore[attr-defined]
     try:
+        Settings.resolve()  # a mistyped variable ends a command, where it would end no program that records
         app()
     except UsageError as error:
         terminal.fail(error, terminal.USAGE)

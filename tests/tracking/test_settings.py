@@ -11,6 +11,7 @@ import pytest
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import RunFinished
+from weft.tracking.payloads.redaction import Redaction
 from weft.tracking.settings import Settings
 from weft.tracking.store.store import Store
 
@@ -138,3 +139,29 @@ def test_a_mistyped_flag_is_one_clear_error() -> None:
 def test_settings_of_the_wrong_type_are_refused(wrong: Any) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
         Settings.resolve(env={}, **wrong)
+
+
+def test_a_mistyped_variable_ends_no_call_of_a_program_that_records(caplog: pytest.LogCaptureFixture) -> None:
+    given = {
+        "WEFT_SAMPLE_RATE": "x",
+        "WEFT_MODE": "bogus",
+        "WEFT_OTEL": "x",
+        "WEFT_CAPTURE_CODE": "maybe",
+        "WEFT_PROJECT": "a/b",
+        "WEFT_REDACT": "foo",
+        "WEFT_HOME": "/tmp/somewhere",
+    }
+
+    settings = Settings.of_environment(given)
+
+    assert (settings.sample_rate, settings.mode, settings.otel, settings.capture_code) == (1.0, "online", "share", True)
+    assert (settings.project, str(settings.home)) == ("default", "/tmp/somewhere")
+    assert isinstance(settings.redact, Redaction)  # nobody knows what was meant: all of it
+    assert (settings.redact.secrets, settings.redact.email, settings.redact.cards) == (True, True, True)
+    assert len(caplog.messages) == 6
+    assert all(message.endswith("It is left out") for message in caplog.messages)
+
+
+def test_the_project_of_the_environment_is_checked_as_any_other() -> None:
+    with pytest.raises(UsageError, match="must not hold '/'"):
+        Settings.resolve(env={"WEFT_PROJECT": "a/b"})

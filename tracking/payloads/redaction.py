@@ -299,7 +299,7 @@ def redact_text(text: str, rules: bool | Redaction = True) -> str:
 
 def clean_name(name: str, rules: bool | Redaction) -> str:
     """A name that a program makes up as it runs, without its secrets; costs next to nothing where it has none."""
-    if rules is True and not suspicious(name.encode("utf-8", "replace")):
+    if rules is True and not suspicious(b'"%b"' % name.encode("utf-8", "replace")):  # as it stands in JSON
         return name
     return redact_text(name, rules)
 

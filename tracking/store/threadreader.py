@@ -108,7 +108,9 @@ def threads(
     return Page(records, found.total, offset, found.cursor, found.exact, found.notes)
 
 
-def _turns(connection: Connection, topmost: Condition, thread_ids: Sequence[str]) -> Mapping[tuple[str, int], list[Any]]:
+def _turns(
+    connection: Connection, topmost: Condition, thread_ids: Sequence[str]
+) -> Mapping[tuple[str, int], list[Any]]:
     """The turns of these threads, in order of time."""
     found: dict[tuple[str, int], list[Any]] = {}
     for part in parts(thread_ids):
