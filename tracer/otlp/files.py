@@ -169,7 +169,7 @@ def _json(source: io.BufferedReader[Any], form: str) -> Iterator[Item]:
             _past_blanks(source)
             continue
         try:
-            document = orjson.loads(line)
+            document = _loads(line)
         except orjson.JSONDecodeError:
             if not read_any:
                 yield from _whole(line + source.read(MAX_REQUEST_BYTES + 1 - len(line)), form)
@@ -186,13 +186,13 @@ def _whole(data: bytes, form: str) -> Iterator[Item]:
     if len(data) > MAX_REQUEST_BYTES:
         raise NotOtlpError(f"one JSON document of more than {MAX_REQUEST_BYTES >> 20} MiB, the most that is read")
     try:
-        document = orjson.loads(data)
+        document = _loads(data)
     except orjson.JSONDecodeError:
         lines = data.split(b"\n")
         if len(lines) > 1 and any(_is_json(line) for line in lines[1:3]):  # lines of which the first is damaged
             for number, line in enumerate(lines, 1):
                 if line.strip() and _is_json(line):
-                    yield from _document(orjson.loads(line), f"line {number}", form)
+                    yield from _document(_loads(line), f"line {number}", form)
                 elif line.strip():
                     yield from _cut(line, f"line {number}", form, last=number == len(lines))
             return
@@ -203,7 +203,7 @@ def _whole(data: bytes, form: str) -> Iterator[Item]:
 
 def _is_json(line: bytes) -> bool:
     try:
-        return isinstance(orjson.loads(line), dict)
+        return isinstance(_loads(line), dict)
     except orjson.JSONDecodeError:
         return False
 
@@ -223,36 +223,63 @@ def _document(document: Any, where: str, form: str) -> Iterator[Item]:
         yield Trouble(f"{where} holds {error}")
 
 
+_ESCAPED: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+
+
+def _loads(data: bytes) -> Any:
+    """As orjson reads it; half a character (a sender cut its text within an emoji) becomes U+FFFD."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        mended = _ESCAPED.sub(lambda found: b"\\ufffd" if found[1] else found[0], data)
+        if mended == data:
+            raise
+        return orjson.loads(mended)
+
+
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 _SPANS: Final = b"{[{[{["
 """What is open within a list of spans: document, resourceSpans, its item, scopeSpans, its item, spans."""
 
 
 def _cut(data: bytes, where: str, form: str, *, last: bool) -> Iterator[Item]:
-    """A request that ends in the middle: its whole spans, and a word on the rest."""
+    """A request that is no JSON as it stands: its whole spans, and a word on the rest.
+
+    It ends in the middle, or spans of it are nested deeper than is read: these are refused, and count as the others.
+    """
     opened = bytearray()
-    safe = 0
+    kept, refused = bytearray(), 0
+    copied = begun = safe = 0
     for token in _TOKEN.finditer(data):
         sign = token[0][:1]
         if sign in b"{[":
+            if sign == b"{" and opened == _SPANS:
+                begun = token.start()
             opened += sign
-            if len(opened) > 2_000:
-                break
         elif sign in b"}]" and opened:
             opened.pop()
-            if opened == _SPANS and sign == b"}":
+            if sign == b"}" and opened == _SPANS:
                 safe = token.end()
+                if not _is_json(data[begun:safe]):
+                    kept += data[copied:begun] + b"null"
+                    copied, refused = safe, refused + 1
     if not safe:
         why = "ends in the middle" if last and opened else "is no JSON"
         yield Trouble(f"{where} {why}; nothing of it could be read")
         return
+    whole = not opened
     try:
-        document = orjson.loads(data[:safe] + b"]}]}]}")
+        document = _loads(bytes(kept + data[copied:]) if whole else bytes(kept + data[copied:safe]) + b"]}]}]}")
     except orjson.JSONDecodeError:
         yield Trouble(f"{where} is no JSON; nothing of it could be read")
         return
     yield from _document(document, where, form)
-    yield Trouble(f"{where} ends in the middle of a span, which is left out")
+    if refused:
+        yield Trouble(f"{where}: {refused:,} of its spans are no JSON that can be read (broken, or nested too deep)")
+    if not whole:
+        yield Trouble(f"{where} ends in the middle of a span, which is left out")
 
 
 # ---- protobuf ----

@@ -341,3 +341,30 @@ def test_what_is_written_reads_back_in_both_forms(attributes: dict[str, Any]) ->
     (from_proto,) = protoform.spans(protoform.request([made]))
 
     assert repr(from_json) == repr(from_proto) == repr(made)  # NaN is unlike itself
+
+
+def _named(name: str, span_id: str, value: str = '{"stringValue":"x"}') -> str:
+    return (
+        f'{{"traceId":"{TRACE}","spanId":"{span_id}","name":"{name}","startTimeUnixNano":"1","endTimeUnixNano":"2",'
+        f'"attributes":[{{"key":"k","value":{value}}}]}}'
+    )
+
+
+def _requested(*held: str) -> bytes:
+    return ('{"resourceSpans":[{"scopeSpans":[{"spans":[' + ",".join(held) + "]}]}]}").encode()
+
+
+def test_half_an_emoji_loses_neither_its_span_nor_the_neighbours() -> None:
+    names = [r"cut \ud83d", r"\udc00\ud83d\ude00", r"\\ud83d"]
+    found = spans(_requested(*(_named(name, f"{at:016x}") for at, name in enumerate(names, 1))))
+
+    assert [span.name for span in found] == ["cut \ufffd", "\ufffd\U0001f600", "\\ud83d"]
+
+
+@pytest.mark.parametrize("depth", [2_000, 10_000])
+def test_a_span_nested_too_deep_to_be_read_is_told_and_its_neighbours_are_kept(depth: int) -> None:
+    deep = '{"kvlistValue":{"values":[{"key":"k","value":' * depth + '{"stringValue":"x"}' + "}]}}" * depth
+    found = items(_requested(_named("a", "1" * 16), _named("deep", "2" * 16, deep), _named("b", "3" * 16)))
+
+    assert [item.name for item in found if isinstance(item, OtlpSpan)] == ["a", "b"]
+    assert [item for item in found if not isinstance(item, OtlpSpan)], "the deep one is told"
