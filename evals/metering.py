@@ -77,7 +77,7 @@ class Meter:
         return self._cost[1]
 
     def _priced(self) -> Decimal | None:
-        from weft.tracer.billing import cost_now  # it loads the price table
+        from weft.tracer.money.billing import cost_now  # it loads the price table
 
         heard = dict(self._heard)
         costs: dict[bytes, int] = {}

@@ -66,7 +66,8 @@ def test_no_command_calls_home(home: Path, command: str) -> None:
 def test_counting_tokens_without_a_network_degrades_at_once(home: Path, tmp_path: Path) -> None:
     """tiktoken would download its vocabulary; without it the count is an estimate, and says so."""
     run = _guarded(
-        "from weft.tracer.tokens import count_tokens\nprint(count_tokens('how do decorators work?', 'gpt-4o-mini'))",
+        "from weft.tracer.money.tokens import count_tokens\n"
+        "print(count_tokens('how do decorators work?', 'gpt-4o-mini'))",
         home,
         TIKTOKEN_CACHE_DIR=str(tmp_path / "empty"),
     )

@@ -282,7 +282,7 @@ def recording_into(run: Owner) -> Iterator[None]:
     """Calls inside start traces of their own, which belong to this run and are linked to what is open here."""
     outer = (SPAN_KEY, WEFT_KEY, SAMPLED_OUT_KEY)  # sampling does not apply to evaluations
     context = {key: value for key, value in get_current().items() if key not in outer}
-    link = get_current().get(WEFT_KEY)
+    link: Any = get_current().get(WEFT_KEY)
     context[SCOPE_KEY] = replace(current_scope(), run=run, link=link, turn_id=None, tracestate=None)
     with attached(Context(context)):
         yield

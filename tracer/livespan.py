@@ -23,7 +23,7 @@ from weft.tracking.payloads.redaction import clean_name
 from weft.tracking.runtime import Runtime
 
 if TYPE_CHECKING:
-    from weft.tracer.money import Cost
+    from weft.tracer.money.amounts import Cost
 
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 
@@ -120,7 +120,7 @@ class Span(otel.Span):
         """
         if not self._usage or self._model is None:
             return None
-        from weft.tracer.billing import cost_now  # who records must not pay for loading the prices
+        from weft.tracer.money.billing import cost_now  # who records must not pay for loading the prices
 
         return cost_now(self._usage, self._provider, self._model, self.tiers)
 

@@ -1,19 +1,19 @@
 """What tokens cost: the user's price file before genai-prices' bundled table, never a network.
 
-Pure but for reading the price file. The ingester bills by `weft.tracer.billing`; a program that asks for a cost calls
-`price_of` and `cost`. The hot path calls none of it.
+Pure but for reading the price file. The ingester bills by `weft.tracer.money.billing`; a program that asks for a cost
+calls `price_of` and `cost`. The hot path calls none of it.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from weft.tracer.money import Cost as Cost
-from weft.tracer.money import Price as Price
-from weft.tracer.money import cost as cost
-from weft.tracer.pricefile import PriceFile, Row, append, read
-from weft.tracer.pricetable import STANDARD_TIERS, listed_price
-from weft.tracer.usage import Usage as Usage
+from weft.tracer.money.amounts import Cost as Cost
+from weft.tracer.money.amounts import Price as Price
+from weft.tracer.money.amounts import cost as cost
+from weft.tracer.money.pricefile import PriceFile, Row, append, read
+from weft.tracer.money.pricetable import STANDARD_TIERS, listed_price
+from weft.tracer.money.usage import Usage as Usage
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
 

@@ -31,9 +31,9 @@ from weft.tracer.context import (
     merged_once,
     shared_by_all,
 )
-from weft.tracer.exporting import attend, current_provider
 from weft.tracer.livespan import Span as Span
 from weft.tracer.livespan import UnsampledSpan
+from weft.tracer.otel.exporting import attend, current_provider
 from weft.tracer.sampling import decide
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError

@@ -60,7 +60,7 @@ class Runtime:
         self.journal = Journal(self.home, self.faults, self.ids)
         self.journal.on_rotate = Backlog(settings).relieve
         self.provider: object = ...
-        """The program's OpenTelemetry provider as last seen (`weft.tracer.exporting`); `...`: nobody has looked yet."""
+        """The program's OpenTelemetry provider as `tracer.otel.exporting` last saw it; `...`: nobody has looked yet."""
         self.outlet: Outlet | None = None
         """Who hears of finished spans, if anybody does."""
         self.run: Run | None = None

@@ -64,10 +64,10 @@ class Settings:
     """Model calls that report no tokens get counted or estimated ones, marked so, when they are ingested.
     `WEFT_ESTIMATE_TOKENS=0`."""
 
-    enrichers: tuple[str, ...] = ("weft.tracer.billing:enricher",)
+    enrichers: tuple[str, ...] = ("weft.tracer.money.billing:enricher",)
     """What makes what adds to spans on their way into the store, as `module:function`, called with these settings by
     the ingester alone. Named, not imported: this package knows no prices."""
-    estimator: str = "weft.tracer.estimates:estimator"
+    estimator: str = "weft.tracer.money.estimates:estimator"
     """Likewise what makes the one that completes a span from all its records (`spansink.Estimator`)."""
 
     @classmethod

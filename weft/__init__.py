@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from weft.tracer.instrument import instrument as instrument
     from weft.tracer.instrument import uninstrument as uninstrument
     from weft.tracer.op import op as op
+    from weft.tracer.otel.processor import SpanProcessor as SpanProcessor
     from weft.tracer.processes import ContextProcessPoolExecutor as ContextProcessPoolExecutor
-    from weft.tracer.processor import SpanProcessor as SpanProcessor
     from weft.tracer.prompts import MessagesPrompt as MessagesPrompt
     from weft.tracer.prompts import Prompt as Prompt
     from weft.tracer.propagation import TraceMiddleware as TraceMiddleware
@@ -68,7 +68,7 @@ _HOMES = {
     "weft.tracer.instrument": ["instrument", "uninstrument"],
     "weft.publishing": ["Ref", "get", "publish", "ref"],
     "weft.tracer.op": ["op"],
-    "weft.tracer.processor": ["SpanProcessor"],
+    "weft.tracer.otel.processor": ["SpanProcessor"],
     "weft.tracer.prompts": ["MessagesPrompt", "Prompt"],
     "weft.tracer.processes": ["ContextProcessPoolExecutor"],
     "weft.tracer.propagation": ["TraceMiddleware", "extract", "inject"],

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from sqlalchemy import select
 
 from weft import __version__
-from weft.tracer import pricefile
+from weft.tracer.money import pricefile
 from weft.tracking import filesystems, units
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import Error

@@ -96,7 +96,7 @@ def configure(
 
 def _check_exporters(settings: Settings) -> None:
     if settings.exporters:
-        from weft.tracer.sharing import is_exporter  # late: needs the SDK, which most programs do not
+        from weft.tracer.otel.sharing import is_exporter  # late: needs the SDK, which most programs do not
 
         for given in settings.exporters:
             if not is_exporter(given):
@@ -104,7 +104,7 @@ def _check_exporters(settings: Settings) -> None:
 
 
 def _make_global() -> None:
-    from weft.tracer.processor import make_global  # late: needs the SDK, which most programs do not
+    from weft.tracer.otel.processor import make_global  # late: needs the SDK, which most programs do not
 
     make_global()
 

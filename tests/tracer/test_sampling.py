@@ -55,7 +55,7 @@ def both() -> int:
 
 
 def test_a_root_that_is_left_out_takes_everything_below_with_it(spans: Spans) -> None:
-    """Whatever the children's own rates; results are the true ones; what is current there takes everything and keeps nothing."""
+    """Whatever the children's own rates; results are the true ones; what is current there keeps nothing."""
     assert nothing(both) == 3
     assert not nothing(current_span).is_recording()
     nothing(lambda: current_span().set_attribute("hits", 1))  # type: ignore[union-attr]

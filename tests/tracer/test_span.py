@@ -239,7 +239,8 @@ def test_disabled_spans_do_nothing(tmp_path: Any) -> None:
         s.add_event("b")
         s.set_output(1)
         s.set_usage({"input_tokens": 1})
-        assert current_span() is None
+        assert (current := current_span()) is not None
+        assert not current.is_recording()
         assert not s.is_recording()
         assert not s.get_span_context().is_valid
     assert isinstance(s, Span)

@@ -82,7 +82,9 @@ def install(library: Library) -> None:
     chosen = library.instrumentor
     if chosen is None or library.name in _active:
         return
-    from weft.tracer.processor import provider  # imports the SDK, which a program without instrumentors never needs
+    from weft.tracer.otel.processor import (
+        provider,  # imports the SDK, which a program without instrumentors never needs
+    )
 
     module, _, name = chosen.path.partition(":")
     made = getattr(import_module(module), name)()

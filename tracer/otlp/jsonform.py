@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from weft.tracer.emission import as_json
+from weft.tracer.otel.emission import as_json
 from weft.tracer.otlp.spans import KINDS, MAX_DEPTH, STATUSES, NotOtlpError, OtlpSpan, Refused, make
 from weft.tracking.payloads.encoding import Tagged
 

@@ -16,7 +16,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from weft.tracer.emission import as_json
+from weft.tracer.otel.emission import as_json
 from weft.tracer.otlp.spans import KINDS, MAX_DEPTH, STATUSES, NotOtlpError, OtlpSpan, Refused, make
 from weft.tracking.payloads.encoding import Tagged
 

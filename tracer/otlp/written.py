@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import orjson
 
-from weft.tracer import spanrows
-from weft.tracer.emission import MISSING, attributes_of
+from weft.tracer.files import spanrows
+from weft.tracer.otel.emission import MISSING, attributes_of
 from weft.tracer.otlp import jsonform
 from weft.tracer.otlp.spans import OtlpSpan
 from weft.tracking.store.readmodels import ScoreRecord, SpanRecord

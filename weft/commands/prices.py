@@ -14,11 +14,11 @@ import typer
 from rich.console import Console
 
 from weft.commands import terminal
-from weft.tracer.money import Price
-from weft.tracer.pricefile import PriceFile, Row, read
+from weft.tracer.money.amounts import Price
+from weft.tracer.money.pricefile import PriceFile, Row, read
+from weft.tracer.money.pricetable import offers
+from weft.tracer.money.repricing import reprice
 from weft.tracer.prices import price_of, set_price
-from weft.tracer.pricetable import offers
-from weft.tracer.repricing import reprice
 from weft.tracking import runtime, units
 from weft.tracking.errors import UsageError
 from weft.tracking.store.access import open_store

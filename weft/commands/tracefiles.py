@@ -13,8 +13,8 @@ import typer
 
 from weft.commands import terminal
 from weft.commands import traceselection as selection
-from weft.tracer import spanrows, spantables
-from weft.tracer.importing import Imported, Importer
+from weft.tracer.files import spanrows, spantables
+from weft.tracer.files.importing import Imported, Importer
 from weft.tracer.otlp import files, written
 from weft.tracking import runtime, units
 from weft.tracking.errors import MissingExtraError, NotFoundError, UsageError

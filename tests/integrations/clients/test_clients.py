@@ -35,7 +35,7 @@ def calls_of(spans):
 def test_anthropic_by_openinference(traced, provider, served, billed, chat):
     from openinference.instrumentation.anthropic import AnthropicInstrumentor
 
-    from weft.tracer.processor import provider as weft_provider
+    from weft.tracer.otel.processor import provider as weft_provider
 
     weft.uninstrument("anthropic")  # ours: here the other one is looked at
     theirs = AnthropicInstrumentor()

@@ -8,7 +8,7 @@ from openinference.instrumentation.openai import OpenAIInstrumentor
 
 import weft
 from weft.testing import LoopbackProvider, captured_spans
-from weft.tracer.processor import provider as weft_provider
+from weft.tracer.otel.processor import provider as weft_provider
 
 ASK = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
 

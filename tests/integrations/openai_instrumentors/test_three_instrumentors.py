@@ -10,7 +10,7 @@ import pytest
 
 import weft
 from weft.testing import ChatReply
-from weft.tracer.processor import provider as weft_provider
+from weft.tracer.otel.processor import provider as weft_provider
 
 pytestmark = pytest.mark.integrations
 

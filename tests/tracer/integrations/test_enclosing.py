@@ -9,7 +9,7 @@ import weft
 from weft.testing import LoopbackProvider, captured_spans
 from weft.tracer.integrations import openai as integration
 from weft.tracer.integrations.enclosing import announce
-from weft.tracer.processor import provider as weft_provider
+from weft.tracer.otel.processor import provider as weft_provider
 
 ASK = [{"role": "user", "content": "hi"}]
 OURS = "chat gpt-4o-mini"

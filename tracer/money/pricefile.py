@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from weft.tracer.money import RATES, Price
+from weft.tracer.money.amounts import RATES, Price
 from weft.tracking.errors import UsageError
 
 log = logging.getLogger("weft.prices")

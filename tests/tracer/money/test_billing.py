@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import weft
-from weft.tracer.billing import UNKNOWN, enricher, priced
-from weft.tracer.pricefile import PriceFile
+from weft.tracer.money.billing import UNKNOWN, enricher, priced
+from weft.tracer.money.pricefile import PriceFile
 from weft.tracer.prices import Price, set_price
 from weft.tracking import runtime
 from weft.tracking.journal.records import SCHEMA, SpanClosed, SpanOpened, SpanPriced

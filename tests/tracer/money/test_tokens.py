@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from weft.tracer.tokens import count_tokens, vocabulary_file
+from weft.tracer.money.tokens import count_tokens, vocabulary_file
 
 
 @pytest.fixture

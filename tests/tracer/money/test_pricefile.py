@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import weft
-from weft.tracer.pricefile import PriceFile, read
+from weft.tracer.money.pricefile import PriceFile, read
 from weft.tracer.prices import Price, price_of, set_price
 from weft.tracking.errors import UsageError
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from opentelemetry.context import Context
 
-from weft.tracer.emission import MISSING, AttributeValue, attribute_value, attributes_of
+from weft.tracer.otel.emission import MISSING, AttributeValue, attribute_value, attributes_of
 from weft.tracking.journal.records import SpanClosed, SpanOpened, SpanUpdated
 from weft.tracking.payloads.encoding import decode
 

@@ -19,7 +19,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from weft import __version__
-from weft.tracer.finished import FinishedSpan, plain_attributes
+from weft.tracer.otel.finished import FinishedSpan, plain_attributes
 from weft.tracking.settings import Settings
 
 SCOPE = InstrumentationScope("weft", __version__)

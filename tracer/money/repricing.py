@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from weft.tracer.billing import UNKNOWN, priced
-from weft.tracer.pricefile import PriceFile
+from weft.tracer.money.billing import UNKNOWN, priced
+from weft.tracer.money.pricefile import PriceFile
 from weft.tracking.journal.records import SCHEMA, SpanClosed, SpanPriced
 from weft.tracking.store.usagereader import UsageRecord
 

@@ -9,11 +9,11 @@ import orjson
 import pytest
 
 import weft
-from weft.tracer import tokens
-from weft.tracer.billing import enricher
-from weft.tracer.estimates import estimator
-from weft.tracer.pricefile import PriceFile
-from weft.tracer.repricing import reprice
+from weft.tracer.money import tokens
+from weft.tracer.money.billing import enricher
+from weft.tracer.money.estimates import estimator
+from weft.tracer.money.pricefile import PriceFile
+from weft.tracer.money.repricing import reprice
 from weft.tracking import runtime
 from weft.tracking.journal.frames import Frame
 from weft.tracking.journal.records import SCHEMA, Record, SpanClosed, SpanOpened, SpanPriced, SpanUpdated
@@ -85,7 +85,7 @@ def test_a_stream_that_was_left_early_counts_what_came() -> None:
 
 def test_a_known_vocabulary_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     counted = tokens.TokenCount(3, "tiktoken o200k_base")
-    monkeypatch.setattr("weft.tracer.estimates.count_tokens", lambda text, model: counted)
+    monkeypatch.setattr("weft.tracer.money.estimates.count_tokens", lambda text, model: counted)
     found = estimated(opened(), closed())
     assert found is not None
     assert found.flags == ["estimated (tiktoken o200k_base)"]

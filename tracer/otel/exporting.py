@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from opentelemetry import trace as otel
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, attach, get_current
 
-from weft.tracer.finished import FinishedSpan, OpenSpan
+from weft.tracer.otel.finished import FinishedSpan, OpenSpan
 from weft.tracking.exits import seconds_left
 from weft.tracking.journal.records import Record, SpanClosed, SpanOpened, SpanUpdated
 from weft.tracking.runtime import Runtime
@@ -277,7 +277,7 @@ def attend(rt: Runtime) -> None:
 
 
 def _attend(rt: Runtime, current: object, *, first: bool) -> None:
-    from weft.tracer import sharing  # late: needs the SDK, which only a program that exports should import
+    from weft.tracer.otel import sharing  # late: needs the SDK, which only a program that exports should import
 
     provider = sharing.sdk_provider(current)
     shares = rt.settings.otel != "separate" and provider is not None

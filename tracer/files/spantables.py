@@ -8,9 +8,9 @@ from typing import IO, Any, Self
 
 import orjson
 
+from weft.tracer.files.spanrows import COLUMNS, NUMBERS, PAYLOADS, TEXTS
 from weft.tracer.otlp.files import Item, Line, Trouble
 from weft.tracer.otlp.spans import Refused
-from weft.tracer.spanrows import COLUMNS, NUMBERS, PAYLOADS, TEXTS
 from weft.tracking.errors import MissingExtraError
 
 _BATCH = 2_000

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from weft.tracer.money import RATES, Price, exact
+from weft.tracer.money.amounts import RATES, Price, exact
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot

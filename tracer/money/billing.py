@@ -14,10 +14,10 @@ from typing import Any
 
 import orjson
 
-from weft.tracer.money import Cost, cost
-from weft.tracer.pricefile import PriceFile, read
+from weft.tracer.money.amounts import Cost, cost
+from weft.tracer.money.pricefile import PriceFile, read
+from weft.tracer.money.usage import Usage
 from weft.tracer.prices import price_of
-from weft.tracer.usage import Usage
 from weft.tracking import runtime
 from weft.tracking.journal.records import SCHEMA, Record, SpanClosed, SpanPriced
 from weft.tracking.settings import Settings

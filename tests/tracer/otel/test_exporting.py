@@ -1,4 +1,4 @@
-"""Promises of `weft.tracer.exporting`: exporters hear of finished spans in the background, never in the way."""
+"""Promises of `weft.tracer.otel.exporting`: exporters hear of finished spans in the background, never in the way."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import weft
-from weft.tracer import exporting, processor
-from weft.tracer.exporting import outlet_of
 from weft.tracer.op import op
+from weft.tracer.otel import exporting, processor
+from weft.tracer.otel.exporting import outlet_of
 from weft.tracer.span import span, start_span
 from weft.tracking import runtime
 from weft.tracking.journal.journal import Journal

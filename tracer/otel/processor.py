@@ -20,14 +20,15 @@ from opentelemetry.sdk.trace import SpanProcessor as SdkSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode
 
-from weft.tracer import dialects, semconv
+from weft.tracer import semconv
 from weft.tracer.capture import capture
 from weft.tracer.context import NO_SCOPE, SAMPLED_OUT_KEY, SCOPE_KEY, WEFT_KEY, Heard, Scope, merged, shared_by_all
-from weft.tracer.exporting import attend, current_provider, outlet_of
 from weft.tracer.integrations.enclosing import announce
 from weft.tracer.livespan import Span
+from weft.tracer.otel import dialects
+from weft.tracer.otel.exporting import attend, current_provider, outlet_of
+from weft.tracer.otel.sharing import NO_LIMITS, SCOPE, resource_of, sdk_provider
 from weft.tracer.sampling import keeps
-from weft.tracer.sharing import NO_LIMITS, SCOPE, resource_of, sdk_provider
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
 from weft.tracking.journal.journal import Journal

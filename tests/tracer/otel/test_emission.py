@@ -1,4 +1,4 @@
-"""Promises of `weft.tracer.emission`: a span by OpenTelemetry's newest GenAI names, the rest as `weft.*`."""
+"""Promises of `weft.tracer.otel.emission`: a span by OpenTelemetry's newest GenAI names, the rest as `weft.*`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.tracer.emission import attribute_value, attributes_of
+from weft.tracer.otel.emission import attribute_value, attributes_of
 from weft.tracking.payloads.encoding import decode
 
 CHAT = {

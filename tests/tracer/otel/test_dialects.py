@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.tracer.dialects import MISSING, Translated, provider_name, table, translate
-from weft.tracer.emission import attributes_of
-from weft.tracer.messageparts import input_messages, output_messages
+from weft.tracer.otel.dialects import MISSING, Translated, provider_name, table, translate
+from weft.tracer.otel.emission import attributes_of
+from weft.tracer.otel.messageparts import input_messages, output_messages
 from weft.tracking.payloads.encoding import Tagged
 from weft.ui.messages import conversation
 

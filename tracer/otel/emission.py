@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from weft.tracer import messageparts, semconv
+from weft.tracer import semconv
+from weft.tracer.otel import messageparts
 from weft.tracking.payloads.encoding import encode
 
 AttributeValue = str | bool | int | float | Sequence[str] | Sequence[bool] | Sequence[int] | Sequence[float]

@@ -14,9 +14,11 @@ from typing import Any, Final
 
 import orjson
 
-from weft.tracer import dialects, semconv, spanrows
+from weft.tracer import semconv
 from weft.tracer.capture import capture
-from weft.tracer.dialects import MISSING, Judgement
+from weft.tracer.files import spanrows
+from weft.tracer.otel import dialects
+from weft.tracer.otel.dialects import MISSING, Judgement
 from weft.tracer.otlp.files import Item, Line, Trouble
 from weft.tracer.otlp.spans import MAX_TIME_NS, OtlpSpan, Refused
 from weft.tracking.errors import UsageError

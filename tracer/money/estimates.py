@@ -1,4 +1,4 @@
-"""Tokens of model calls that report none: counted by `weft.tracer.tokens` when they are ingested, and marked.
+"""Tokens of model calls that report none: counted by `weft.tracer.money.tokens` when they are ingested, and marked.
 
 Called by the ingester, never by a program that traces. Counted is the text of what was captured; images, tools'
 schemas and a provider's own framing are not, so a count is an estimate even where the vocabulary is known.
@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
-from weft.tracer.billing import UNKNOWN, bill, priced
-from weft.tracer.pricefile import read
-from weft.tracer.tokens import count_tokens
-from weft.tracer.usage import Usage
+from weft.tracer.money.billing import UNKNOWN, bill, priced
+from weft.tracer.money.pricefile import read
+from weft.tracer.money.tokens import count_tokens
+from weft.tracer.money.usage import Usage
 from weft.tracking.journal.records import SCHEMA, SpanClosed, SpanOpened, SpanPriced
 from weft.tracking.settings import Settings
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 
-from weft.tracer.usage import Usage
+from weft.tracer.money.usage import Usage
 from weft.tracking.errors import UsageError
 
 # The user's own decimal context (its precision, its traps) must not change a price.

@@ -16,10 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from weft.tracer import conversations
-from weft.tracer.conversations import Message, is_list, is_masked, parsed, unmasked
-from weft.tracer.emission import MISSING as MISSING
-from weft.tracer.usage import USAGE_NAMES, Usage
+from weft.tracer.money.usage import USAGE_NAMES, Usage
+from weft.tracer.otel import conversations
+from weft.tracer.otel.conversations import Message, is_list, is_masked, parsed, unmasked
+from weft.tracer.otel.emission import MISSING as MISSING
 from weft.tracking.payloads.encoding import Tagged, decode
 
 Attributes = Mapping[str, Any]
@@ -71,7 +71,7 @@ class Translated:
     provider: str | None = None
     """OpenTelemetry's name."""
     usage: dict[str, int] | None = None
-    """Token counts, inclusive (`weft.tracer.usage.Usage`); null is not 0."""
+    """Token counts, inclusive (`weft.tracer.money.usage.Usage`); null is not 0."""
     aggregated: bool = False
     """The usage is the sum of what the calls below used: not to be summed again."""
     cost_usd: Decimal | None = None

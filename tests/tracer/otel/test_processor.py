@@ -1,4 +1,4 @@
-"""Promises of `weft.tracer.processor`: spans of the OpenTelemetry SDK are recorded, in one tree with ops."""
+"""Promises of `weft.tracer.otel.processor`: spans of the OpenTelemetry SDK are recorded, in one tree with ops."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 
 import weft
 from weft.testing.spans import read_spans
-from weft.tracer import processor
 from weft.tracer.context import SAMPLED_OUT_KEY, attributes, thread
 from weft.tracer.op import op
-from weft.tracer.processor import SpanProcessor
+from weft.tracer.otel import processor
+from weft.tracer.otel.processor import SpanProcessor
 from weft.tracer.span import span
 from weft.tracking import runtime
 from weft.tracking.journal.records import Record, ScoreLogged, SpanOpened

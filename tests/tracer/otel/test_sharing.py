@@ -1,4 +1,4 @@
-"""Promises of `weft.tracer.sharing`: the program's own OpenTelemetry backend sees ops as it sees its own spans."""
+"""Promises of `weft.tracer.otel.sharing`: the program's own OpenTelemetry backend sees ops as it sees its own spans."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from opentelemetry.util._once import Once
 
 import weft
 from weft.testing.spans import captured_spans
-from weft.tracer import processor
 from weft.tracer.op import op
+from weft.tracer.otel import processor
 from weft.tracer.span import span
 from weft.tracking import runtime
 from weft.tracking.store.readmodels import SpanRecord

@@ -1,0 +1,1 @@
+"""Tokens and money: usage, dated prices, bills, estimates, pricing again. `weft.tracer.prices` is their face."""
