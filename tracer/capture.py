@@ -28,7 +28,7 @@ def store_blob(data: bytes) -> str:
 
 def capture(rt: Runtime, value: object) -> bytes:
     """What a record holds of a value: JSON, secrets out, at most 1 MiB."""
-    return payload(value, redacted=rt.settings.redact, faults=rt.faults, store_blob=store_blob)
+    return payload(value, rt.settings.redact, rt.faults, store_blob)
 
 
 def capture_error(rt: Runtime, error: BaseException) -> bytes:

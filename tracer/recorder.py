@@ -146,7 +146,7 @@ class Recorder:
             ) is not None:
                 return stream
             if self.capture_output and span._runtime is not None:
-                span.output_json = self._output(rt, result)
+                span.output_json = self._output(rt, result) if self._output_hooks else capture(rt, result)
         except Exception as error:
             rt.faults.note("record an output", error)
         except BaseException as interrupt:  # Ctrl-C while the output was read

@@ -31,7 +31,7 @@ _names: set[str] = set()
 """Names found to be no secret's and no tag's."""
 
 
-def payload(value: object, *, redacted: bool | Redaction, faults: Faults, store_blob: StoreBlob) -> bytes:
+def payload(value: object, redacted: bool | Redaction, faults: Faults, store_blob: StoreBlob) -> bytes:
     """JSON of any value, at most 1 MiB of it. Never raises (but in strict mode, by `faults`).
 
     Args:
