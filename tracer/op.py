@@ -16,7 +16,7 @@ from weft.tracer import signature
 from weft.tracer.options import Options
 from weft.tracer.recorder import Recorder
 from weft.tracer.span import Span
-from weft.tracer.streams import Flow, drive_async
+from weft.tracer.streams import Flow, drive, drive_async
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
 
@@ -227,10 +227,12 @@ def _call_generator(recorder: Recorder, body: _Body, /, *args: Any, **kwargs: An
     inputs = _bound(body, args, kwargs)
     span = Span()
 
-    def generate() -> Any:
+    def begin() -> Flow | None:
         rt = runtime.active()
-        source = recorder.func(*args, **kwargs)
-        return (yield from (recorder.drive(rt, inputs, source, span) if rt.recording else source))
+        return recorder.flow(rt, inputs, span) if rt.recording else None
+
+    def generate() -> Any:
+        return drive(begin, recorder.func(*args, **kwargs))
 
     return (generate() if body.block is None else body.block(generate)()), span
 

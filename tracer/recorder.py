@@ -33,6 +33,7 @@ from weft.tracer.streams import (
     AsyncStream,
     BlockFlow,
     Collected,
+    Drive,
     Flow,
     Stream,
     drive,
@@ -162,9 +163,9 @@ class Recorder:
             span._token = None
         span.end(error=error)
 
-    def drive(self, rt: Runtime, inputs: dict[str, Any], source: Any, span: Span | None = None) -> Any:
+    def drive(self, rt: Runtime, inputs: dict[str, Any], source: Any) -> Drive:
         """A generator op began: its first step."""
-        return drive(self.flow(rt, inputs, span), source)
+        return Drive(self.flow(rt, inputs) if rt.recording else None, source)
 
     def drive_async(self, rt: Runtime, inputs: dict[str, Any], source: Any) -> AsyncDrive:
         """An async generator op began: its first step."""
@@ -281,7 +282,7 @@ class Recorder:
         if isinstance(result, types.CoroutineType):
             return self._followed(span, flow, result)
         if isinstance(result, types.GeneratorType):
-            return flow.until_dropped(drive(flow, result))
+            return flow.until_dropped(drive(lambda: flow, result))
         if isinstance(result, types.AsyncGeneratorType):
             return flow.until_dropped(drive_async(lambda: flow, result))
         if hasattr(result, "__anext__") or hasattr(result, "__aiter__"):

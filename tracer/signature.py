@@ -48,29 +48,34 @@ async def {name}({params}):
 GENERATOR = """
 def {name}({params}):
     _weft_rt = _weft_runtime._active or _weft_start()
-    _weft_source = _weft_func({call})
-    if not _weft_rt.recording:
-        return (yield from _weft_source)
-    return (yield from _weft_drive(_weft_rt, {inputs}, _weft_source))
+    _weft_steps = _weft_drive(_weft_rt, {inputs}, _weft_func({call}))
+    _weft_sent = None
+    while True:
+        try:
+            _weft_item = _weft_steps.step(_weft_sent)
+        except StopIteration as _weft_stop:
+            return _weft_stop.value
+        try:
+            _weft_sent = yield _weft_item
+        except BaseException as _weft_error:
+            _weft_sent = None
+            _weft_steps.thrown = _weft_error
 """
 ASYNC_GENERATOR = """
 async def {name}({params}):
     _weft_rt = _weft_runtime._active or _weft_start()
-    _weft_drive = _weft_adrive(_weft_rt, {inputs}, _weft_func({call}))
+    _weft_steps = _weft_adrive(_weft_rt, {inputs}, _weft_func({call}))
     _weft_sent = None
     while True:
         try:
-            _weft_item = await _weft_drive.step(_weft_sent)
+            _weft_item = await _weft_steps.step(_weft_sent)
         except StopAsyncIteration:
             return
         try:
             _weft_sent = yield _weft_item
-        except GeneratorExit:
-            await _weft_drive.close()
-            raise
         except BaseException as _weft_error:
             _weft_sent = None
-            _weft_drive.thrown = _weft_error
+            _weft_steps.thrown = _weft_error
 """
 BIND = """
 def {name}({params}):

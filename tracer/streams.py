@@ -147,61 +147,68 @@ class BlockFlow(Flow):
         super().finish(error)
 
 
-def drive(flow: Flow | None, source: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """The generator again, recorded: send, throw, close and the returned value pass through."""
-    if flow is None:
-        return (yield from source)
-    sent: Any = None
-    thrown: BaseException | None = None
-    while True:
-        token = flow.enter()
-        try:
-            if thrown is not None:
-                error, thrown = thrown, None
-                item = source.throw(error)
-            else:
-                item = source.send(sent)
-        except StopIteration as stop:
-            flow.leave(token)
-            flow.finish()
-            return stop.value
-        except BaseException as error:
-            flow.leave(token)
-            flow.finish(error)
-            raise
-        flow.leave(token)
-        flow.items.add(item)
-        try:
-            sent = yield item
-        except GeneratorExit:
-            _close(flow, source)
-            raise
-        except BaseException as error:
-            sent, thrown = None, error
+class _Steps:
+    """One generator that is being read: what a step of either kind ends with."""
 
+    __slots__ = ("__weakref__", "_flow", "_guarded", "_source", "thrown")
 
-def _close(flow: Flow, source: Generator[Any, Any, Any]) -> None:
-    token = flow.enter()
-    try:
-        source.close()
-    except BaseException as error:
-        flow.leave(token)
-        flow.finish(error)
-        raise
-    flow.leave(token)
-    flow.finish()
-
-
-class AsyncDrive:
-    """The steps of an async generator, recorded; the generated wrapper holds the loop, since it must yield itself."""
-
-    __slots__ = ("_begin", "_flow", "_source", "thrown")
-
-    def __init__(self, flow: Flow | None, source: AsyncGenerator[Any, Any]) -> None:
+    def __init__(self, flow: Flow | None, source: Any) -> None:
         self._flow = flow
         self._source = source
+        self._guarded = False
         self.thrown: BaseException | None = None
         """What the consumer threw in: the next step throws it on."""
+
+    def _failed(self, flow: Flow, token: Any, thrown: BaseException | None, failure: BaseException) -> None:
+        flow.leave(token)
+        flow.finish(None if failure is thrown and isinstance(failure, GeneratorExit) else failure)  # it was closed
+
+    def _passed(self, flow: Flow, token: Any, thrown: BaseException | None, item: Any) -> Any:
+        flow.leave(token)
+        flow.items.add(item)
+        if isinstance(thrown, GeneratorExit) and not self._guarded:
+            # It would not be closed. Dropped as it stands, no step will end its span: Python drops this with it.
+            self._guarded = True
+            weakref.finalize(self, flow.finish, RuntimeError("generator ignored GeneratorExit"))
+        return item
+
+
+class Drive(_Steps):
+    """The steps of a generator, recorded; the generated wrapper holds the loop, since it must yield itself.
+
+    What is thrown in is thrown on, `GeneratorExit` too (by which Python closes a generator): the body may handle it as
+    ever, and `yield from` would close it instead.
+    """
+
+    __slots__ = ()
+
+    def step(self, sent: Any) -> Any:
+        """The next item.
+
+        Raises:
+            StopIteration: there is none; the span has ended.
+        """
+        error, self.thrown = self.thrown, None
+        flow = self._flow
+        if flow is None:
+            return self._source.send(sent) if error is None else self._source.throw(error)
+        token = flow.enter()
+        try:
+            item = self._source.send(sent) if error is None else self._source.throw(error)
+        except StopIteration:
+            flow.leave(token)
+            flow.finish()
+            raise
+        except BaseException as failure:
+            self._failed(flow, token, error, failure)
+            raise
+        return self._passed(flow, token, error, item)
+
+
+class AsyncDrive(_Steps):
+    """The same of an async generator."""
+
+    __slots__ = ()
 
     async def step(self, sent: Any) -> Any:
         """The next item.
@@ -221,28 +228,24 @@ class AsyncDrive:
             flow.finish()
             raise
         except BaseException as failure:
-            flow.leave(token)
-            flow.finish(failure)
+            self._failed(flow, token, error, failure)
             raise
-        flow.leave(token)
-        flow.items.add(item)
-        return item
+        return self._passed(flow, token, error, item)
 
-    async def close(self) -> None:
-        """The consumer is done: close the body inside its span, then end that."""
-        flow = self._flow
-        if flow is None:
-            await self._source.aclose()
-            return
-        token = flow.enter()
+
+def drive(begin: Callable[[], Flow | None], source: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """The generator again, recorded: send, throw, close and the returned value pass; its flow begins at the first step."""
+    steps = Drive(begin(), source)
+    sent: Any = None
+    while True:
         try:
-            await self._source.aclose()
-        except BaseException as failure:
-            flow.leave(token)
-            flow.finish(failure)
-            raise
-        flow.leave(token)
-        flow.finish()
+            item = steps.step(sent)
+        except StopIteration as stop:
+            return stop.value
+        try:
+            sent = yield item
+        except BaseException as error:
+            sent, steps.thrown = None, error
 
 
 async def drive_async(begin: Callable[[], Flow | None], source: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
@@ -256,9 +259,6 @@ async def drive_async(begin: Callable[[], Flow | None], source: AsyncGenerator[A
             return
         try:
             sent = yield item
-        except GeneratorExit:
-            await steps.close()
-            raise
         except BaseException as error:
             sent, steps.thrown = None, error
 

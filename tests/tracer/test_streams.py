@@ -13,6 +13,7 @@ from weft.tracer import streams
 from weft.tracer.context import attributes, current_span
 from weft.tracer.op import op
 from weft.tracer.span import span
+from weft.tracking import runtime
 from weft.tracking.payloads.encoding import Tagged
 from weft.tracking.store.readmodels import SpanRecord
 
@@ -459,3 +460,109 @@ def test_an_accumulator_that_fails_keeps_the_items_from_there(tmp_path: Any, spa
     assert list(fails(5)) == [0, 1, 2, 3, 4]
     assert the_stream(spans).output == [2, 3, 4]
     assert rt.faults.counts == {"accumulate a stream": 1}
+
+
+def yields_again() -> Any:
+    try:
+        yield 1
+    except GeneratorExit:
+        yield 2
+
+
+def returns_seven() -> Any:
+    try:
+        yield 1
+    except GeneratorExit:
+        return 7
+
+
+def plain() -> Any:
+    yield 1
+
+
+async def yields_again_later() -> Any:
+    try:
+        yield 1
+    except GeneratorExit:
+        yield 2
+
+
+async def returns_later() -> Any:
+    try:
+        yield 1
+    except GeneratorExit:
+        return
+
+
+async def plain_later() -> Any:
+    yield 1
+
+
+def outcome_of(act: Callable[..., Any], *given: Any) -> Any:
+    """What it answers or raises, in comparable form."""
+    try:
+        return act(*given)
+    except BaseException as error:
+        return type(error), error.args
+
+
+@pytest.mark.parametrize("mode", ["journal", "disabled"])
+@pytest.mark.parametrize("how", ["throw", "close"])
+@pytest.mark.parametrize("body", [yields_again, returns_seven, plain])
+def test_generator_exit_does_what_it_does_without_weft(
+    body: Any, how: str, mode: str, spans: Spans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body may answer it with an item or a value; an op, one called by `call`, and one that is returned."""
+    monkeypatch.setattr(runtime.active(), "recording", mode == "journal")
+    given = (GeneratorExit("x"),) if how == "throw" else ()
+    made = [body(), op(body)(), op(body).call()[0], op(lambda: body())()]
+    assert {next(stream) for stream in made} == {1}
+    first, *others = [outcome_of(getattr(stream, how), *given) for stream in made]
+    assert others == [first] * 3
+
+
+@pytest.mark.parametrize("how", ["athrow", "aclose"])
+@pytest.mark.parametrize("body", [yields_again_later, returns_later, plain_later])
+async def test_generator_exit_does_what_it_does_without_weft_async(body: Any, how: str, spans: Spans) -> None:
+    """Likewise."""
+    given = (GeneratorExit("x"),) if how == "athrow" else ()
+    made = [body(), op(body)(), op(body).call()[0], op(lambda: body())()]
+    seen = []
+    for stream in made:
+        assert await anext(stream) == 1
+        try:
+            seen.append(await getattr(stream, how)(*given))
+        except BaseException as error:
+            seen.append((type(error), error.args))
+    assert seen[1:] == seen[:1] * 3
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_body_that_will_not_be_closed_ends_as_an_error_when_dropped(spans: Spans) -> None:
+    """Python says so on stderr; a span that stays open for ever would say nothing."""
+
+    def never_closes() -> Any:
+        while True:
+            try:
+                yield 1
+            except GeneratorExit:
+                pass
+
+    stream = op(never_closes)()
+    next(stream)
+    with pytest.raises(RuntimeError, match="ignored GeneratorExit"):
+        stream.close()
+    del stream
+    gc.collect()
+    (found,) = spans()
+    assert (found.status, found.output) == ("error", [1, 1, 1])
+
+
+def test_a_returned_stream_dropped_before_its_first_step_ends(spans: Spans) -> None:
+    """Generators, async ones and iterators alike."""
+    made = [op(lambda: plain())(), op(lambda: plain_later())()]
+    made.append(op(accumulator=lambda state, item: item)(lambda: iter([1, 2]))())
+    assert [found.status for found in spans()] == ["running"] * 3
+    made.clear()
+    gc.collect()
+    assert [found.status for found in spans()] == ["ok"] * 3
