@@ -7,6 +7,7 @@ original's. The span ends when the stream is read to its end, breaks, is closed,
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -148,6 +149,7 @@ def follow(stream: Any, follower: Follower, *, asynchronous: bool, in_place: boo
     """
     own: Any = type(stream)
     reader: Any = (_read_async if asynchronous else _read)(stream._iterator, follower)
+    weakref.finalize(reader, follower.end)  # a generator that was never stepped does not hear that it is dropped
     follower.watch(stream.response, "aclose" if asynchronous else "close")
     if in_place or own is not stream.__class__:  # a proxy of another instrumentor's holds it, too
         stream._iterator = reader

@@ -159,6 +159,15 @@ def test_a_stream_is_the_clients_own_class_and_may_be_left(client, spans) -> Non
     assert all(found.error is None for found in spans)
 
 
+async def test_a_stream_dropped_before_its_first_step_ends_as_cancelled(client, aclient, spans) -> None:
+    dropped = client.messages.create(**ASK, stream=True)
+    later = await aclient.messages.create(**ASK, stream=True)
+    assert [found.status for found in spans] == ["running", "running"]
+    del dropped, later
+    gc.collect()  # before 1.0 streams refer to themselves
+    assert [found.status for found in spans] == ["cancelled", "cancelled"]
+
+
 def test_a_helper_that_is_never_entered_sends_and_records_nothing(client, provider, spans) -> None:
     client.messages.stream(**ASK)
     assert (len(spans), provider.requests) == (0, [])

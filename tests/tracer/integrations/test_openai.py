@@ -6,6 +6,7 @@ import asyncio
 import gc
 import inspect
 import json
+import operator
 import warnings
 
 import openai
@@ -213,6 +214,31 @@ def test_closing_and_dropping_a_stream_end_the_span(client, spans) -> None:
         assert [found.status for found in spans] == ["cancelled", "cancelled"]
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("api", ["chat.completions", "responses"])
+async def test_a_stream_dropped_before_its_first_step_ends_as_cancelled(client, aclient, spans, api: str) -> None:
+    asked = {"messages": ASK} if api == "chat.completions" else {"input": "Hi"}
+    gc.disable()
+    try:
+        dropped = operator.attrgetter(api)(client).create(model=MODEL, stream=True, **asked)
+        assert spans[0].status == "running"
+        del dropped
+        dropped = await operator.attrgetter(api)(aclient).create(model=MODEL, stream=True, **asked)
+        assert [found.status for found in spans] == ["cancelled", "running"]
+        del dropped
+        assert [found.status for found in spans] == ["cancelled", "cancelled"]
+    finally:
+        gc.enable()
+
+
+async def test_a_raw_stream_dropped_before_its_first_step_ends_too(client, aclient, spans) -> None:
+    ask = {"model": MODEL, "messages": ASK, "stream": True}
+    dropped = client.chat.completions.with_raw_response.create(**ask).parse()
+    later = (await aclient.chat.completions.with_raw_response.create(**ask)).parse()
+    del dropped, later
+    gc.collect()
+    assert [found.status for found in spans] == ["cancelled", "cancelled"]
 
 
 def test_a_stream_that_breaks_is_an_error_with_what_had_come(client, provider, spans) -> None:
