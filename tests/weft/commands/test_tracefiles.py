@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import math
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 import weft
+from weft import cli
 from weft.testing import FixedIds
 from weft.tracking import runtime
 from weft.tracking.journal.records import SCHEMA, ScoreLogged, SpanClosed, SpanOpened, SpanUpdated
@@ -31,16 +33,21 @@ FORMS = ("jsonl", "parquet", "otlp-json", "otlp-protobuf")
 
 
 def run(home: Path, *arguments: str, code: int = 0, stdin: bytes = b"") -> tuple[bytes, str]:
-    made = subprocess.run(
-        [sys.executable, "-m", "weft.cli", "traces", *arguments],
-        capture_output=True,
-        check=False,
-        input=stdin,
-        env={**os.environ, "WEFT_HOME": str(home)},
-    )
-    said = made.stderr.decode()
-    assert made.returncode == code, (made.stdout[:2_000], said)
-    return made.stdout, said
+    """`weft traces ...` in this process, as a process of its own would begin: nothing configured, its own streams."""
+    out, err = io.BytesIO(), io.BytesIO()
+    streams = {"stdin": io.BytesIO(stdin), "stdout": out, "stderr": err}
+    runtime.reset()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WEFT_HOME", str(home))
+        patch.setattr(sys, "argv", ["weft", "traces", *arguments])
+        for name, stream in streams.items():
+            patch.setattr(sys, name, io.TextIOWrapper(stream, encoding="utf-8", write_through=True))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        written, said = out.getvalue(), err.getvalue().decode()  # before the wrappers close them
+    runtime.reset()
+    assert (ended.value.code or 0) == code, (written[:2_000], said)
+    return written, said
 
 
 def stored(home: Path) -> tuple[list[SpanRecord], list[ScoreRecord]]:
@@ -120,6 +127,19 @@ def test_what_is_exported_and_imported_into_an_empty_home_is_equal(rich: Path, t
     assert [repr(span) for span in again] == [repr(span) for span in spans]  # NaN is unlike itself
     assert scores_again == scores
     assert spans[0].cost is not None or any(span.cost for span in spans)
+
+
+def test_a_pipe_between_two_commands_carries_it_too(rich: Path, tmp_path: Path) -> None:
+    def started(home: Path, *arguments: str, **streams: Any) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "weft.cli", "traces", *arguments]
+        return subprocess.Popen(command, env={**os.environ, "WEFT_HOME": str(home)}, **streams)
+
+    with (
+        started(rich, "export", stdout=subprocess.PIPE) as exporting,
+        started(tmp_path / "empty", "import", "-", stdin=exporting.stdout) as importing,
+    ):
+        assert (importing.wait(60), exporting.wait(60)) == (0, 0)
+    assert repr(stored(tmp_path / "empty")) == repr(stored(rich))
 
 
 def test_importing_again_changes_nothing(rich: Path, tmp_path: Path) -> None:
