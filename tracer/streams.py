@@ -234,7 +234,7 @@ class AsyncDrive(_Steps):
 
 
 def drive(begin: Callable[[], Flow | None], source: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """The generator again, recorded: send, throw, close and the returned value pass; its flow begins at the first step."""
+    """The generator again, recorded: send, throw, close and the returned value pass through."""
     steps = Drive(begin(), source)
     sent: Any = None
     while True:

@@ -12,7 +12,6 @@ from weft.tracking.errors import UsageError
 
 # The user's own decimal context (its precision, its traps) must not change a price.
 exact = Context(prec=60, rounding=ROUND_HALF_EVEN)
-_MAX_PICO_USD = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +88,11 @@ class Cost:
 
     @property
     def pico_usd(self) -> int:
-        """The total as the store keeps it, rounded half to even."""
-        return min(_pico(self.total), _MAX_PICO_USD)
+        """The total in whole pico-USD, rounded half to even; never clamped, so it may be more than the store holds."""
+        return _pico(self.total)
 
     def pico_parts(self) -> dict[str, int]:
-        """The parts as the store keeps them: they sum to `pico_usd`, the largest takes what rounding left over."""
+        """The parts in whole pico-USD: they sum to `pico_usd`, the largest takes what rounding left over."""
         found = {name: _pico(part) for name, part in self.parts.items()}
         if found:
             largest = max(found, key=lambda name: (found[name], name))

@@ -1,7 +1,8 @@
 """The ingester's bill: what a closed span cost, stated once as a fact. Made by `enricher` for one pass over a journal.
 
 Prices are the user's, else the list's; where neither knows the model, the sender's own word on the cost. A span whose
-model nobody knows keeps its tokens and has no cost.
+model nobody knows keeps its tokens and has no cost; nor has one whose amount the store cannot hold, or one of whose
+counts it could not: the flags say so, money is never clamped.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import Any
 
 import orjson
 
-from weft.tracer.money.amounts import Cost, cost
+from weft.tracer.money.amounts import Cost, cost, exact
 from weft.tracer.money.pricefile import PriceFile, read
 from weft.tracer.money.usage import Usage
 from weft.tracer.prices import price_of
 from weft.tracking import runtime
+from weft.tracking.journal.frames import USAGE_NOT_KEPT
 from weft.tracking.journal.records import SCHEMA, Record, SpanClosed, SpanPriced
 from weft.tracking.settings import Settings
 
@@ -60,15 +62,16 @@ def priced(closed: SpanClosed, file: PriceFile) -> SpanPriced | None:
         file: the user's prices.
     """
     attributes = _attributes(closed.attributes)
-    usage = Usage.of(closed.usage) if closed.usage else None
-    if usage is not None and closed.model:
+    usage = Usage.known(closed.usage)
+    lost = tuple(f"{name} of {count} is no count" for name, count in _not_kept(attributes).items())
+    if usage is not None and closed.model and not lost:
         found = bill(usage, closed.provider, closed.model, closed.end_ns, service_tier(attributes), file)
         if found is not None:
-            return _fact(closed, *found)
-    flags = usage.inconsistencies if usage is not None else ()
+            return fact(closed, *found)
+    flags = (*lost, *(usage.inconsistencies if usage is not None else ()))
     said = sender_cost(attributes)
     if said is not None:
-        return _fact(closed, Cost(said, {"sender": said}), SENDER, flags)
+        return fact(closed, Cost(said, {"sender": said}), SENDER, flags)
     if flags:
         return SpanPriced(SCHEMA, closed.trace_id, closed.span_id, closed.end_ns, UNKNOWN, "", flags=list(flags))
     return None
@@ -96,25 +99,40 @@ def cost_now(usage: Mapping[str, int], provider: str | None, model: str, attribu
         attributes: what says the service tier.
     """
     file = read(runtime.active().settings.prices)
-    found = bill(Usage.of(usage), provider, model, time.time_ns(), service_tier(attributes), file)
-    return None if found is None else found[0]
+    known = Usage.known(usage)
+    found = known and bill(known, provider, model, time.time_ns(), service_tier(attributes), file)
+    return found[0] if found else None
 
 
-def _fact(closed: SpanClosed, found: Cost, source: str, flags: Sequence[str]) -> SpanPriced:
-    parts = orjson.dumps(found.pico_parts()) if found.pico_usd < _MAX_PICO_USD else None
-    ids = (closed.trace_id, closed.span_id)
-    return SpanPriced(SCHEMA, *ids, closed.end_ns, found.pico_usd, source, parts, list(flags))
+def fact(
+    closed: SpanClosed, found: Cost, source: str, flags: Sequence[str], usage: dict[str, int] | None = None
+) -> SpanPriced:
+    """A cost as the store keeps it; one that it cannot hold as not known, with a flag that says the amount.
+
+    Args:
+        usage: the counts, where weft estimated them.
+    """
+    ids = (closed.trace_id, closed.span_id, closed.end_ns)
+    if found.pico_usd > _MAX_PICO_USD:
+        said = [*flags, f"a cost of {found.total.normalize(exact):f} USD is more than is kept"]
+        return SpanPriced(SCHEMA, *ids, UNKNOWN, source, flags=said, usage=usage)
+    return SpanPriced(SCHEMA, *ids, found.pico_usd, source, orjson.dumps(found.pico_parts()), list(flags), usage)
 
 
 def _attributes(encoded: bytes | None) -> Mapping[str, Any]:
     """A span's attributes, decoded only where they can say something about money."""
-    if encoded is None or (b"service_tier" not in encoded and b"cost" not in encoded):
+    if encoded is None or not any(word in encoded for word in (b"service_tier", b"cost", b"not_kept")):
         return {}
     try:
         found = orjson.loads(encoded)
     except orjson.JSONDecodeError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _not_kept(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = attributes.get(USAGE_NOT_KEPT)
+    return found if isinstance(found, Mapping) else {}
 
 
 def service_tier(attributes: Mapping[str, Any]) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from weft.tracer.money.billing import UNKNOWN, bill, priced
+from weft.tracer.money.billing import UNKNOWN, bill, fact, priced
 from weft.tracer.money.pricefile import read
 from weft.tracer.money.tokens import count_tokens
 from weft.tracer.money.usage import Usage
@@ -40,8 +40,7 @@ def estimator(settings: Settings) -> Callable[[SpanOpened, SpanClosed], SpanPric
         if found is None:
             return SpanPriced(SCHEMA, *ids, closed.end_ns, UNKNOWN, "", flags=[flag], usage=usage)
         cost, source, flags = found
-        parts = orjson.dumps(cost.pico_parts())
-        return SpanPriced(SCHEMA, *ids, closed.end_ns, cost.pico_usd, source, parts, [flag, *flags], usage)
+        return fact(closed, cost, source, [flag, *flags], usage)
 
     return estimate
 

@@ -31,6 +31,11 @@ class Usage:
         """From a record's counts; names that have no price here are left out."""
         return cls(**{name: counts[name] for name in USAGE_NAMES if name in counts})
 
+    @classmethod
+    def known(cls, counts: Mapping[str, int] | None) -> Usage | None:
+        """As `of`; None where nothing in it can have a price: what was used is not known, which is not 0."""
+        return cls.of(counts) if counts and not counts.keys().isdisjoint(USAGE_NAMES) else None
+
     @property
     def inconsistencies(self) -> tuple[str, ...]:
         """Why the report cannot be right, one phrase each; empty: it can be."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 from msgspec import structs
 
-from weft.tracking.journal.records import SCHEMA, Record
+from weft.tracking.journal.records import SCHEMA, Record, SpanClosed
 
 MAGIC = b"weft\x00wj\n"
 VERSION = 1
@@ -23,6 +23,8 @@ MAX_BODY = 256 << 20
 _prefix = struct.Struct("<II")
 PREFIX_SIZE = _prefix.size
 _INT = 1 << 63
+USAGE_NOT_KEPT = "weft.usage_not_kept"
+"""Attribute of a span one of whose token counts no record holds: {name: the count}."""
 
 
 def _plain(value: object) -> str | int:
@@ -53,7 +55,17 @@ def encode(record: Record) -> bytes:
 def _fitting(record: Record) -> Record:
     """The record with what msgpack cannot hold made to fit, so that the rest of it is not lost."""
     fields = {name: _fit(value) for name, value in structs.asdict(record).items()}
+    if isinstance(record, SpanClosed) and record.usage:
+        lost = {name: _told(count) for name, count in record.usage.items() if _fit(name) not in fields["usage"]}
+        if lost:
+            said = msgspec.json.decode(record.attributes) if record.attributes else {}
+            fields["attributes"] = msgspec.json.encode({**said, USAGE_NOT_KEPT: _fit(lost)})
     return structs.replace(record, **fields)
+
+
+def _told(count: int) -> str:
+    """Python refuses to write integers of more than 4300 digits."""
+    return str(count) if count.bit_length() < 1000 else f"about {'-' if count < 0 else ''}2^{count.bit_length()}"
 
 
 def _fit(value: Any) -> Any:

@@ -58,6 +58,39 @@ def test_what_nobody_can_price_has_no_cost(more: dict[str, object]) -> None:
     assert priced(closed(**more), NONE) is None
 
 
+@pytest.mark.parametrize("usage", [{"nope": 1}, {"total_tokens": 5}])
+def test_counts_that_have_no_price_cost_nothing_known_which_is_not_0(usage: dict[str, int]) -> None:
+    assert priced(closed(usage=usage), NONE) is None
+    with weft.span("chat", kind="llm") as call:
+        call.set_usage(usage, model="gpt-4o-mini", provider="openai")
+        assert call.cost is None
+    assert priced(closed({"cost_usd": 2}, usage=usage), NONE).cost_pico_usd == 2 * 10**12  # type: ignore[union-attr]
+    assert bill(usage={"input_tokens": 0, **usage}).cost_pico_usd == 0
+
+
+def test_money_is_never_clamped() -> None:
+    """What 64 bits of pico-USD cannot hold is not known, and the flag says the amount."""
+    found = bill(usage={"input_tokens": 2**62})
+    assert (found.cost_pico_usd, found.parts) == (UNKNOWN, None)
+    assert found.source.startswith("genai-prices")
+    assert found.flags == ["a cost of 691752902764.1081856 USD is more than is kept"]
+    assert bill({"cost_usd": 900_000}, model="nobody-s-model").cost_pico_usd == 900_000 * 10**12
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(2**70, str(2**70)), (-(2**70), str(-(2**70))), (1 << 2000, "about 2^2001")]
+)
+def test_a_count_that_no_record_holds_is_flagged_and_leaves_no_cost(tmp_path: Path, count: int, said: str) -> None:
+    weft.configure(home=tmp_path)
+    with weft.span("chat", kind="llm", attributes={"a": 1}) as call:
+        call.set_usage({"input_tokens": count, "output_tokens": 3}, model="gpt-4o-mini", provider="openai")
+    with weft.Api() as api:
+        (found,) = api.spans()
+    assert (found.usage, found.cost) == ({"output_tokens": 3}, None)
+    assert found.usage_flags == (f"input_tokens of {said} is no count",)
+    assert found.attributes == {"a": 1, "weft.usage_not_kept": {"input_tokens": said}}
+
+
 @pytest.mark.parametrize(
     "names", [("openai.response.service_tier",), ("service_tier",), ("gen_ai.request.service_tier",)]
 )

@@ -177,6 +177,12 @@ def test_what_msgpack_cannot_hold_is_made_to_fit_and_the_rest_kept() -> None:
     named = RunStarted(SCHEMA, b"r" * 16, "id", "p", "n\ud800", 1, tags=["\ud800", "plain"])
     read = _records(frames.scan(frames.encode(odd) + frames.encode(named), 0))
     assert read == [
-        structs.replace(odd, end_ns=(1 << 63) - 1, model="\\ud800", usage={"\\udfff": 1, "b": 2}),
+        structs.replace(
+            odd,
+            end_ns=(1 << 63) - 1,
+            model="\\ud800",
+            usage={"\\udfff": 1, "b": 2},
+            attributes=b'{"weft.usage_not_kept":{"a":"1180591620717411303424"}}',
+        ),
         structs.replace(named, name="n\\ud800", tags=["\\ud800", "plain"]),
     ]
