@@ -52,6 +52,8 @@ class Span(otel.Span):
     turn: str | None = None
     error: BaseException | None = None
     """What the call raised: kept by `f.call()` alone, since an exception that knows its span would know itself."""
+    version: str | None = None
+    """Digest of its op's code: told on the span of `f.call()`, and by `weft.Api` of every call."""
     output_json: bytes | None = None
     """The output as recorded."""
     _runtime: Runtime | None = None
@@ -263,6 +265,9 @@ class Span(otel.Span):
                 raise UsageError(f"usage maps names to whole numbers of tokens; {name!r} is {count!r}")
         if usage:  # without counts they are not known, which is not 0
             self._usage = {**(self._usage or {}), **usage}
+        if self._runtime is not None:  # names that come from anywhere: a proxy's route may hold its key
+            rules = self._runtime.settings.redact
+            model, provider = model and clean_name(model, rules), provider and clean_name(provider, rules)
         self._model = model or self._model
         self._provider = provider or self._provider
 

@@ -15,15 +15,18 @@ import orjson
 
 from weft.tracer import semconv
 from weft.tracer.context import current_span
+from weft.tracking import runtime
 from weft.tracking.artifacts import Artifact
 from weft.tracking.errors import UsageError
+from weft.tracking.payloads.redaction import redact
 from weft.tracking.versions import ArtifactVersion
 
 ARTIFACT_TYPE = "prompt"
 PROMPT_FILE = "prompt.json"
-_PLACE = re.compile(r"\{\{([^\W\d]\w*)\}\}|\{([^\W\d]\w*)\}")
-"""`{name}` is a place; `{{name}}` stands for the text `{name}`. Any other brace is itself, so JSON needs no escapes and
-`{x.__class__}` reaches nothing."""
+_NAME = r"([^\W\d]\w*)"
+_PLACE = re.compile(rf"\{{\{{\{{{_NAME}\}}\}}\}}|\{{\{{{_NAME}\}}\}}|\{{{_NAME}\}}")
+"""Its groups: `{{{name}}}`, the value in braces; `{{name}}`, the text `{name}`; `{name}`, a place. Any other brace is
+itself, so JSON needs no escapes and `{x.__class__}` reaches nothing."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Prompt:
     """
 
     template: str
-    """`{name}` is a place, `{{name}}` the text `{name}`; every other brace is itself."""
+    """`{name}` is a place, `{{name}}` the text `{name}`, `{{{name}}}` the value in braces; others are themselves."""
     name: str = ""
     """What it is published under."""
     description: str | None = None
@@ -55,7 +58,7 @@ class Prompt:
         """The names of its places, in order of appearance."""
         return tuple(dict.fromkeys(_places(self.template)))
 
-    def format(self, **variables: Any) -> str:
+    def format(self, /, **variables: Any) -> str:
         """The text with its places filled by `str()` of the values; names that it has no place for are left aside.
 
         Raises:
@@ -117,7 +120,7 @@ class MessagesPrompt:
         """The names of its places, in order of appearance."""
         return tuple(dict.fromkeys(name for message in self.messages for name in _message_places(message)))
 
-    def format(self, **variables: Any) -> list[dict[str, Any]]:
+    def format(self, /, **variables: Any) -> list[dict[str, Any]]:
         """The messages with their places filled; a new list each time.
 
         Raises:
@@ -171,12 +174,14 @@ def _artifact(prompt: Prompt | MessagesPrompt, held: Mapping[str, Any]) -> Artif
     artifact = Artifact(
         prompt.name, ARTIFACT_TYPE, prompt.description, metadata={**held, "variables": list(prompt.variables)}
     )
-    artifact.add_bytes(orjson.dumps(held, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2), PROMPT_FILE)
+    rt = runtime.active()
+    clean = orjson.loads(redact(orjson.dumps(held), rt.faults, rt.settings.redact))
+    artifact.add_bytes(orjson.dumps(clean, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2), PROMPT_FILE)
     return artifact
 
 
 def _places(text: str) -> Iterator[str]:
-    return (found.group(2) for found in _PLACE.finditer(text) if found.group(2))
+    return (name for found in _PLACE.finditer(text) if (name := found.group(1) or found.group(3)))
 
 
 def _message_places(value: Any) -> Iterator[str]:
@@ -204,7 +209,9 @@ def _check_given(prompt: Prompt | MessagesPrompt, variables: Mapping[str, Any]) 
 
 def _fill(text: str, variables: Mapping[str, Any]) -> str:
     def value(found: re.Match[str]) -> str:
-        return str(variables[found.group(2)]) if found.group(2) else f"{{{found.group(1)}}}"
+        braced, literal, place = found.groups()
+        filled = literal or str(variables[braced or place])
+        return filled if place else f"{{{filled}}}"
 
     return _PLACE.sub(value, text)
 
@@ -212,7 +219,7 @@ def _fill(text: str, variables: Mapping[str, Any]) -> str:
 def _fill_in(value: Any, variables: Mapping[str, Any]) -> Any:
     if isinstance(value, str):
         whole = _PLACE.fullmatch(value)
-        given = variables[whole.group(2)] if whole and whole.group(2) else None
+        given = variables[whole.group(3)] if whole and whole.group(3) else None
         return given if isinstance(given, list | dict) else _fill(value, variables)
     if isinstance(value, Mapping):
         return {key: _fill_in(item, variables) for key, item in value.items()}

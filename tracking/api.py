@@ -325,7 +325,7 @@ class Api:
 
 def _json(rt: Runtime, value: Any) -> bytes:
     data = encode(value)
-    return redact(data, rt.faults) if rt.settings.redact else data
+    return redact(data, rt.faults, rt.settings.redact)
 
 
 def _one(found: Sequence[T], what: str) -> T:

@@ -24,7 +24,7 @@ from weft.tracking.errors import HomeError, UsageError
 from weft.tracking.journal.records import SCHEMA, ArtifactLogged
 from weft.tracking.names import check_artifact
 from weft.tracking.payloads.encoding import encode
-from weft.tracking.payloads.redaction import redact
+from weft.tracking.payloads.redaction import redact, redact_text
 from weft.tracking.runtime import Runtime
 from weft.tracking.tables import Table
 
@@ -262,8 +262,8 @@ def log_version(
         artifact.size_bytes,
         rt.ids.wall_ns(),
         aliases=aliases,
-        description=description,
-        metadata=redact(metadata, rt.faults) if rt.settings.redact else metadata,
+        description=None if description is None else redact_text(description, rt.settings.redact),
+        metadata=redact(metadata, rt.faults, rt.settings.redact),
         run_uid=made_by,
     )
     return rt.journal.append(record)

@@ -9,7 +9,7 @@ import functools
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -27,7 +27,7 @@ from weft.tracking.journal.records import (
     RunUpdated,
 )
 from weft.tracking.payloads.encoding import encode
-from weft.tracking.payloads.redaction import redact
+from weft.tracking.payloads.redaction import clean_name, redact, redact_text
 
 if TYPE_CHECKING:
     from weft.tracking.artifacts import Artifact
@@ -83,6 +83,8 @@ class Run:
         self._lock = threading.RLock()  # guards the steps; re-entrant, since a signal handler may log too
         self._step = 0
         self._highest: int | None = None
+        self._plain: set[str] = set()
+        """Names of metrics that hold no secret: each is looked at once."""
         self._record(
             RunStarted(
                 SCHEMA,
@@ -92,10 +94,10 @@ class Run:
                 self._name,
                 active.ids.wall_ns(),
                 config=self._json(self.config.as_dict()),
-                tags=self._tags,
-                group=self.group,
-                job_type=self.job_type,
-                notes=self._notes,
+                tags=self._clean_tags(),
+                group=self._clean(self.group),
+                job_type=self._clean(self.job_type),
+                notes=self._clean(self._notes),
                 parent_uid=None if parent is None else parent.uid,
                 metadata=self._json(runmetadata.collect()) if active.recording else None,
             )
@@ -126,7 +128,7 @@ class Run:
     @tags.setter
     def tags(self, tags: str | Iterable[str] | None) -> None:
         self._tags = names.check_tags(tags)
-        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), tags=self._tags))
+        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), tags=self._clean_tags()))
 
     @property
     def notes(self) -> str | None:
@@ -136,7 +138,7 @@ class Run:
     @notes.setter
     def notes(self, notes: str | None) -> None:
         self._notes = names.check_optional_text("a run's notes", notes)
-        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), notes=self._notes or ""))
+        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), notes=self._clean(self._notes) or ""))
 
     @property
     def owned(self) -> bool:
@@ -195,12 +197,31 @@ class Run:
             if at >= self._step:
                 self._step = at + 1 if (step is None if commit is None else commit) else at
         rich = None if parts is None else self._rich(parts)
+        written = scalars
+        again: Sequence[tuple[str, float]] = () if parts is None else parts.again
+        if not self._plain.issuperset(scalars):
+            written, again = self._clean_names(scalars, again)
         if scalars or rich is not None:
-            self._append(MetricsLogged(SCHEMA, self.uid, at, self._wall_ns(), scalars, rich, late))
+            self._append(MetricsLogged(SCHEMA, self.uid, at, self._wall_ns(), written, rich, late))
             self.summary.logged(scalars)
-        if parts is not None:
-            for name, number in parts.again:
-                self._append(MetricsLogged(SCHEMA, self.uid, at, self._wall_ns(), {name: number}, None, late))
+        for name, number in again:
+            self._append(MetricsLogged(SCHEMA, self.uid, at, self._wall_ns(), {name: number}, None, late))
+
+    def _clean_names(
+        self, scalars: Mapping[str, float], again: Sequence[tuple[str, float]]
+    ) -> tuple[dict[str, float], Sequence[tuple[str, float]]]:
+        """Numbers under names without secrets; where two names become one, points of their own."""
+        clean: dict[str, float] = {}
+        more: list[tuple[str, float]] = []
+        for name, number in (*scalars.items(), *again):
+            written = clean_name(name, self._runtime.settings.redact)
+            if written == name:
+                self._plain.add(name)
+            if written in clean:
+                more.append((written, number))
+            else:
+                clean[written] = number
+        return clean, more
 
     def _rich(self, parts: metrics.Parts) -> bytes | None:
         rich = {name: self._table(name, table) for name, table in parts.tables.items()} | parts.rich
@@ -213,6 +234,7 @@ class Run:
         known = {"_type": "table", "columns": table.columns, "n_rows": len(table)}
         if not self._runtime.recording:
             return known
+        key = clean_name(key, self._runtime.settings.redact)
         artifact = Artifact(names.artifact_name(f"run-{self.id}-{key}"), type="run_table")
         try:
             path = artifact.add(table, "table.parquet")
@@ -356,6 +378,12 @@ class Run:
     def _json(self, value: Mapping[str, Any]) -> bytes:
         data = encode(value)
         return redact(data, self._runtime.faults, self._runtime.settings.redact)
+
+    def _clean(self, text: str | None) -> str | None:
+        return None if text is None else redact_text(text, self._runtime.settings.redact)
+
+    def _clean_tags(self) -> list[str]:
+        return [clean_name(tag, self._runtime.settings.redact) for tag in self._tags]
 
     def _blobs(self) -> Any:
         from weft.tracking.blobs import Blobs  # as above

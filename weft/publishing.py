@@ -62,7 +62,7 @@ def publish(
     """Keep an object as a version: a prompt, a dataset, a table, an op's code, or any data that JSON can tell.
 
     Equal content is the same version. A dict, list, pydantic model or dataclass comes back as plain data. Secrets are
-    replaced as in spans.
+    replaced as in spans; the rows of a Dataset or Table stay as they are.
 
     Args:
         name: what it is called; default the object's own `name`.

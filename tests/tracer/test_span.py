@@ -180,8 +180,9 @@ def test_secrets_in_attributes_and_events_are_redacted(records: Callable[[], lis
         s.set_attribute("c", secret)
         s.add_event("d", {"e": secret})
         s.set_status(Status(StatusCode.ERROR, secret))
+        s.set_usage({"input_tokens": 1}, model=f"proxy/{secret}", provider=secret)
     assert secret not in repr(records())
-    assert repr(records()).count("[redacted:github-token]") == 5
+    assert repr(records()).count("[redacted:github-token]") == 7
 
 
 def test_it_is_an_opentelemetry_span(spans: Spans) -> None:

@@ -676,3 +676,36 @@ def test_a_forked_child_logs_but_does_not_end_the_run(home: Path, journaled: Jou
     run.finish()
     assert sorted(next(iter(values)) for _, values in _points(journaled)) == ["child", "parent", "parent"]
     assert len(_of(journaled, RunFinished)) == 1
+
+
+def test_tags_notes_groups_and_names_of_metrics_lose_their_secrets(home: Path, journaled: Journaled) -> None:
+    """The program itself sees them as it gave them."""
+    key = "sk-proj-" + "a1B2" * 10
+    run = runs.init(project="p", tags=["plain", key], notes=f"used {key}", group=key, job_type=key)
+    run.log({"loss": 1.0, f"by {key}": 2.0, f"by {key}1": 3.0}, step=0)
+    run.log({"loss": 0.5, f"by {key}": 1.0, key: {"nested": 1}, f"rich {key}": "text"}, step=1)
+    run.log({key: Table(columns=["a"], data=[[1]])})
+    run.tags, run.notes = [key], key
+
+    assert run.summary[f"by {key}"] == 1.0
+    assert (run.tags, run.notes, run.group) == ((key,), key, key)
+    [started] = _of(journaled, RunStarted)
+    assert started.tags == ["plain", "[redacted:api-key]"]
+    assert (started.notes, started.group) == ("used [redacted:api-key]", "[redacted:api-key]")
+    assert _points(journaled)[:4] == [
+        (0, {"loss": 1.0, "by [redacted:api-key]": 2.0}),
+        (0, {"by [redacted:api-key]": 3.0}),
+        (1, {"loss": 0.5, "by [redacted:api-key]": 1.0, "[redacted:api-key].nested": 1.0}),
+        (1, {}),
+    ]
+    weft_files = [file.read_bytes() for file in home.rglob("*") if file.is_file()]
+    assert not [data for data in weft_files if key.encode() in data]
+
+
+def test_names_are_written_as_they_are_where_nothing_is_redacted(tmp_path: Path, journaled: Journaled) -> None:
+    runtime.configure(Settings.resolve(home=tmp_path / "open", strict=True, redact=False))
+    key = "sk-proj-" + "a1B2" * 10
+    run = runs.init(project="p", tags=[key])
+    run.log({key: 1.0})
+    assert _of(journaled, RunStarted)[0].tags == [key]
+    assert _points(journaled) == [(0, {key: 1.0})]

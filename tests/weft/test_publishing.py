@@ -120,6 +120,35 @@ def test_secrets_are_replaced_before_anything_is_kept(home: Path) -> None:
     assert not [file for file in home.rglob("*") if file.is_file() and key.encode() in file.read_bytes()]
 
 
+def test_prompts_lose_secrets_and_keep_their_places(home: Path) -> None:
+    key = "sk-proj-" + "a1B2" * 10
+    template = "Authorization: Bearer {token} password={password} "
+    asked = weft.publish(weft.Prompt(template + key, name="text"), description=f"made with {key}")
+    chat = weft.publish(weft.MessagesPrompt([{"role": "system", "content": key, "api_key": "hunter2"}], name="chat"))
+
+    assert weft.get(asked).template == template + "[redacted:api-key]"
+    assert weft.get(chat).messages[0]["content"] == "[redacted:api-key]"
+    weft.flush()
+    kept = b"".join(file.read_bytes() for file in home.rglob("*") if file.is_file())
+    assert key.encode() not in kept
+    assert b"hunter2" not in kept
+
+
+def test_what_a_redactor_takes_out_is_in_no_version(home: Path) -> None:
+    weft.configure(home=home, redactor=lambda key, text: text.replace("Rumpelstiltskin", "[name]"))
+    weft.publish(weft.Prompt("I am Rumpelstiltskin", name="who"), metadata={"by": "Rumpelstiltskin"})
+    weft.flush()
+    kept = b"".join(file.read_bytes() for file in home.rglob("*") if file.is_file())
+    assert b"[name]" in kept
+    assert b"Rumpelstiltskin" not in kept
+
+
+@pytest.mark.parametrize("address", ["../x", "weft:///..", "weft:///%2e%2e/x", "/etc/passwd", "", "/x"])
+def test_what_is_no_address_is_told_what_one_looks_like(address: str) -> None:
+    with pytest.raises(UsageError, match=r"weft:///project/name:production"):
+        weft.get(address)
+
+
 def test_within_a_run_what_is_read_and_published_is_its_lineage() -> None:
     weft.publish({"a": 1}, name="given")
     with weft.init("default") as run:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from weft.tracer import semconv
+from weft.tracer import foreign, semconv
 from weft.tracer.capture import capture
 from weft.tracer.files import spanrows
 from weft.tracer.otel import dialects
@@ -103,7 +103,8 @@ class Importer:
             records = self._of_otlp(item) if isinstance(item, OtlpSpan) else self._of_row(item.row)
         except _Wrong as wrong:
             return str(wrong)
-        written = [self._rt.journal.append(record) for record in records]
+        rules = self._rt.settings.redact
+        written = [self._rt.journal.append(foreign.clean(record, rules)) for record in records]
         return None if all(written) else "the journal could not be written; `weft doctor` says more"
 
     def _whose(self, *said: object) -> str:

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import SpanProcessor as SdkSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode
 
-from weft.tracer import semconv
+from weft.tracer import foreign, semconv
 from weft.tracer.capture import capture
 from weft.tracer.context import NO_SCOPE, SAMPLED_OUT_KEY, SCOPE_KEY, WEFT_KEY, Heard, Scope, merged, shared_by_all
 from weft.tracer.integrations.enclosing import announce
@@ -309,7 +309,7 @@ def _told(
 
 def _write(rt: Runtime, record: Record) -> None:
     """Past those who listen to the journal: exporters get the SDK's own span."""
-    Journal.append(rt.journal, record)
+    Journal.append(rt.journal, foreign.clean(record, rt.settings.redact))
 
 
 def _amend(rt: Runtime, ids: Ids, at_ns: int, told: dialects.Translated, whose: Whose) -> None:

@@ -347,6 +347,23 @@ def test_a_remote_parent_stays_the_parent_whatever_its_flag(home: Any, spans: Sp
     assert [one.parent_id for one in spans()] == [f"{0xB:016x}"] * 2
 
 
+def test_names_of_foreign_spans_lose_their_secrets(tracer: Tracer, records: Records) -> None:
+    key = "sk-" + "proj-" + "a1B2" * 12
+    said = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": key,
+        "gen_ai.system": key,
+        "gen_ai.conversation.id": key,
+        "user.id": key,
+    }
+    with tracer.start_as_current_span(f"GET /v1/{key}") as late:
+        late.set_attributes(said)
+    tracer.start_span(f"POST /v1/{key}", attributes=said).end()
+    weft.flush()
+    assert {record.name for record in records() if isinstance(record, SpanOpened)} >= {"GET /v1/[redacted:api-key]"}
+    assert key not in repr(records())
+
+
 def test_secrets_are_taken_out_of_foreign_spans_too(tracer: Tracer, spans: Spans) -> None:
     key = "sk-" + "proj-" + "a1B2" * 12
     with tracer.start_as_current_span("x", attributes={"http.header.authorization": f"Bearer {key}"}) as one:
