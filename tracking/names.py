@@ -95,10 +95,10 @@ def check_tags(tags: str | Iterable[str] | None) -> list[str]:
 
 
 def check_artifact(name: str) -> str:
-    """The name, if an artifact may have it: 1 to 128 of letters, digits, _ . and -."""
-    if not isinstance(name, str) or not _ARTIFACT.fullmatch(name):
+    """The name, if an artifact may have it: 1 to 128 of letters, digits, _ . and -, not . or .."""
+    if not isinstance(name, str) or not _ARTIFACT.fullmatch(name) or name in (".", ".."):
         raise UsageError(
-            f"an artifact's name is 1 to 128 of A-Z a-z 0-9 _ . -, this one is {name!r:.150}. "
+            f"an artifact's name is 1 to 128 of A-Z a-z 0-9 _ . - (not . or ..), this one is {name!r:.150}. "
             "`weft.tracking.names.artifact_name(text)` makes one of any text"
         )
     return str.__str__(name)
@@ -106,7 +106,8 @@ def check_artifact(name: str) -> str:
 
 def artifact_name(text: str) -> str:
     """A valid artifact name that looks like this text."""
-    return re.sub(r"[^A-Za-z0-9_.\-]+", "-", text).strip("-")[:128] or "unnamed"
+    made = re.sub(r"[^A-Za-z0-9_.\-]+", "-", text).strip("-")[:128]
+    return made if made.strip(".") else "unnamed"
 
 
 def check_aliases(aliases: str | Iterable[str] | None) -> list[str]:

@@ -15,7 +15,7 @@ from weft.tracking import runtime
 from weft.tracking.artifacts import check_path
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, StoreError, UsageError
-from weft.tracking.names import check_artifact, version_number
+from weft.tracking.names import check_artifact, check_project, version_number
 from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.tables import Table
 
@@ -153,7 +153,13 @@ class Reference:
             raise UsageError(f'an artifact is named like "name:latest" or "project/name:v3", got {text!r:.80}')
         project, slash, rest = text.rpartition("/")
         name, _, which = rest.partition(":")
-        return cls(project if slash else None, check_artifact(name), which or "latest")
+        try:
+            return cls(check_project(project) if slash else None, check_artifact(name), which or "latest")
+        except UsageError as error:
+            raise UsageError(
+                f'{text!r:.150} names no version; one is named like "name:latest", "project/name:v3" or '
+                f'"weft:///project/name:production". {error}'
+            ) from None
 
     def choose(self, versions: list[ArtifactRecord]) -> ArtifactRecord:
         """The version meant, of all that this name has.

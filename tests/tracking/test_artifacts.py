@@ -343,15 +343,17 @@ def test_references_choose_one_version() -> None:
     assert Reference.parse("n").choose(versions).version == 2
     assert Reference.parse("p/n:v0").choose(versions).version == 0
     assert Reference.parse("n:best").choose(versions).version == 1
-    assert Reference.parse("my/p/n:v0").project == "my/p"
     assert Reference.parse("n:latest").choose([_record(0), _record(1)]).version == 1
     with pytest.raises(NotFoundError, match=r"no artifact n:v9; there is v0, v1 \(best\), v2 \(latest\)"):
         Reference.parse("n:v9").choose(versions)
     with pytest.raises(NotFoundError, match="no artifact is called 'n' in project 'p'"):
         Reference.parse("p/n").choose([])
-    for bad in ("", "a b", None):
-        with pytest.raises(UsageError):
-            Reference.parse(bad)
+
+
+@pytest.mark.parametrize("bad", ["", "a b", None, "..", "../n", "/n", "/etc/passwd", "my/p/n:v0", "a\x00"])
+def test_what_is_no_reference_is_told_what_one_looks_like(bad: str | None) -> None:
+    with pytest.raises(UsageError, match=r'named like "name:latest"'):
+        Reference.parse(bad)  # type: ignore[arg-type]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
