@@ -116,7 +116,7 @@ def read(raw: IO[bytes], form: str = "auto") -> Iterator[Item]:
             head = _past_blanks(source)
         start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
         if not start and not head:
-            pass  # nothing in it: an empty request is a sound one
+            yield Trouble("there is nothing in it: the file is empty")
         elif form == "otlp-protobuf" or (form == "auto" and start not in (b"{", b"[") and not _is_text(head)):
             yield from _protobuf(source)
         else:
@@ -239,6 +239,8 @@ def _loads(data: bytes) -> Any:
         return orjson.loads(mended)
 
 
+MAX_DEPTH: Final = 1024
+"""Levels of nesting that orjson reads."""
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 _SPANS: Final = b"{[{[{["
 """What is open within a list of spans: document, resourceSpans, its item, scopeSpans, its item, spans."""
@@ -251,33 +253,38 @@ def _cut(data: bytes, where: str, form: str, *, last: bool) -> Iterator[Item]:
     """
     opened = bytearray()
     kept, refused = bytearray(), 0
-    copied = begun = safe = 0
+    copied = begun = safe = depth = deepest = 0
     for token in _TOKEN.finditer(data):
         sign = token[0][:1]
         if sign in b"{[":
             if sign == b"{" and opened == _SPANS:
-                begun = token.start()
+                begun, depth = token.start(), 0
             opened += sign
+            depth = max(depth, len(opened))
+            deepest = max(deepest, depth)
         elif sign in b"}]" and opened:
             opened.pop()
             if sign == b"}" and opened == _SPANS:
                 safe = token.end()
-                if not _is_json(data[begun:safe]):
+                if depth > MAX_DEPTH or not _is_json(data[begun:safe]):
                     kept += data[copied:begun] + b"null"
                     copied, refused = safe, refused + 1
+    too_deep = f"nested {deepest:,} levels deep, and {MAX_DEPTH:,} are read" if deepest > MAX_DEPTH else ""
+    unread = f"is {too_deep or 'no JSON'}; nothing of it could be read"
     if not safe:
-        why = "ends in the middle" if last and opened else "is no JSON"
-        yield Trouble(f"{where} {why}; nothing of it could be read")
+        yield Trouble(
+            f"{where} ends in the middle; nothing of it could be read" if last and opened else f"{where} {unread}"
+        )
         return
     whole = not opened
     try:
         document = _loads(bytes(kept + data[copied:]) if whole else bytes(kept + data[copied:safe]) + b"]}]}]}")
     except orjson.JSONDecodeError:
-        yield Trouble(f"{where} is no JSON; nothing of it could be read")
+        yield Trouble(f"{where} {unread}")
         return
     yield from _document(document, where, form)
     if refused:
-        yield Trouble(f"{where}: {refused:,} of its spans are no JSON that can be read (broken, or nested too deep)")
+        yield Trouble(f"{where}: {refused:,} of its spans cannot be read: {too_deep or 'no JSON'}")
     if not whole:
         yield Trouble(f"{where} ends in the middle of a span, which is left out")
 
@@ -339,7 +346,22 @@ def opened(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
-    for found in sorted(path.rglob("*")):
-        inside = found.relative_to(path).parts
-        if found.is_file() and not any(part.startswith(".") for part in inside):
+    for found in _shown(path):
+        if found.is_file():
+            yield found
+
+
+def no_files(folder: Path) -> list[str]:
+    """What of a folder `opened` passes over, each with what it is: a pipe would wait for ever, a link lead nowhere."""
+    return [
+        f"{found.relative_to(folder)} ({'a broken link' if found.is_symlink() and not found.exists() else 'no file'})"
+        for found in _shown(folder)
+        if not found.is_file() and not found.is_dir()
+    ]
+
+
+def _shown(folder: Path) -> Iterator[Path]:
+    """Everything in it but what is hidden, by name."""
+    for found in sorted(folder.rglob("*")):
+        if not any(part.startswith(".") for part in found.relative_to(folder).parts):
             yield found

@@ -74,6 +74,7 @@ def load(
             continue
         with Path(path).open("rb") as file:
             importer.take(_read(file, form), where)
+    importer.done.troubles += [said for given in paths for said in _passed_over(given)]
     runtime.active().journal.sync()
     _tell(importer.done, len(named))
 
@@ -86,6 +87,13 @@ def _files(given: str) -> list[Any]:
     if not found:
         raise NotFoundError(f"the folder {given} holds no files")
     return found
+
+
+def _passed_over(given: str) -> list[str]:
+    """One line for what a folder holds besides files: spans may be missing for it."""
+    found = files.no_files(Path(given)) if given != "-" and Path(given).is_dir() else []
+    more = f" and {len(found) - 5:,} more" if len(found) > 5 else ""
+    return [f"left out of {given}: {', '.join(found[:5])}{more}"] if found else []
 
 
 def _read(file: IO[bytes], form: Read) -> Iterator[files.Item]:

@@ -249,7 +249,7 @@ def test_secrets_in_files_are_redacted_on_their_way_in(tmp_path: Path) -> None:
     key = "sk-" + "a1B2" * 12
     held = [{"key": "api_key", "value": {"stringValue": "x"}}, {"key": "said", "value": {"stringValue": f"use {key}"}}]
 
-    run(tmp_path / "home", "import", "-", stdin=request(span(1, attributes=held)))
+    run(tmp_path / "home", "import", "-", stdin=request(span(1, attributes=held, name=f"GET /{key}")))
 
     assert key not in repr(stored(tmp_path / "home"))
     assert all(key.encode() not in path.read_bytes() for path in (tmp_path / "home").rglob("*.wj"))
@@ -294,6 +294,20 @@ def test_what_cannot_be_read_ends_with_1_and_one_line(tmp_path: Path, content: b
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     assert "there is no file" in run(tmp_path / "home", "import", str(tmp_path / "none"), code=1)[1]
+
+
+def test_a_folder_says_in_one_line_what_of_it_is_no_file(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.json").write_bytes(request(span(1)))
+    (folder / "gone.json").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(folder / "pipe.json")
+    os.mkfifo(folder / ".hidden")
+
+    said, errors = run(tmp_path / "home", "import", str(folder), code=2)
+
+    assert b"1 span read, 1 stored" in said
+    assert errors == f"left out of {folder}: gone.json (a broken link), pipe.json (no file)\n"
 
 
 def test_a_folder_is_read_whole_and_what_is_wrong_is_said_by_file(tmp_path: Path) -> None:
