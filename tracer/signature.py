@@ -212,14 +212,20 @@ def owner(value: object) -> object:
     name, fields = known
     if not fields:
         return name
-    return {"class": name[1:-8], **{field: _brief(getattr(value, field, None)) for field in fields}}
+    try:
+        return {"class": name[1:-8], **{field: _brief(getattr(value, field, None)) for field in fields}}
+    except Exception:
+        return name  # a field whose reading fails: the call goes on
 
 
 def _fields(kind: type) -> tuple[str, ...]:
     """Names of a dataclass's, pydantic model's or attrs class's public fields."""
-    found: Any = getattr(kind, "__dataclass_fields__", None) or getattr(kind, "model_fields", None)
-    if not isinstance(found, Mapping):
-        found = [attribute.name for attribute in getattr(kind, "__attrs_attrs__", ())]
+    try:
+        found: Any = getattr(kind, "__dataclass_fields__", None) or getattr(kind, "model_fields", None)
+        if not isinstance(found, Mapping):
+            found = [attribute.name for attribute in getattr(kind, "__attrs_attrs__", ())]
+    except Exception:  # a metaclass that answers nothing
+        return ()
     return tuple(name for name in found if not name.startswith("_"))
 
 

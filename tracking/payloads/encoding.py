@@ -22,6 +22,7 @@ from weft.tracking.payloads.objects import (
     Tag,
     Tagged,
     blob_tag,
+    class_name,
     handler_of,
     is_media,
     tag,
@@ -156,7 +157,7 @@ def _exact(value: object, store_blob: StoreBlob | None) -> bytes:
         data = _dumps(Walk(store_blob).build(value, 0))
     except Exception as error:
         data = _dumps(
-            tag("repr", {"type": type(value).__name__, "text": f"<could not be encoded: {type(error).__name__}>"})
+            tag("repr", {"type": class_name(type(value)), "text": f"<could not be encoded: {type(error).__name__}>"})
         )
     return data if len(data) <= MAX_INLINE_BYTES else _bounded(data, store_blob)
 

@@ -44,6 +44,7 @@ IMAGES_KNOWN = 64
 """Images whose encoded form is remembered by their pixels."""
 
 _address = re.compile(r" at 0x[0-9A-Fa-f]+")
+_qualname = type.__dict__["__qualname__"]
 _handlers: dict[type, Handler] = {}
 _HANDLERS_KEPT = 4096
 
@@ -79,10 +80,19 @@ def handler_of(kind: type) -> Handler:
 
 
 def type_name(kind: Any) -> str:
-    """`module.Class` (or function), without `builtins.`."""
-    module = getattr(kind, "__module__", None)
-    name = getattr(kind, "__qualname__", None) or getattr(kind, "__name__", None) or str(kind)
+    """`module.Class` (or function), without `builtins.`. Never raises."""
+    try:
+        module = getattr(kind, "__module__", None)
+        name = getattr(kind, "__qualname__", None) or getattr(kind, "__name__", None) or str(kind)
+    except Exception:  # a metaclass that answers nothing is not asked: every class has the name it was made with
+        return class_name(kind if isinstance(kind, type) else type(kind))
     return str(name) if module in (None, "builtins") else f"{module}.{name}"
+
+
+def class_name(kind: type) -> str:
+    """A class's own qualified name, whatever its metaclass says."""
+    name: str = _qualname.__get__(kind)
+    return name
 
 
 def described(value: object) -> Tag:
@@ -392,7 +402,24 @@ def _resolve(kind: type) -> Handler:
     if issubclass(kind, Sequence):
         return lambda value, _: list(value)
     # Asked of the class: an object that answers every name (a mock, a proxy) is not asked.
-    return next((_own_words(name) for name in _WORDS if callable(getattr(kind, name, None))), _generic)
+    words = next((_own_words(name) for name in _WORDS if callable(getattr(kind, name, None))), None)
+    slots = _public_slots(kind) if words is None else ()
+    return words or (_fields(slots) if slots else _generic)
+
+
+def _public_slots(kind: type) -> tuple[str, ...]:
+    """The fields of a small value object: it has `__slots__`, no `__dict__` and no repr of its own. Reading a slot runs
+    no code.
+    """
+    own: Any = kind.__repr__
+    if own is not object.__repr__ or kind.__dictoffset__:
+        return ()
+    return tuple(
+        name
+        for base in reversed(kind.__mro__)
+        for name, item in vars(base).items()
+        if type(item) is types.MemberDescriptorType and not name.startswith("_")
+    )
 
 
 def _model(value: Any, _: StoreBlob | None) -> object:

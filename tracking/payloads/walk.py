@@ -9,7 +9,7 @@ import math
 from enum import Enum
 from typing import Any, NamedTuple
 
-from weft.tracking.payloads.objects import TAG, StoreBlob, Tag, described, handler_of, tag
+from weft.tracking.payloads.objects import TAG, StoreBlob, Tag, class_name, described, handler_of, tag
 
 MAX_DEPTH = 200
 """JSON levels that are written; what is below is marked."""
@@ -83,7 +83,7 @@ class Walk:
         if kind is float:
             return value if math.isfinite(value) else tag("float", FLOATS_OUT[str(value)])  # type: ignore[arg-type]
         if depth >= MAX_DEPTH:
-            return tag("truncated", {"of": "levels", "kept": depth, "type": kind.__qualname__})
+            return tag("truncated", {"of": "levels", "kept": depth, "type": class_name(kind)})
         seen = self._open.get(id(value))
         if seen is not None:
             self._reach = min(self._reach, seen)
@@ -202,7 +202,7 @@ def _failed(value: object, error: Exception) -> object:
     try:
         return described(value)
     except Exception:
-        return tag("repr", {"type": type(value).__name__, "text": f"<unreadable: {type(error).__name__}>"})
+        return tag("repr", {"type": class_name(type(value)), "text": f"<unreadable: {type(error).__name__}>"})
 
 
 def _cut(value: object, kept: int, total: int) -> object:

@@ -613,3 +613,52 @@ def test_falsy_values_are_kept_apart(value: Any) -> None:
     """Each comes back as itself (a tuple as a list)."""
     back = decode(encode(value))
     assert same(back, list(value) if isinstance(value, tuple) else value)
+
+
+class Silent(type):
+    def __getattribute__(cls, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+class Told(metaclass=Silent):
+    pass
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda value: value, lambda value: [value, 1], lambda value: {"a": (value, math.nan)}]
+)
+def test_an_object_whose_class_answers_nothing_leaves_a_marker(wrap: Callable[[Any], Any]) -> None:
+    """Never a plain null, and what stands beside it is kept."""
+    for value in (Told(), Told):
+        data = encode(wrap(value))
+        assert b'"$weft":"repr"' in data
+        assert b"Told" in data
+        assert (b"1" in data) or (b"NaN" in data) or wrap(value) is value
+
+
+def test_public_slots_are_fields() -> None:
+    """A small value object without words of its own; a repr is its word, a `__dict__` may hold anything."""
+
+    class Base:
+        __slots__ = ("_hidden", "x")
+
+    class Point(Base):
+        __slots__ = ("unset", "y")
+
+        def __init__(self) -> None:
+            self.x, self.y, self._hidden = 1, "two", 3
+
+    class Spoken(Point):
+        __slots__ = ()
+
+        def __repr__(self) -> str:
+            return "spoken"
+
+    class Open(Point):
+        pass
+
+    class Empty:
+        __slots__ = ()
+
+    assert decode(encode([Point(), {"in": Point()}])) == [{"x": 1, "y": "two"}, {"in": {"x": 1, "y": "two"}}]
+    assert [decode(encode(made)).kind for made in (Spoken(), Open(), Empty())] == ["repr"] * 3
