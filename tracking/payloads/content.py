@@ -45,11 +45,11 @@ class Content:
         ('image/png', 48213)
     """
 
-    digest: str | None
+    digest: str | None = None
     """sha256 of the bytes, in hex; None for a URL that was not fetched."""
-    size: int | None
+    size: int | None = None
     """Bytes; None likewise."""
-    mimetype: str
+    mimetype: str = mediatypes.UNKNOWN
     filename: str | None = None
     uri: str | None = None
     """Where it lies, as it was given to `from_url`."""
@@ -58,6 +58,11 @@ class Content:
     beginning up to its comma."""
     held: bytes | None = field(default=None, compare=False)
     """The bytes, where they are at hand; ask `data`."""
+
+    def __post_init__(self) -> None:
+        if not (self.uri if self.digest is None else isinstance(self.digest, str) and isinstance(self.size, int)):
+            ways = "from_bytes, from_path, from_text, from_base64, from_data_url or from_url"
+            raise UsageError(f"a Content is made by {ways}: weft.Content.from_path('cat.png')")
 
     @classmethod
     def from_bytes(cls, data: bytes, mimetype: str | None = None, *, filename: str | None = None) -> Content:

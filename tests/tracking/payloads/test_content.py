@@ -235,3 +235,9 @@ def test_the_type_is_no_matter_of_the_machine(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(mimetypes, "guess_type", lambda *_: pytest.fail("asked"))
     assert Content.from_bytes(b"{}", filename="a.json").mimetype == "application/json"
+
+
+@pytest.mark.parametrize("given", [(), (5,), (b"bytes",), ("cat.png",), (None, 3)])
+def test_a_content_made_otherwise_says_how_it_is_made(given: tuple[object, ...]) -> None:
+    with pytest.raises(UsageError, match=r"from_bytes, from_path, .*from_url"):
+        Content(*given)  # type: ignore[arg-type]
