@@ -66,6 +66,8 @@ def op(func: Any = _NOT_GIVEN, /, **options: Any) -> Any:
         sample_rate: the share of calls that are recorded, 0 to 1, where the call begins a trace; all below it goes
             with it. Decided by the trace id. Default that of the settings (`WEFT_SAMPLE_RATE`).
 
+    An op that is decorated again is one op with the options of both, the later ones winning: a call is one span.
+
     Raises:
         UsageError: it is no function, or an option has the wrong type.
 
@@ -74,16 +76,16 @@ def op(func: Any = _NOT_GIVEN, /, **options: Any) -> Any:
         ... def answer(question: str) -> str:
         ...     return "It depends."
     """
-    chosen = _DEFAULTS.but(options)
+    _DEFAULTS.but(options)  # what is wrong with them is said here
     if func is _NOT_GIVEN:
-        return functools.partial(_decorate, options=chosen)
-    return _decorate(func, options=chosen)
+        return functools.partial(_decorate, options=options)
+    return _decorate(func, options=options)
 
 
 _DEFAULTS = Options()
 
 
-def _decorate(func: Any, *, options: Options) -> Any:
+def _decorate(func: Any, *, options: Mapping[str, Any]) -> Any:
     if isinstance(func, staticmethod | classmethod):
         return type(func)(_decorate(func.__func__, options=options))
     if isinstance(func, functools.partialmethod):
@@ -94,7 +96,14 @@ def _decorate(func: Any, *, options: Options) -> Any:
         raise UsageError(f"@op records calls of functions and methods; {func!r} is none. Decorate its methods.")
     if not callable(func):
         raise UsageError(f"@op records calls of functions and methods; {func!r} is none. Give it the function.")
-    return _made(func, options)
+    known = _op_of(func)
+    if known is None:
+        return _made(func, _DEFAULTS.but(options))
+    recorder, body = known
+    if not options:
+        return func
+    original = body.func if body.block is None else body.block(body.func)
+    return _made(original, recorder.options.but(options))
 
 
 class _Body(NamedTuple):
@@ -131,6 +140,16 @@ def _equipped(body: _Body, wrapper: Callable[..., Any], recorder: Recorder) -> A
     made.call = functools.partial(body.caller, recorder, body)
     made.options = functools.partial(_with_options, recorder, body)
     return made
+
+
+def _op_of(func: Any) -> tuple[Recorder, _Body] | None:
+    """What an op is made of; None: it is none, though a decorator may have copied an op's attributes onto it."""
+    call = getattr(func, "call", None) if isinstance(func, types.FunctionType) else None
+    if not (isinstance(call, functools.partial) and len(call.args) == 2 and isinstance(call.args[1], _Body)):
+        return None
+    recorder, body = call.args
+    wrapper = func if body.block is None else getattr(func, "__wrapped__", None)
+    return (recorder, body) if getattr(wrapper, "__code__", None) is body.wrapper.__code__ else None
 
 
 def _with_options(recorder: Recorder, body: _Body, /, **changes: Any) -> Any:
@@ -195,6 +214,7 @@ def _call(recorder: Recorder, body: _Body, /, *args: Any, **kwargs: Any) -> tupl
     rt = runtime.active()
     inputs = _bound(body, args, kwargs)
     span = (recorder.open(rt, inputs) if rt.recording else None) or Span()
+    span.version = recorder.version
     try:
         result = recorder.func(*args, **kwargs)
     except BaseException as error:
@@ -207,6 +227,7 @@ async def _call_async(recorder: Recorder, body: _Body, /, *args: Any, **kwargs: 
     rt = runtime.active()
     inputs = _bound(body, args, kwargs)
     span = (recorder.open(rt, inputs) if rt.recording else None) or Span()
+    span.version = recorder.version
     try:
         result = await recorder.func(*args, **kwargs)
     except BaseException as error:
@@ -229,7 +250,9 @@ def _call_generator(recorder: Recorder, body: _Body, /, *args: Any, **kwargs: An
 
     def begin() -> Flow | None:
         rt = runtime.active()
-        return recorder.flow(rt, inputs, span) if rt.recording else None
+        flow = recorder.flow(rt, inputs, span) if rt.recording else None
+        span.version = recorder.version
+        return flow
 
     def generate() -> Any:
         return drive(begin, recorder.func(*args, **kwargs))
@@ -243,7 +266,9 @@ def _call_async_generator(recorder: Recorder, body: _Body, /, *args: Any, **kwar
 
     def begin() -> Flow | None:
         rt = runtime.active()
-        return recorder.flow(rt, inputs, span) if rt.recording else None
+        flow = recorder.flow(rt, inputs, span) if rt.recording else None
+        span.version = recorder.version
+        return flow
 
     def generate() -> Any:
         return drive_async(begin, recorder.func(*args, **kwargs))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import Token
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from opentelemetry import trace as otel
 from opentelemetry.context import Context
@@ -241,6 +241,18 @@ class SpanBlock:
         self._arguments = arguments
         self._span: Span | None = None
         self._token: Token[Context] | None = None
+
+    def __call__(self, func: object) -> NoReturn:
+        """It is no decorator.
+
+        Raises:
+            UsageError: always.
+        """
+        name, kind = self._arguments[:2]
+        raise UsageError(
+            f"weft.span({name!r:.80}) is a block: with weft.span(...). "
+            f"To record a function's calls decorate it with @weft.op(name={name!r:.80}, kind={kind!r:.80})"
+        )
 
     def __enter__(self) -> Span:
         self._span = span = start_span(*self._arguments)

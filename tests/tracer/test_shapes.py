@@ -6,6 +6,7 @@ import abc
 import asyncio
 import contextlib
 import copy
+import dataclasses
 import functools
 import gc
 import inspect
@@ -18,6 +19,7 @@ import pytest
 
 from weft.tracer.context import current_span
 from weft.tracer.op import op
+from weft.tracer.span import span
 from weft.tracking.errors import UsageError
 from weft.tracking.store.readmodels import SpanRecord
 
@@ -279,3 +281,90 @@ async def test_an_async_generator_read_in_another_task_and_another_thread(spans:
 async def _next(stream: Any) -> Any:
     op(name="reader")(lambda: None)()
     return await anext(stream)
+
+
+class Silent(type):
+    def __getattribute__(cls, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+def test_a_method_of_an_object_that_answers_nothing_runs_as_ever(spans: Spans) -> None:
+    """Neither a metaclass nor a field that raises reaches the caller; the record says whose call it was."""
+
+    class Hidden(metaclass=Silent):
+        @op(name="f")
+        def f(self) -> int:
+            return 1
+
+    @dataclasses.dataclass
+    class Broken:
+        size: int
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "size":
+                raise RuntimeError(name)
+            return object.__getattribute__(self, name)
+
+        @op(name="g")
+        def g(self) -> int:
+            return 2
+
+    assert (Hidden().f(), Broken(1).g()) == (1, 2)
+    assert [("Hidden" in str(one.inputs), "Broken" in str(one.inputs)) for one in spans()] in (
+        [(True, False), (False, True)],
+        [(False, True), (True, False)],
+    )
+
+
+def test_an_op_of_an_op_is_one_span_a_call(spans: Spans) -> None:
+    """With the options of both, the later ones winning; what another decorator made of an op is its own function."""
+
+    @op(name="inner", kind="tool", attributes={"a": 1})
+    def f(x: int) -> int:
+        return x
+
+    @op
+    @contextlib.contextmanager
+    def block() -> Iterator[int]:
+        yield 1
+
+    assert op(f) is f
+    assert op(name="outer")(f)(1) == 1
+    assert op(kind="llm")(f.options(attributes={"a": 2}))(1) == 1
+    with op(block)(), op(name="renamed")(block)():
+        pass
+    assert [(one.name, one.kind, one.attributes) for one in spans()] == [
+        ("outer", "tool", {"a": 1}),
+        ("inner", "llm", {"a": 2}),
+        (block.name, "op", {}),
+        ("renamed", "op", {}),
+    ]
+    op(functools.lru_cache(f))(3)
+    op(functools.wraps(f)(lambda x: f(x)))(4)
+    assert [one.name.rpartition(".")[2] for one in spans()][4:] == ["f", "inner", "f", "inner"]
+
+
+def test_a_span_is_no_decorator_and_says_what_is() -> None:
+    with pytest.raises(UsageError, match=r"@weft\.op\(name='x', kind='llm'\)"):
+        span("x", kind="llm")(lambda: 1)
+
+
+async def test_the_span_of_a_call_knows_the_version_of_its_code(spans: Spans) -> None:
+    @op
+    def f() -> int:
+        return 1
+
+    @op
+    async def later() -> int:
+        return 1
+
+    @op
+    def items() -> Iterator[int]:
+        yield 1
+
+    stream, third = items.call()
+    list(stream)
+    told = [f.call()[1], (await later.call())[1], third]
+    recorded = {one.span_id: one.version for one in spans()}
+    assert [one.version for one in told] == [recorded[one.span_id] for one in told]
+    assert all(one.version for one in told)
