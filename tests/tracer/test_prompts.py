@@ -20,6 +20,20 @@ def test_places_are_filled_and_every_other_brace_is_itself() -> None:
     assert prompt.format(language="French") == ('Answer in French: {language} {"json": {"a": [1]}} {} {0} { language }')
 
 
+def test_braces_around_a_value_are_written_as_three() -> None:
+    prompt = weft.Prompt("{{{a}}} {{{{a}}}} {{a}} {a}} {{a} {{{a}}")
+    assert prompt.variables == ("a",)
+    assert prompt.format(a="x") == "{x} {{x}} {a} x} {x {{a}"
+    messages = weft.MessagesPrompt([{"role": "user", "content": "{{{a}}}"}])
+    assert messages.format(a=["b"])[0]["content"] == "{['b']}"
+
+
+def test_a_place_may_be_called_self() -> None:
+    assert weft.Prompt("{self}").format(self="x") == "x"
+    messages = weft.MessagesPrompt([{"role": "user", "content": "{self}"}])
+    assert messages.format(self="x") == [{"role": "user", "content": "x"}]
+
+
 @pytest.mark.parametrize(
     "hostile",
     [
