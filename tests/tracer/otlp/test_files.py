@@ -116,8 +116,13 @@ def test_each_container_gives_the_same_spans() -> None:
 
 
 def test_an_empty_request_is_a_sound_one() -> None:
-    for data in (b"", b"{}", b'{"resourceSpans": []}', b"[]" and b"{}\n{}\n", gzip.compress(b"")):
+    for data in (b"{}", b'{"resourceSpans": []}', b"[]" and b"{}\n{}\n"):
         assert items(data) == []
+
+
+@pytest.mark.parametrize("data", [b"", b" \n\n", gzip.compress(b"")])
+def test_a_file_with_nothing_in_it_is_called_empty(data: bytes) -> None:
+    assert items(data) == [Trouble("there is nothing in it: the file is empty")]
 
 
 @pytest.mark.parametrize(
@@ -359,6 +364,31 @@ def test_half_an_emoji_loses_neither_its_span_nor_the_neighbours() -> None:
     found = spans(_requested(*(_named(name, f"{at:016x}") for at, name in enumerate(names, 1))))
 
     assert [span.name for span in found] == ["cut \ufffd", "\ufffd\U0001f600", "\\ud83d"]
+
+
+@pytest.mark.parametrize("depth", [1_017, 1_018, 1_019, 1_023, 1_024, 1_025, 10_000])
+def test_a_span_too_deep_is_told_by_its_depth_and_the_spans_around_it_are_stored(depth: int) -> None:
+    deep = '{"a":' * depth + "1" + "}" * depth
+    found = items(_requested(_named("a", "1" * 16), deep, _named("b", "3" * 16)))
+
+    assert [item.name for item in found if isinstance(item, OtlpSpan)] == ["a", "b"]
+    told = [item.reason for item in found if isinstance(item, Trouble)]
+    deepest = depth + 6  # the request's own six
+    wanted = f"the file: 1 of its spans cannot be read: nested {deepest:,} levels deep, and 1,024 are read"
+    assert told == ([wanted] if deepest > 1_024 else [])
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_document_too_deep_is_told_by_its_depth_and_the_lines_around_it_are_stored(before: int) -> None:
+    line = _requested(_named("a", "1" * 16))
+    lines = [*[line] * before, b'{"a":' * 10_000 + b"1" + b"}" * 10_000, line]
+    found = items(b"\n".join(lines))
+    number = before + 1
+
+    assert len([item for item in found if isinstance(item, OtlpSpan)]) == number
+    assert (
+        Trouble(f"line {number} is nested 10,000 levels deep, and 1,024 are read; nothing of it could be read") in found
+    )
 
 
 @pytest.mark.parametrize("depth", [2_000, 10_000])
