@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+from dataclasses import replace
 
 import openai
 import pytest
 
 from weft.testing import ChatReply, FixedIds, LoopbackProvider, ToolCall, captured_spans, scripted
+from weft.testing.spans import CapturedSpans
 from weft.tracer.op import op
 from weft.tracer.span import span
 from weft.tracking import runtime
@@ -341,3 +343,19 @@ def test_what_a_thread_records_too_late_leaves_no_folder_behind() -> None:
     worker.join()
     assert not folder.exists()
     assert spans[0].status == "running"
+
+
+def test_spans_whose_parents_go_round_in_a_ring_are_in_the_tree(tmp_path):
+    with captured_spans() as spans:
+        op(lambda: 1, name="a")()
+        op(lambda: 1, name="b")()
+        op(lambda: 1, name="self")()
+    a, b, own = spans
+    ring = CapturedSpans(tmp_path)
+    ring._final = [
+        replace(a, parent_id=b.span_id),
+        replace(b, parent_id=a.span_id),
+        replace(own, parent_id=own.span_id),
+    ]
+
+    assert ring.tree() == [["a", ["b"]], ["self"]]

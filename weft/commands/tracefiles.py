@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -230,16 +231,20 @@ def _uid(run_id: str) -> str | None:
 
 
 class _Writer:
-    """The file that is being written: under a name of its own until it is whole."""
+    """What is being written to: a file under a name of its own until it is whole; a pipe or device as it is."""
 
     def __init__(self, form: Written, output: str) -> None:
         self._form = form
         self._path = None if output == "-" else Path(output)
-        self._draft = None if self._path is None else self._path.with_name(f".{self._path.name}.part")
         if self._path is None and sys.stdout.isatty() and form in (Written.PARQUET, Written.OTLP_PROTOBUF):
             raise UsageError(f"{form} is no text for a terminal: name a file with -o, or send it into a pipe")
         self._proto: Any = _protoform() if form is Written.OTLP_PROTOBUF else None
-        self._file: IO[bytes] = sys.stdout.buffer if self._draft is None else self._draft.open("wb")
+        self._whole, self._draft = (None, None) if self._path is None else _places(self._path)
+        begun = self._draft or self._path
+        try:
+            self._file: IO[bytes] = sys.stdout.buffer if begun is None else begun.open("wb")
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, output) from None  # of the name that was given, not the draft's
         self._table = spantables.SpanTable(self._file) if form is Written.PARQUET else None
 
     def write(self, rows: Sequence[Row]) -> None:
@@ -259,16 +264,37 @@ class _Writer:
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if self._table is not None:
-            self._table.__exit__(kind, error, trace)
-        if self._draft is None or self._path is None:
+        whole = False
+        try:
+            if self._table is not None:
+                self._table.__exit__(kind, error, trace)
             self._file.flush()
-            return
-        self._file.close()
-        if error is None:
-            self._draft.replace(self._path)
-        else:
-            self._draft.unlink(missing_ok=True)
+            whole = error is None
+        finally:
+            if self._path is not None:
+                self._file.close()
+            if self._draft is not None and self._whole is not None:
+                if whole:
+                    self._draft.replace(self._whole)
+                else:
+                    self._draft.unlink(missing_ok=True)
+
+
+def _places(path: Path) -> tuple[Path | None, Path | None]:
+    """The file that a name means behind its links, and its draft; neither for what is to be written as it is.
+
+    Raises:
+        UsageError: it is a folder.
+        NotFoundError: the folder to write in is not there.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: name a file in it with -o")
+    if path.exists() and not path.is_file():
+        return None, None
+    whole = Path(os.path.realpath(path))  # a link stays one: what it names is replaced
+    if not whole.parent.is_dir():
+        raise NotFoundError(f"{path} cannot be written: there is no folder {whole.parent}")
+    return whole, whole.with_name(f".{whole.name}.part")
 
 
 def _protoform() -> Any:

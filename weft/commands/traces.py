@@ -19,6 +19,7 @@ from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.store.access import open_store
 from weft.tracking.store.reader import Reader
 from weft.tracking.store.readmodels import SpanRecord, TraceRecord
+from weft.ui.tree import arrange
 
 app = typer.Typer(help="Traces: root calls with the tree below them.", no_args_is_help=True, add_completion=False)
 app.command("import")(tracefiles.load)
@@ -168,16 +169,10 @@ def tree(trace: TraceRecord, spans: Any) -> Tree:
     if trace.cost is not None:
         head.append(f" · {units.usd(trace.cost)}", "dim")
     root = Tree(head, guide_style="dim")
-    ids = {span.span_id for span in spans}
-    nodes: dict[str, Tree] = {}
-    children: dict[str | None, list[SpanRecord]] = {}
-    for span in spans:
-        children.setdefault(span.parent_id if span.parent_id in ids else None, []).append(span)
-    waiting = [(root, span) for span in reversed(children.get(None, []))]
-    while waiting:
-        above, span = waiting.pop()
-        nodes[span.span_id] = above.add(_line(span))
-        waiting += [(nodes[span.span_id], child) for child in reversed(children.get(span.span_id, []))]
+    way = [root]
+    for node in arrange(spans, time.time_ns()):
+        del way[node.depth + 1 :]
+        way.append(way[-1].add(_line(node.span)))
     return root
 
 

@@ -81,11 +81,20 @@ class CapturedSpans(Sequence[SpanRecord]):
         """Names as nested lists `[name, child, child, ...]`, one a root: good in an assertion."""
         spans = self._now()
         known = {span.span_id for span in spans}
-
-        def branch(span: SpanRecord) -> list[Any]:
-            return [span.name, *(branch(child) for child in spans if child.parent_id == span.span_id)]
-
-        return [branch(span) for span in spans if span.parent_id not in known]
+        below: dict[str | None, list[SpanRecord]] = {}
+        for span in spans:
+            below.setdefault(span.parent_id if span.parent_id in known else None, []).append(span)
+        made: list[Any] = []
+        seen: set[str] = set()
+        for first in (*below.get(None, ()), *spans):  # spans behind the roots: those whose parents go round in a ring
+            waiting = [(made, first)]
+            while waiting:
+                above, span = waiting.pop()
+                if span.span_id not in seen:
+                    seen.add(span.span_id)
+                    above.append([span.name])
+                    waiting += [(above[-1], child) for child in reversed(below.get(span.span_id, []))]
+        return made
 
     def freeze(self) -> None:
         """Keep what there is: the home is about to go."""

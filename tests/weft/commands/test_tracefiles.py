@@ -393,3 +393,58 @@ def test_ops_and_their_errors_survive_the_journey(home: Path, tmp_path: Path) ->
         run(empty, "import", str(file))
         strip = [replace(each, version=None) for each in stored(empty)[0]]
         assert [repr(each) for each in strip] == [repr(replace(each, version=None)) for each in stored(home)[0]]
+
+
+def test_an_export_follows_links_and_keeps_them(rich: Path, tmp_path: Path) -> None:
+    (tmp_path / "real.jsonl").write_text("former")
+    for name, target in (("link", "real.jsonl"), ("dangling", "new.jsonl")):
+        (tmp_path / name).symlink_to(target)
+        run(rich, "export", "--format", "jsonl", "-o", str(tmp_path / name))
+
+        assert (tmp_path / name).is_symlink()
+        assert len((tmp_path / target).read_bytes().splitlines()) == 9
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_export_into_a_pipe_reaches_its_reader(rich: Path, tmp_path: Path, form: str) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        run(rich, "export", "--format", form, "-o", str(pipe))
+        read, _ = reader.communicate(timeout=30)
+
+    assert pipe.is_fifo()
+    said, _ = run(tmp_path / "empty", "import", "-" if form != "parquet" else str(_kept(tmp_path, read)), stdin=read)
+    assert b"9 spans read, 9 stored" in said
+
+
+def _kept(folder: Path, data: bytes) -> Path:
+    (folder / "kept.parquet").write_bytes(data)
+    return folder / "kept.parquet"
+
+
+def test_an_export_into_a_device_leaves_it_one(rich: Path) -> None:
+    run(rich, "export", "-o", os.devnull)
+
+    assert Path(os.devnull).is_char_device()
+
+
+def test_where_nothing_can_be_written_is_told_by_the_name_that_was_given(rich: Path, tmp_path: Path) -> None:
+    none = tmp_path / "none" / "x.jsonl"
+
+    assert f"{tmp_path} is a folder" in run(rich, "export", "-o", str(tmp_path), code=64)[1]
+    assert f"{none} cannot be written: there is no folder" in run(rich, "export", "-o", str(none), code=1)[1]
+
+
+def test_spans_whose_parents_go_round_in_a_ring_are_shown(tmp_path: Path) -> None:
+    run(tmp_path / "home", "import", "-", stdin=request(span(1, 2), span(2, 1), span(3, 3)))
+
+    shown = run(tmp_path / "home", "show", TRACE)[0].decode()
+
+    assert [shown.count(f"op        span {number}") for number in (1, 2, 3)] == [1, 1, 1]
+
+
+def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    assert "the file is empty" in run(tmp_path / "home", "import", str(tmp_path / "file"), code=1)[1]
