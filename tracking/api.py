@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -45,8 +45,11 @@ PAGE = 200
 class Results(Sequence[T], Generic[T]):
     """The answer to a question, fetched page by page as it is looked at; what was fetched once stays as it was."""
 
-    def __init__(self, fetch: Callable[[int, str | None], Page[T]], page_size: int = PAGE) -> None:
+    def __init__(
+        self, fetch: Callable[[int, str | None], Page[T]], page_size: int = PAGE, kind: type[T] | None = None
+    ) -> None:
         self._fetch = fetch
+        self._kind = kind
         self._page_size = page_size
         self._rows: list[T] = []
         self._cursor: str | None = None
@@ -94,7 +97,7 @@ class Results(Sequence[T], Generic[T]):
             import pandas as pd  # late: only who asks for a frame needs it
         except ImportError as error:
             raise MissingExtraError("Results.to_pandas()", "ui") from error
-        frame = pd.DataFrame([_flat(row) for row in self])
+        frame = pd.DataFrame([_flat(row) for row in self], columns=None if len(self) else _columns(self._kind))
         for column in [name for name in frame.columns if name.endswith("_ns") and name != "duration_ns"]:
             frame[column] = pd.to_datetime(frame[column], unit="ns", utc=True)
         return frame.rename(columns={name: name.removesuffix("_ns") for name in frame.columns if name != "duration_ns"})
@@ -161,7 +164,7 @@ class Api:
         Raises:
             UsageError: an unknown field, operator or order; the message lists those there are.
         """
-        return self._results(lambda reader, **page: reader.traces(self._of(where), order=order, **page))
+        return self._results(TraceRecord, lambda reader, **page: reader.traces(self._of(where), order=order, **page))
 
     def trace(self, trace_id: str) -> TraceRecord:
         """One of them.
@@ -183,7 +186,7 @@ class Api:
             UsageError: as `traces`.
         """
         return self._results(
-            lambda reader, **page: reader.spans(self._of(where), order=order, payloads=payloads, **page)
+            SpanRecord, lambda reader, **page: reader.spans(self._of(where), order=order, payloads=payloads, **page)
         )
 
     def span(self, trace_id: str, span_id: str) -> SpanRecord:
@@ -200,7 +203,7 @@ class Api:
         Raises:
             UsageError: as `traces`.
         """
-        return self._results(lambda reader, **page: reader.threads(self._of(where), order=order, **page))
+        return self._results(ThreadRecord, lambda reader, **page: reader.threads(self._of(where), order=order, **page))
 
     def scores(self, where: Where | None = None) -> Results[ScoreRecord]:
         """Scores and feedback, in order of time: {"name": "helpful"}, {"kind": "reaction", "trace_id": ...}.
@@ -208,7 +211,7 @@ class Api:
         Raises:
             UsageError: as `traces`.
         """
-        return self._results(lambda reader, **page: reader.scores(self._of(where), **page))
+        return self._results(ScoreRecord, lambda reader, **page: reader.scores(self._of(where), **page))
 
     def runs(self, where: Where | None = None, *, order: str = "-started_ns") -> Results[RunRecord]:
         """Runs, newest first.
@@ -216,7 +219,7 @@ class Api:
         Raises:
             UsageError: as `traces`.
         """
-        return self._results(lambda reader, **page: reader.runs(self._of(where), order=order, **page))
+        return self._results(RunRecord, lambda reader, **page: reader.runs(self._of(where), order=order, **page))
 
     def run(self, path: str) -> RunRecord:
         """One of them: `id`, or `project/id` where several projects have that id.
@@ -238,7 +241,9 @@ class Api:
         Raises:
             UsageError: as `traces`.
         """
-        return self._results(lambda reader, **page: reader.artifacts(self._of(where), order=order, **page))
+        return self._results(
+            ArtifactRecord, lambda reader, **page: reader.artifacts(self._of(where), order=order, **page)
+        )
 
     def update(
         self,
@@ -311,14 +316,16 @@ class Api:
         return bytes.fromhex(trace.root_span_id)
 
     def _of(self, where: Where | None) -> dict[str, Any]:
+        if where is not None and not isinstance(where, Mapping):
+            raise UsageError(f'a filter is a dict like {{"status": "error"}}, not {where!r:.80}')
         given = dict(where or {})
         return given if self.project is None or "project" in given else {**given, "project": self.project}
 
-    def _results(self, ask: Callable[..., Page[T]]) -> Results[T]:
+    def _results(self, kind: type[T], ask: Callable[..., Page[T]]) -> Results[T]:
         """The first page now, so that a mistake is heard at the call."""
         take_in(self._store, self._settings, foreign_s=0.0)
         reader: Reader = self._store.reader()
-        made = Results[T](lambda limit, after: ask(reader, limit=limit, after=after))
+        made = Results[T](lambda limit, after: ask(reader, limit=limit, after=after), kind=kind)
         made._reach(0)
         return made
 
@@ -332,6 +339,11 @@ def _one(found: Sequence[T], what: str) -> T:
     for row in found:
         return row
     raise NotFoundError(f"there is no {what} in this store. `weft traces ls` and `weft runs ls` list what there is")
+
+
+def _columns(kind: Any) -> list[str]:
+    """The columns that every row of this type has."""
+    return [] if kind is None else [field.name for field in fields(kind) if field.name not in ("usage", "scores")]
 
 
 def _flat(row: Any) -> dict[str, Any]:

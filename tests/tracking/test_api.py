@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import weft
@@ -139,3 +141,27 @@ def test_a_project_is_looked_into_where_none_is_named() -> None:
         assert [row.project for row in api.traces()] == ["other"]
         assert len(api.traces({"project": "default"})) == 1
         assert api.run(api.runs()[0].id).project == "other"
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("asked", [{"where": "name"}, {"where": [1]}, {"where": ""}, {"order": 5}, {"order": None}])
+def test_a_question_of_the_wrong_type_is_told_so(asked: dict[str, Any]) -> None:
+    with weft.Api() as api, pytest.raises(UsageError, match="a filter is a dict like|an order is a text like"):
+        api.spans(**asked)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_frame_of_nothing_has_the_columns_of_its_rows() -> None:
+    with weft.Api() as api:
+        frame = api.spans().to_pandas()
+
+    assert frame[["name", "kind", "start"]].empty
+    assert str(frame["start"].dtype).startswith("datetime64")
+
+
+@pytest.mark.usefixtures("home")
+def test_a_pattern_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weft.tracking.store.patterns.MOST_SECONDS", 0.2)
+    weft.op(lambda x: x)("x" * 20_000)
+    with weft.Api() as api, pytest.raises(UsageError, match="took longer than"):
+        api.spans({"inputs.x": {"$regex": "(x+x+)+y"}})

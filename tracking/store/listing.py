@@ -104,6 +104,8 @@ def page(
     found = compile_filter(where, listing.fields, connection)
     if also is not None:
         found = found._replace(condition=found.condition & also)
+    if not isinstance(order, str):
+        raise UsageError(f'an order is a text like "-start_ns", not {order!r:.80}; valid: {", ".join(listing.orders)}')
     name = order.removeprefix("-")
     if name not in listing.orders:
         return _by_path(connection, listing, query, found, order, limit, offset, after)

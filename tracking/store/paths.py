@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from weft.tracking.errors import UsageError
+from weft.tracking.store import patterns
 
 Test = Callable[[list[Any]], bool]
 """Asks what a path found: every value there, none where it is missing."""
@@ -171,17 +172,13 @@ def _textual(method: Callable[[str, str], bool]) -> Callable[[str, Any], Test]:
 
 
 def _regex(name: str, operand: Any) -> Test:
-    flags = 0
+    case = True
     if isinstance(operand, Mapping) and operand.keys() == {"pattern", "case"} and isinstance(operand["case"], bool):
-        flags = 0 if operand["case"] else re.IGNORECASE
-        operand = operand["pattern"]
+        operand, case = operand["pattern"], operand["case"]
     if not isinstance(operand, str):
         raise UsageError(f'filter {name!r}: $regex takes text or {{"pattern": ..., "case": false}}, not {operand!r}')
-    try:
-        search = re.compile(operand, flags).search
-    except re.error as error:
-        raise UsageError(f"filter {name!r}: {operand!r} is no regular expression: {error}") from error
-    return lambda values: any(search(value) is not None for value in spread(values) if isinstance(value, str))
+    holds = patterns.search(name, operand, case=case)
+    return lambda values: any(holds(value) for value in spread(values) if isinstance(value, str))
 
 
 def _size(name: str, operand: Any) -> Test:
