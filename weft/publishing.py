@@ -15,7 +15,7 @@ import orjson
 from weft.tracking import names, runtime
 from weft.tracking.artifacts import Artifact, log_version
 from weft.tracking.blobs import Blobs
-from weft.tracking.errors import UsageError
+from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.payloads.encoding import decode, encode
 from weft.tracking.payloads.objects import Tagged, type_name
 from weft.tracking.payloads.redaction import redact
@@ -132,7 +132,14 @@ def get(address: str | Ref, as_type: Any = None) -> Any:
 
     rt = runtime.active()
     text = f"{wanted.project}/{wanted.name}:{wanted.which}"
-    version = rt.run.use_artifact(text) if rt.run is not None else find(text, wanted.project, Blobs(rt.home))
+    try:
+        version = rt.run.use_artifact(text) if rt.run is not None else find(text, wanted.project, Blobs(rt.home))
+    except NotFoundError as error:
+        if rt.recording:
+            raise
+        raise NotFoundError(
+            f"{error}. Nothing is recorded in mode disabled, what publish() was given neither"
+        ) from None
     value = _value(version, str(replace(wanted, which=version.digest)))
     return value if as_type is None else _as(value, as_type, text)
 

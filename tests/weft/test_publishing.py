@@ -177,3 +177,11 @@ def test_where_nothing_is_recorded_publishing_still_answers_an_address() -> None
     weft.configure(mode="disabled")
 
     assert weft.publish({"a": 1}, name="o").name == "o"
+
+
+def test_what_was_published_in_mode_disabled_is_told_when_it_is_asked_for(home: Path) -> None:
+    weft.configure(home=home, mode="disabled")
+    address = weft.publish({"a": 1}, name="q")
+
+    with pytest.raises(NotFoundError, match="mode disabled"):
+        weft.get(address)
