@@ -146,7 +146,7 @@ def test_a_project_is_looked_into_where_none_is_named() -> None:
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("asked", [{"where": "name"}, {"where": [1]}, {"where": ""}, {"order": 5}, {"order": None}])
 def test_a_question_of_the_wrong_type_is_told_so(asked: dict[str, Any]) -> None:
-    with weft.Api() as api, pytest.raises(UsageError, match="a filter is a dict like|an order is a text like"):
+    with weft.Api() as api, pytest.raises(UsageError, match=r"a filter is a dict like|an order is a text like"):
         api.spans(**asked)
 
 

@@ -29,8 +29,7 @@ def test_the_time_is_that_of_all_texts_together(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(patterns, "MOST_SECONDS", 0.05)
     holds = patterns.search("name", "(x+x+)+y")
     with pytest.raises(UsageError):
-        for length in range(100, 5_000):
-            holds("x" * length)
+        any(holds("x" * length) for length in range(100, 5_000))
 
 
 @pytest.mark.parametrize(
