@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -111,10 +112,15 @@ def table(*columns: str, right: Iterable[str] = (), title: str | None = None) ->
     return made
 
 
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
 def print_json(value: object) -> None:
     """`--json`: one document on stdout. Dataclasses become objects, NaN and infinities the text `NaN`, `Infinity`."""
     ascii_only = not (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
-    sys.stdout.write(json.dumps(_plain(value), indent=2, ensure_ascii=ascii_only, allow_nan=False) + "\n")
+    told = json.dumps(_plain(value), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    # C1 controls and bidi marks, which a terminal obeys, as JSON's escapes: the same value
+    sys.stdout.write(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", told) + "\n")
 
 
 def _plain(value: object) -> Any:

@@ -120,3 +120,12 @@ def test_an_output_that_takes_nothing_is_one_line(home: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: weft could not go on: No space left on device")
     assert "Traceback" not in done.stderr
+
+
+def test_json_says_what_a_terminal_would_obey_in_its_own_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    held = {"\u202ekey": "\x1b[2J\x9b2J\u2066 é 名 \u200b\x7f"}
+    terminal.print_json(held)
+    said = capsys.readouterr().out
+    assert json.loads(said) == held
+    assert "é 名" in said
+    assert not [char for char in said if not char.isprintable() and char != "\n"]
