@@ -150,7 +150,11 @@ def run_peers(names: list[str]) -> Figures:
         for name in names:
             python = _environment(peers.REQUIREMENTS[name])
             done = subprocess.run(
-                [python, str(HERE / "tracers/peers.py"), name, url], capture_output=True, text=True, timeout=900
+                [python, str(HERE / "tracers/peers.py"), name, url],
+                capture_output=True,
+                text=True,
+                timeout=900,
+                cwd=tempfile.gettempdir(),  # some leave files where they run
             )
             if done.returncode:
                 print(f"{name} could not be measured: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
