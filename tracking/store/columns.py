@@ -34,6 +34,8 @@ IN_SQL = (
 """Operators that SQL has words for."""
 OF_ITEMS = ("$eq", "$ne", "$in", "$nin", "$exists", "$contains")
 """The same of a list of text that is kept as JSON."""
+MOST_ITEMS = 500
+"""Of one `$in` of such a list: a condition each, and SQLite takes a tree of 1,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,9 @@ def _among(name: str, field: Field, operator: str, operand: Any) -> Condition:
     if not isinstance(operand, Sequence | set | frozenset) or isinstance(operand, str):
         raise UsageError(f"filter {name!r}: {operator} takes a list, not {operand!r}")
     values = [field.convert(name, value) for value in operand if value is not None]
-    if field.items:
+    if field.items and field.via is None:
+        if len(values) > MOST_ITEMS:
+            raise UsageError(f"filter {name!r}: {operator} takes up to {MOST_ITEMS} texts, not {len(values):,}")
         return or_(false(), *(_item(field, value) for value in values))
     found = (field.via or _same)(field.column.in_(values))
     return or_(found, _null(field)) if any(value is None for value in operand) else found

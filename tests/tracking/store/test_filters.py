@@ -216,6 +216,7 @@ def test_ids_are_hex(reader: Reader) -> None:
         ({"trace_id": {"$endswith": "abc"}}, "even number"),
         ({"text": {"$gt": "a"}}, r"takes text or \$contains, \$search"),
         ({"tags": {"$gt": ["a"]}}, "number or text"),
+        ({"tags": {"$in": [str(n) for n in range(40_000)]}}, "takes up to 500 texts, not 40,000"),
         ({"$or": {"name": "a"}}, "takes a list of filters"),
         ({"$and": ["x"]}, "a filter is a dict"),
         ("name", "a filter is a dict"),
@@ -230,3 +231,9 @@ def test_what_cannot_be_meant_is_refused(reader: Reader, where: Any, said: str) 
 def test_text_that_is_no_utf_8_finds_nothing_and_breaks_nothing(reader: Reader, where: dict[str, Any]) -> None:
     """As a shell hands over an argument of stray bytes."""
     assert reader.traces(where, limit=1 << 70, offset=0).rows == []
+
+
+def test_as_many_tags_as_are_taken_are_asked_at_once(reader: Reader) -> None:
+    asked = [*map(str, range(499)), "x"]
+    assert ids(reader, {"tags": {"$in": asked}}) == ids(reader, {"tags": "x"}) != set()
+    assert ids(reader, {"tags": {"$nin": asked}}) == ids(reader, {"tags": {"$ne": "x"}})
