@@ -10,7 +10,7 @@ a path is made of ever reaches the database. `listing` runs both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -61,6 +61,10 @@ class Filter(NamedTuple):
     """What must be selected for the test."""
 
 
+MOST_CONDITIONS = 400
+MOST_DEEP = 60
+
+
 def compile_filter(where: Where | None, fields: Fields, connection: Connection) -> Filter:
     """What a filter means.
 
@@ -69,9 +73,31 @@ def compile_filter(where: Where | None, fields: Fields, connection: Connection) 
     """
     if where is None:
         return Filter(true(), None, ())
+    check_size(where)
     compiler = _Compiler(fields, connection)
     part = compiler.all(where)
     return Filter(true() if part.sql is None else part.sql, part.test, compiler.extras)
+
+
+def check_size(where: Where) -> None:
+    """No database takes conditions without end (SQLite: a tree of 1,000), nor does Python's stack."""
+    waiting: list[tuple[Any, int]] = [(where, 1)]
+    conditions = 0
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, Mapping):
+            conditions += len(value)
+            inner: Iterable[Any] = value.values()
+        elif isinstance(value, list | tuple):
+            inner = (item for item in value if isinstance(item, Mapping))
+        else:
+            continue
+        if depth > MOST_DEEP or conditions > MOST_CONDITIONS:
+            raise UsageError(
+                f"a filter has at most {MOST_CONDITIONS} conditions, nested {MOST_DEEP} deep; this one has more. "
+                '{"name": {"$in": [...]}} takes many values as one condition'
+            )
+        waiting += [(item, depth + 1) for item in inner]
 
 
 def compile_condition(where: Where | None, fields: Mapping[str, Field], connection: Connection) -> Condition:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select
 
 from weft.tracking.errors import StoreError
 from weft.tracking.store import artifactreader, runreader, schema, spanreader, textindex, threadreader, tracereader
-from weft.tracking.store.filters import Where
+from weft.tracking.store.filters import Where, check_size
 from weft.tracking.store.readmodels import (
     ArtifactRecord,
     Page,
@@ -199,6 +199,8 @@ class Reader:
     @contextmanager
     def _asked(self, where: Where | None) -> Iterator[_Asked]:
         """A connection; where the filter searches, with the text index brought up to date as far as a moment allows."""
+        if where is not None:
+            check_size(where)
         if not _searches(where):
             with self._store.reading() as connection:
                 yield _Asked(connection, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -237,3 +238,25 @@ def test_as_many_tags_as_are_taken_are_asked_at_once(reader: Reader) -> None:
     asked = [*map(str, range(499)), "x"]
     assert ids(reader, {"tags": {"$in": asked}}) == ids(reader, {"tags": "x"}) != set()
     assert ids(reader, {"tags": {"$nin": asked}}) == ids(reader, {"tags": {"$ne": "x"}})
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"$or": [{"name": str(number)} for number in range(5_000)]},
+        functools.reduce(lambda inner, _: {"$not": inner}, range(300), {"name": "a"}),
+        functools.reduce(lambda inner, _: {"$or": [inner, {"inputs.a": 1}]}, range(300), {"name": "a"}),
+    ],
+    ids=["many", "deep", "deep in lists"],
+)
+def test_a_filter_that_no_database_takes_is_refused_in_one_line(store: Store, where: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="at most 400 conditions, nested 60 deep"):
+        store.reader().spans(where)
+
+
+def test_as_many_conditions_as_are_allowed_are_answered(store: Store) -> None:
+    wide = {"$or": [{"name": str(number)} for number in range(390)]}
+    deep = functools.reduce(lambda inner, _: {"$and": [inner]}, range(28), {"inputs.a": 1})
+
+    assert store.reader().spans(wide).rows == []
+    assert store.reader().spans(deep).rows == []
