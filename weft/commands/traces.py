@@ -134,6 +134,7 @@ def rm(
 @app.command()
 def show(
     trace: Annotated[str, typer.Argument(help="Trace id, or its first or last digits.")],
+    costs: Annotated[bool, typer.Option("--costs", help="Say what each cost is made of.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, payloads included.")] = False,
 ) -> None:
     """Show one trace as a tree."""
@@ -144,7 +145,7 @@ def show(
     if json:
         terminal.print_json({"trace": row, "spans": spans})
         return
-    terminal.console().print(tree(row, spans))
+    terminal.console().print(tree(row, spans, costs=costs))
 
 
 def _one(reader: Reader, ident: str) -> TraceRecord:
@@ -162,8 +163,8 @@ def _one(reader: Reader, ident: str) -> TraceRecord:
     return rows[0]
 
 
-def tree(trace: TraceRecord, spans: Any) -> Tree:
-    """The trace as a tree for a terminal: name, kind, duration, tokens, cost, error."""
+def tree(trace: TraceRecord, spans: Any, *, costs: bool = False) -> Tree:
+    """The trace as a tree for a terminal: name, kind, duration, tokens, cost (and what it is made of), error."""
     head = Text.assemble(terminal.text(trace.name, "bold"), "  ", terminal.status(trace.status))
     head.append(f"  {units.duration(trace.duration_ns)} · {units.counted(trace.span_count, 'span')}", "dim")
     if trace.cost is not None:
@@ -172,11 +173,11 @@ def tree(trace: TraceRecord, spans: Any) -> Tree:
     way = [root]
     for node in arrange(spans, time.time_ns()):
         del way[node.depth + 1 :]
-        way.append(way[-1].add(_line(node.span)))
+        way.append(way[-1].add(_line(node.span, costs)))
     return root
 
 
-def _line(span: SpanRecord) -> Text:
+def _line(span: SpanRecord, costs: bool) -> Text:
     line = Text.assemble((f"{span.kind:<9} ", "cyan"), terminal.text(span.name, limit=60))
     line.append(f"  {units.duration(span.duration_ns)}", "dim")
     if span.usage:
@@ -184,7 +185,7 @@ def _line(span: SpanRecord) -> Text:
         line.append(f"  {units.tokens(total)}", "dim")
     if span.cost is not None:
         line.append(f"  {units.usd(span.cost)}", "dim")
-        if made_of := units.breakdown(span.cost_parts):
+        if costs and (made_of := units.breakdown(span.cost_parts)):
             line.append_text(terminal.text(f" ({made_of})", "dim"))
     for flag in span.usage_flags:
         line.append_text(terminal.text(f"  ! {flag}", "yellow", limit=90))

@@ -143,6 +143,6 @@ def test_a_trace_shows_what_a_cost_is_made_of_and_what_is_wrong_with_a_report(ho
         counts = {"input_tokens": 1000, "cache_read_tokens": 4000, "output_tokens": 100}
         span.set_usage(counts, model="gpt-4o-mini", provider="openai")
     (row,) = json.loads(_weft("traces", "ls", "--json"))
-    found = " ".join(_weft("traces", "show", row["trace_id"]).split())
+    found = " ".join(_weft("traces", "show", row["trace_id"], "--costs").split())
     assert "$0.00051 (input $0.00015 · output $0.000060 · cached $0.00030)" in found
     assert "! more cached than input tokens" in found
