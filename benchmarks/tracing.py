@@ -160,6 +160,8 @@ def run_peers(names: list[str]) -> Figures:
                 print(f"{name} could not be measured: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
                 continue
             said = json.loads(done.stdout.strip().splitlines()[-1])
+            small = statistics.median(said["figures"]["small op"])
+            print(f"{name} {said['version']}: small op {small:.1f} us", file=sys.stderr, flush=True)
             for case, values in said["figures"].items():
                 figures.setdefault(case, {})[f"{name} {said['version']}"] = statistics.median(values)
     finally:
