@@ -15,13 +15,22 @@ _SET_ONCE = frozenset({"id", "type", "role", "index", "name", "object", "created
 _DONE = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
-class ChatAssembly:
-    """Of a chat completion: chunks with deltas."""
+class _Choices:
+    """What answers of several choices have in common."""
 
     def __init__(self) -> None:
         self.content_seen = False
         self._head: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
+
+    @property
+    def complete(self) -> bool:
+        """Every choice has said why it ends."""
+        return bool(self._choices) and all(choice.get("finish_reason") for choice in self._choices.values())
+
+
+class ChatAssembly(_Choices):
+    """Of a chat completion: chunks with deltas."""
 
     def add(self, chunk: Mapping[str, Any]) -> None:
         for key, value in chunk.items():
@@ -34,11 +43,6 @@ class ChatAssembly:
                 self.content_seen = any(value for key, value in delta.items() if key != "role")
             _merge(choice["delta"], delta)
             _merge(choice, {key: value for key, value in given.items() if key != "delta"})
-
-    @property
-    def complete(self) -> bool:
-        """Every choice has said why it ends."""
-        return bool(self._choices) and all(choice.get("finish_reason") for choice in self._choices.values())
 
     def result(self) -> dict[str, Any] | None:
         if not self._head and not self._choices:
@@ -116,13 +120,8 @@ def _join(held: list[Any], more: list[Any]) -> None:
             held.append(copied(item))
 
 
-class TextAssembly:
+class TextAssembly(_Choices):
     """Of a text completion, the API before chat."""
-
-    def __init__(self) -> None:
-        self.content_seen = False
-        self._head: dict[str, Any] = {}
-        self._choices: dict[int, dict[str, Any]] = {}
 
     def add(self, chunk: Mapping[str, Any]) -> None:
         self._head.update({key: value for key, value in chunk.items() if key != "choices" and value is not None})
@@ -130,11 +129,6 @@ class TextAssembly:
             self.content_seen = self.content_seen or bool(given.get("text"))
             choice = self._choices.setdefault(given.get("index") or 0, {"index": given.get("index") or 0, "text": ""})
             _merge(choice, {key: value for key, value in given.items() if key != "index"})
-
-    @property
-    def complete(self) -> bool:
-        """Every choice has said why it ends."""
-        return bool(self._choices) and all(choice.get("finish_reason") for choice in self._choices.values())
 
     def result(self) -> dict[str, Any] | None:
         if not self._head and not self._choices:
