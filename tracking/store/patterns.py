@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+import warnings
 from collections.abc import Callable
 from typing import Final
 
@@ -30,10 +31,12 @@ def search(name: str, pattern: str, *, case: bool = True) -> Callable[[str], boo
     import regex  # late: 15 ms that only who asks so pays
 
     try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of [[ and [a||b]: their meaning here is today's
+            re.compile(pattern)
+            found = regex.compile(_plain(name, pattern), 0 if case else regex.IGNORECASE)
+    except (re.error, regex.error, RecursionError, OverflowError) as error:
         raise UsageError(f"filter {name!r}: {pattern!r:.200} is no regular expression: {error}") from error
-    found = regex.compile(_plain(name, pattern), 0 if case else regex.IGNORECASE)
     left = MOST_SECONDS
 
     def holds(text: str) -> bool:
@@ -65,6 +68,10 @@ def _plain(name: str, pattern: str) -> str:
             closed, end = inside.pop(), token.end()
             inside[-1] = max(inside[-1], closed)
         elif sign[0] == "{":
+            if sign == "{,}":  # to `re` any number of times, to `regex` three letters
+                made.append(pattern[copied : token.start()] + "*")
+                copied = token.end()
+                continue
             if sign == "{" or not (token[1] or token[3]):
                 made.append(pattern[copied : token.start()] + "\\{")
                 copied = token.start() + 1

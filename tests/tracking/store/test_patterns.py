@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from weft.tracking.errors import UsageError
@@ -40,6 +40,13 @@ def test_a_pattern_that_is_none_or_too_large_is_told_at_once(pattern: str) -> No
         patterns.search("name", pattern)
 
 
+@pytest.mark.parametrize("pattern", ["[[a]", "[a||b]", "[&&]"])
+def test_what_python_warns_of_is_looked_for_as_it_is_meant_today(pattern: str) -> None:
+    assert patterns.search("name", pattern)("[|&") is True
+
+
+@pytest.mark.filterwarnings("ignore:Possible (nested|set):FutureWarning")  # re's own word on [[ and [a||b]
+@example("a{,}b", "aab")
 @given(st.text("ab{}()[]+*?|.\\,01e^$", max_size=12), st.text("ab{}e01", max_size=12))
 def test_a_pattern_finds_what_re_finds(pattern: str, text: str) -> None:
     try:
