@@ -34,6 +34,7 @@ from weft.tracking import runtime
 from weft.tracking.settings import Settings
 
 HERE = Path(__file__).parent
+PEER_SECONDS = 600
 ROUNDS = 15
 SLEEPERS = f"{workloads.SLEEPERS} sleeping tasks, wall"
 TO_THE_STORE = 20_000
@@ -149,13 +150,17 @@ def run_peers(names: list[str]) -> Figures:
     try:
         for name in names:
             python = _environment(peers.REQUIREMENTS[name])
-            done = subprocess.run(
-                [python, str(HERE / "tracers/peers.py"), name, url],
-                capture_output=True,
-                text=True,
-                timeout=900,
-                cwd=tempfile.gettempdir(),  # some leave files where they run
-            )
+            try:
+                done = subprocess.run(
+                    [python, str(HERE / "tracers/peers.py"), name, url],
+                    capture_output=True,
+                    text=True,
+                    timeout=PEER_SECONDS,
+                    cwd=tempfile.gettempdir(),  # some leave files where they run
+                )
+            except subprocess.TimeoutExpired:
+                print(f"{name} could not be measured: it was not done after {PEER_SECONDS} s", file=sys.stderr)
+                continue
             if done.returncode:
                 print(f"{name} could not be measured: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
                 continue

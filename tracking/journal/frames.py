@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import struct
-import zlib
 from enum import Enum
 from typing import Any, NamedTuple, get_args
 
@@ -12,6 +11,11 @@ import msgspec
 from msgspec import structs
 
 from weft.tracking.journal.records import SCHEMA, Record, SpanClosed
+
+try:
+    from isal.isal_zlib import crc32  # the same checksum, 8 times faster: 2 us of an 8 KB record
+except ImportError:  # a platform it has no wheel for
+    from zlib import crc32
 
 MAGIC = b"weft\x00wj\n"
 VERSION = 1
@@ -49,7 +53,7 @@ def encode(record: Record) -> bytes:
     except (UnicodeEncodeError, OverflowError):  # half a surrogate pair, a number beyond 64 bits
         body = _encode(_fitting(record))
     size = len(body)
-    return _prefix.pack(size, zlib.crc32(body, size)) + body
+    return _prefix.pack(size, crc32(body, size)) + body
 
 
 def _fitting(record: Record) -> Record:
@@ -137,7 +141,7 @@ def scan(data: bytes | memoryview, base: int, *, limit: int | None = None) -> Sc
         if end > total:
             return Scan(frames, base + at, Stop.TORN, f"{total - at} of {size + PREFIX_SIZE} bytes")
         body = view[start:end]
-        if zlib.crc32(body, size) != crc:
+        if crc32(body, size) != crc:
             return Scan(frames, base + at, Stop.TORN if end == total else Stop.CORRUPT, "checksum differs")
         try:
             record = _decode(body)
@@ -204,9 +208,6 @@ def _next_frame(view: memoryview, start: int) -> int | None:
     for match in _candidate.finditer(view, start + PREFIX_SIZE):
         at = match.start() - PREFIX_SIZE
         size, crc = _prefix.unpack_from(view, at)
-        if (
-            0 < size <= len(view) - match.start()
-            and zlib.crc32(view[match.start() : match.start() + size], size) == crc
-        ):
+        if 0 < size <= len(view) - match.start() and crc32(view[match.start() : match.start() + size], size) == crc:
             return at
     return None

@@ -94,7 +94,9 @@ _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("hugging-face-token", re.compile(r"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{16,}"), ""),
     (
         "private-key",
-        re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+        re.compile(
+            r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL
+        ),
         "",
     ),
     ("jwt", re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), ""),
@@ -152,8 +154,10 @@ _BEFORE = rb"(?:(?<=[^A-Za-z0-9]%b)|(?<=\\[bfnrt]%b)|(?<=\\u00[0-9a-f]{2}%b))"
 _find_dash = re.compile(
     rb"-(?:"
     + _BEFORE.replace(b"%b", rb"[sr]k-")
-    + rb"[A-Za-z0-9_-]{8}|(?<=xox[abeoprs]-)|(?<=glpat-)|(?<=xai-)|(?<=pplx-)|(?<=tvly-)|----BEGIN [A-Z0-9 ]*PRIV)"
+    + rb"[A-Za-z0-9_-]{8}|(?<=xox[abeoprs]-)|(?<=glpat-)|(?<=xai-)|(?<=pplx-)|(?<=tvly-)|----BEGIN [A-Z0-9 ]{0,40}PRIV)"
 ).search
+_DASHED = 64
+"""More than what a dash begins may take: nothing is looked for further behind the last one."""
 _find_underscore = re.compile(
     rb"_(?:(?<=gh[pousr]_)[A-Za-z0-9]{16}|(?<=github_pat_)|" + _BEFORE.replace(b"%b", b"hf_") + rb"[A-Za-z0-9]{16}"
     rb"|(?<=[sr]k_live_)|(?<=[sr]k_test_)|(?<=gsk_)|(?<=npm_)|(?<=lsv2_[ps][tk]_)"
@@ -356,7 +360,7 @@ def suspicious(data: bytes) -> bool:
     """
     find = data.find
     return (
-        ((at := find(b"-")) >= 0 and _find_dash(data, at) is not None)
+        ((at := find(b"-")) >= 0 and _find_dash(data, at, data.rfind(b"-") + _DASHED) is not None)
         or ((at := find(b"_")) >= 0 and _find_underscore(data, at) is not None)
         or ((at := find(b"A")) >= 0 and _find_a(data, at) is not None)
         or ((at := find(b"J")) >= 0 and _find_jwt(data, at) is not None)
