@@ -225,6 +225,82 @@ class MetricsLogged(_Record, frozen=True, tag=23):
     """The step is below this writer's highest."""
 
 
+class MetricDefined(_Record, frozen=True, tag=24):
+    """What a metric of a run means, whole: the last writer of a name wins. A name may end in `*`."""
+
+    schema: int
+    run_uid: bytes
+    at_ns: int
+    name: str
+    """Nested names joined by dots."""
+    summary: list[str] = []
+    """min, max, mean, last, first, copy, best, none: what the summary says of it; empty: its last value."""
+    step_metric: str | None = None
+    """The metric that is its x axis."""
+    step_sync: bool = False
+    goal: str | None = None
+    """minimize or maximize."""
+    hidden: bool = False
+
+
+class RunRewound(_Record, frozen=True, tag=25):
+    """A run goes on from an earlier step: its points beyond, of before this record, count no more."""
+
+    schema: int
+    run_uid: bytes
+    at_ns: int
+    step: int
+
+
+class ConsoleLogged(_Record, frozen=True, tag=26):
+    """Lines that a writer of a run printed, as a terminal would show them. A later one of a number replaces it."""
+
+    schema: int
+    run_uid: bytes
+    at_ns: int
+    stream: str
+    """stdout or stderr."""
+    first: int
+    """Number of the first line, from 0, by writer and stream."""
+    lines: list[str]
+
+
+class SystemSampled(_Record, frozen=True, tag=27):
+    """What the machine and the process took, at one time."""
+
+    schema: int
+    run_uid: bytes
+    at_ns: int
+    values: dict[str, float]
+
+
+class FileSaved(_Record, frozen=True, tag=28):
+    """A file of a run is in the blobs; a later one of a path replaces it."""
+
+    schema: int
+    run_uid: bytes
+    at_ns: int
+    path: str
+    """Relative, with /."""
+    digest: str
+    """sha256 hex."""
+    size_bytes: int
+    kind: str = "saved"
+    """saved (by the program), or what was recorded by itself: diff, requirements, code, graph."""
+
+
+class AlertRaised(_Record, frozen=True, tag=29):
+    """A run asks for somebody's attention."""
+
+    schema: int
+    run_uid: bytes
+    at_ns: int
+    title: str
+    text: str
+    level: str
+    """INFO, WARN or ERROR."""
+
+
 class ArtifactLogged(_Record, frozen=True, tag=30):
     """A version of an artifact: content addressed by the digest of its manifest. The store numbers it."""
 
@@ -243,6 +319,9 @@ class ArtifactLogged(_Record, frozen=True, tag=30):
     metadata: bytes | None = None
     run_uid: bytes | None = None
     """The run that made it."""
+    tags: list[str] = []
+    ttl_s: int | None = None
+    """Seconds after which it may be removed; None: never."""
 
 
 class ArtifactUsed(_Record, frozen=True, tag=31):
@@ -254,6 +333,46 @@ class ArtifactUsed(_Record, frozen=True, tag=31):
     digest: str
     run_uid: bytes
     at_ns: int
+    used_as: str | None = None
+
+
+class VersionUpdated(_Record, frozen=True, tag=32):
+    """Changed fields of a version. Each is won by its last writer."""
+
+    schema: int
+    project: str
+    name: str
+    digest: str
+    at_ns: int
+    description: str | None = None
+    metadata: bytes | None = None
+    """JSON object, replacing."""
+    tags: list[str] | None = None
+    ttl_s: int | None = None
+    """-1: never."""
+    aliases: list[str] = []
+    """Aliases that move here."""
+    dropped_aliases: list[str] = []
+
+
+class RegistryChanged(_Record, frozen=True, tag=33):
+    """Somebody did something to a collection of the registry. These are its history; nothing is ever taken from it."""
+
+    schema: int
+    uid: bytes
+    collection: str
+    """registry/name."""
+    action: str
+    """created, described, linked, unlinked, aliased, unaliased, protected, unprotected, deleted."""
+    at_ns: int
+    author: str
+    project: str | None = None
+    name: str | None = None
+    digest: str | None = None
+    """The version of an artifact (project, name, digest) that it was done to."""
+    aliases: list[str] = []
+    details: bytes | None = None
+    """JSON object: type, description, what a promotion required and what was found, ..."""
 
 
 class Removed(_Record, frozen=True, tag=40):
@@ -281,7 +400,15 @@ Record: TypeAlias = (
     | RunUpdated
     | RunFinished
     | MetricsLogged
+    | MetricDefined
+    | RunRewound
+    | ConsoleLogged
+    | SystemSampled
+    | FileSaved
+    | AlertRaised
     | ArtifactLogged
     | ArtifactUsed
+    | VersionUpdated
+    | RegistryChanged
     | Removed
 )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from weft.tracking.store.sink import Sink
     from weft.tracking.store.spansink import Estimator
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every schema revision there has been, oldest first; the last is this version's (`migrations/versions`)."""
 BUSY_SECONDS = 30
 _SQLITE = "sqlite:///"

@@ -17,12 +17,18 @@ from weft.tracking.journal import frames
 from weft.tracking.journal.frames import Stop
 from weft.tracking.journal.records import (
     SCHEMA,
+    AlertRaised,
     ArtifactLogged,
     ArtifactUsed,
+    ConsoleLogged,
+    FileSaved,
+    MetricDefined,
     MetricsLogged,
     Record,
+    RegistryChanged,
     Removed,
     RunFinished,
+    RunRewound,
     RunStarted,
     RunUpdated,
     ScoreLogged,
@@ -32,6 +38,8 @@ from weft.tracking.journal.records import (
     SpanOpened,
     SpanPriced,
     SpanUpdated,
+    SystemSampled,
+    VersionUpdated,
 )
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -58,6 +66,19 @@ RECORDS: list[Record] = [
         ["best"], "forty questions", b'{"rows":40}', RUN,
     ),
     ArtifactUsed(SCHEMA, "golden", "questions", "d" * 64, RUN, T + 16),
+    MetricDefined(SCHEMA, RUN, T + 17, "val/*", ["min", "max"], "epoch", True, "minimize", True),
+    RunRewound(SCHEMA, RUN, T + 17, 7),
+    ConsoleLogged(SCHEMA, RUN, T + 17, "stdout", 3, ["epoch 1", "epoch 2"]),
+    SystemSampled(SCHEMA, RUN, T + 17, {"cpu": 12.5}),
+    FileSaved(SCHEMA, RUN, T + 17, "diff.patch", "f" * 64, 12, "diff"),
+    AlertRaised(SCHEMA, RUN, T + 17, "diverged", "the loss is NaN", "WARN"),
+    VersionUpdated(
+        SCHEMA, "golden", "questions", "d" * 64, T + 17, "forty", b'{"rows":41}', ["small"], 60, ["good"], ["best"]
+    ),
+    RegistryChanged(
+        SCHEMA, b"r" * 16, "model/reader", "linked", T + 17, "ada", "golden", "questions", "d" * 64, ["staging"],
+        b'{"type":"dataset"}',
+    ),
     Removed(SCHEMA, "trace", TRACE, "golden", T + 17),
     RunFinished(SCHEMA, RUN, T + 18, "failed", 1, b'{"type":"ValueError","message":"no","stacktrace":""}'),
     SegmentClosed(SCHEMA, "exit", 2),
