@@ -1,0 +1,27 @@
+"""The store's tables, once: `Sink` fills them, `Reader` asks them, migrations create them. Holds no behaviour.
+
+Rows have local integer keys, given by the sink; ids are bytes, times UTC nanoseconds, money pico-USD, JSON is text. The
+big tables (span, span_payload, metric_point, rich_point) declare no foreign keys: only the sink writes them, and the
+checks would cost a look-up a row.
+"""
+
+from weft.tracking.store.schema.artifacts import artifact as artifact
+from weft.tracking.store.schema.artifacts import artifact_alias as artifact_alias
+from weft.tracking.store.schema.artifacts import artifact_link as artifact_link
+from weft.tracking.store.schema.artifacts import artifact_version as artifact_version
+from weft.tracking.store.schema.base import metadata as metadata
+from weft.tracking.store.schema.calls import score as score
+from weft.tracking.store.schema.calls import span as span
+from weft.tracking.store.schema.calls import span_payload as span_payload
+from weft.tracking.store.schema.calls import text_queue as text_queue
+from weft.tracking.store.schema.calls import text_state as text_state
+from weft.tracking.store.schema.calls import trace as trace
+from weft.tracking.store.schema.common import meta as meta
+from weft.tracking.store.schema.common import project as project
+from weft.tracking.store.schema.common import segment as segment
+from weft.tracking.store.schema.common import tombstone as tombstone
+from weft.tracking.store.schema.common import writer as writer
+from weft.tracking.store.schema.runs import metric_key as metric_key
+from weft.tracking.store.schema.runs import metric_point as metric_point
+from weft.tracking.store.schema.runs import rich_point as rich_point
+from weft.tracking.store.schema.runs import run as run
