@@ -109,8 +109,9 @@ def visit(browser: Browser, url: str, ready: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", help="store URL to show (benchmarks/ingest.py --keep)")
-    parser.add_argument("--home", type=Path, help="home to show; its own store unless --store is given")
+    shown = parser.add_mutually_exclusive_group(required=True)
+    shown.add_argument("--store", help="store URL to show (benchmarks/ingest.py --keep)")
+    shown.add_argument("--home", type=Path, help="home to show, with its own store")
     parser.add_argument("--path", default="/traces", help="screen to open")
     parser.add_argument("--rows", type=int, default=50, help="rows that make it readable")
     parser.add_argument("--visits", type=int, default=9)
