@@ -125,7 +125,7 @@ class Importer:
         if isinstance(kept, str) and (row := _row_of(span, kept)) is not None:
             return self._of_row(row)
         rt = self._rt
-        told = dialects.translate(span.name, span.attributes, span.events, span.scope_name, span.start_ns)
+        told = dialects.translate(span.attributes, span.events, span.start_ns)
         project = self._whose(*(span.resource.get(name) for name in PROJECT_OF_RESOURCE))
         attributes = {**span.attributes, **_origin(span)}
         neutral = {

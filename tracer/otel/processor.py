@@ -304,7 +304,7 @@ def _told(
     """What the dialects make of it; of the usual HTTP span nothing, without looking for each of their fields."""
     if not events and all(name.startswith(PLAIN) for name in attributes):
         return _NOTHING
-    return dialects.translate(span.name, attributes, events, _scope_name(span), span.start_time)
+    return dialects.translate(attributes, events, span.start_time)
 
 
 def _write(rt: Runtime, record: Record) -> None:
@@ -362,10 +362,6 @@ def _links(rt: Runtime, links: Iterable[Link]) -> bytes | None:
         if isinstance(link.context, SpanContext)
     ]
     return capture(rt, found) if found else None
-
-
-def _scope_name(span: ReadableSpan) -> str:
-    return span.instrumentation_scope.name if span.instrumentation_scope is not None else ""
 
 
 def _origin(span: ReadableSpan) -> dict[str, Any]:
