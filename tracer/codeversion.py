@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 from weft.tracking import names
 from weft.tracking.artifacts import Artifact, log_version
 from weft.tracking.payloads.encoding import encode
-from weft.tracking.payloads.redaction import Redaction, clean_name, is_secret_name, redact_source, redact_text
+from weft.tracking.payloads.redaction import Redaction, clean_name, redact_source, redact_text
+from weft.tracking.payloads.secretnames import is_secret_name
 from weft.tracking.runtime import Runtime
 
 ARTIFACT_TYPE = "op"

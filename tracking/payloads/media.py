@@ -18,7 +18,8 @@ from weft.tracking.payloads import mediatypes
 from weft.tracking.payloads.content import Content
 from weft.tracking.payloads.encoding import decode
 from weft.tracking.payloads.objects import TAG, StoreBlob, Tagged, content_tag, tag
-from weft.tracking.payloads.redaction import is_secret_name, redact_text
+from weft.tracking.payloads.redaction import redact_text
+from weft.tracking.payloads.secretnames import is_secret_name
 
 MIN_CHARS = 1366
 """Characters of base64 from which it is moved: 1 KiB of content."""

@@ -14,7 +14,9 @@ from weft.tracking.faults import Faults
 from weft.tracking.payloads.encoding import MAX_FIELD_BYTES, OPTIONS, StoreBlob, encode, spill
 from weft.tracking.payloads.media import MIN_CHARS, is_prose, may_hold_media, without_media
 from weft.tracking.payloads.objects import TAG, tag
-from weft.tracking.payloads.redaction import SHORTEST, Redaction, is_secret_name, purge, redact, suspicious
+from weft.tracking.payloads.redaction import SHORTEST, Redaction, purge, redact
+from weft.tracking.payloads.secretnames import is_secret_name
+from weft.tracking.payloads.suspicion import suspicious
 
 _ATOMS = frozenset({str, int, bool, type(None)})
 _NUMBERS = frozenset({int, float})

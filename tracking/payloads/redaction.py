@@ -17,6 +17,8 @@ import orjson
 from weft.tracking.errors import UsageError
 from weft.tracking.faults import Faults
 from weft.tracking.payloads.objects import TAG, tag
+from weft.tracking.payloads.secretnames import TOKENS, is_secret_name
+from weft.tracking.payloads.suspicion import ESCAPED, find_key, suspicious
 
 Redactor: TypeAlias = Callable[[str, str], str]
 """A user's own rule: `(key, text) -> text` for every text in a payload; the key is that of the nearest object."""
@@ -25,53 +27,6 @@ OPTIONS = ("secrets", "email", "cards")
 """What `configure(redact=...)` and `WEFT_REDACT` may name."""
 SHORTEST = 11
 """`{"pwd":"a"}`: nothing shorter can hold a named secret."""
-
-_KEYS = frozenset(
-    {
-        "authorization",
-        "proxyauthorization",
-        "cookie",
-        "cookies",
-        "setcookie",
-        "credential",
-        "credentials",
-        "passphrase",
-        "pwd",
-        "secret",
-        "token",
-        "secrets",
-        "passwords",
-        "jwt",
-        "accesskey",
-    }
-)
-"""Key names that hold a secret, folded: lower case, without `-` and `_`."""
-_KEY_ENDS = (
-    "apikey",
-    "secret",
-    "secretkey",
-    "secretaccesskey",
-    "privatekey",
-    "signingkey",
-    "encryptionkey",
-    "password",
-    "passwd",
-)
-"""Endings of folded names: `OPENAI_API_KEY`, `x-api-key`, `dbPassword`."""
-_TOKENS = tuple(
-    f"{word}token"
-    for word in ("auth", "access", "refresh", "api", "security", "id", "session", "bearer", "github", "hf")
-)
-"""Endings of names whose token is a key to something, whatever it looks like."""
-_NO_TOKENS = tuple(
-    f"{word}token"
-    for word in (
-        *("pad", "eos", "bos", "unk", "sep", "cls", "mask", "stop", "special", "start", "end", "per", "max", "min"),
-        *("first", "last", "next", "prev", "previous", "page", "continuation", "cursor", "sync", "cancellation"),
-        *("input", "output", "prompt", "completion", "text", "image", "audio", "word", "sub", "num", "new", "top"),
-    )
-)
-"""Endings of names whose token is a model's or a list's: every other `..._token` is a secret."""
 
 _HEADER = r"[Aa]uthorization\\?[\"']?[:=]\s*\\?[\"']?"
 _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (
@@ -123,68 +78,9 @@ _RULES: tuple[tuple[str, re.Pattern[str], str], ...] = (
 """(rule, pattern, what of the match stays). Applied in this order."""
 
 
-def _any_case(word: str) -> str:
-    return "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else letter for letter in word)
-
-
-# How the names above end, in two steps: two letters that most keys fail at, then six bytes. So one look back from a
-# `":` or a `=` tells, and keys cost one scan. In JSON inside a text the quote is escaped.
-_TWO = "[eE][yYnNtT]|[rRwW][dD]|[oO][nN]|[iIsS][eE]|[eElL][sS]|[aA][lL]|[wW][tT]|[tTdD][sS]"
-_SIX = "|".join(
-    [
-        r"[A-Za-z_\-]{3}" + _any_case("key"),
-        r"[\x00-\xff]" + _any_case("token"),
-        *map(
-            _any_case,
-            ("secret", "ssword", "passwd", "cookie", "ookies", "phrase", "ential", "ntials", "ecrets", "swords"),
-        ),
-        *map(_any_case, ("zation", "sation")),
-    ]
-)
-_THREE = "(?:[^A-Za-z]|[bfnrt])(?:[pP][wW][dD]|[jJ][wW][tT])"
-
-
-def _ends_name(closing: str) -> str:
-    return f"(?<=(?:{_TWO}){closing})(?:(?<=(?:{_SIX}){closing})|(?<={_THREE}{closing}))"
-
-
-_find_key = re.compile(f'":{_ends_name(chr(34) + ":")}'.encode()).search
-# What may stand before a secret: no letter or digit, or the escape of a control character.
-_BEFORE = rb"(?:(?<=[^A-Za-z0-9]%b)|(?<=\\[bfnrt]%b)|(?<=\\u00[0-9a-f]{2}%b))"
-_find_dash = re.compile(
-    rb"-(?:"
-    + _BEFORE.replace(b"%b", rb"[sr]k-")
-    + rb"[A-Za-z0-9_-]{8}|(?<=xox[abeoprs]-)|(?<=glpat-)|(?<=xai-)|(?<=pplx-)|(?<=tvly-)|----BEGIN [A-Z0-9 ]{0,40}PRIV)"
-).search
-_DASHED = 64
-"""More than what a dash begins may take: nothing is looked for further behind the last one."""
-_find_underscore = re.compile(
-    rb"_(?:(?<=gh[pousr]_)[A-Za-z0-9]{16}|(?<=github_pat_)|" + _BEFORE.replace(b"%b", b"hf_") + rb"[A-Za-z0-9]{16}"
-    rb"|(?<=[sr]k_live_)|(?<=[sr]k_test_)|(?<=gsk_)|(?<=npm_)|(?<=lsv2_[ps][tk]_)"
-    + rb"|"
-    + f"(?:{_any_case('access')}_?{_any_case('key')})".encode()
-    + rb"[\\\"'\s:=>nrt]{1,12}[A-Za-z0-9/+]{40})"
-).search
-_find_a = re.compile(rb"A(?:KIA[0-9A-Z]{16}|SIA[0-9A-Z]{16}|Iza[\w-]{20})").search
-_find_jwt = re.compile(rb"J(?<=eyJ)[\w-]{8}").search
-_find_bearer = re.compile(rb"Bearer[\s\\]").search
-_find_basic = re.compile(rb"zation(?<=[Aa]uthorization)[\\\"':=\sbfnrt]{1,12}Basic").search
-_find_url = re.compile(rb"://[^/\s:@\"']*:[^/\s@\"']+@").search
-_find_assignment = re.compile(f"={_ends_name('=')}".encode()).search
-# JSON inside a text, and JSON inside that: one backslash before the quote, or three.
-_find_inner_key = re.compile(
-    f'\\\\":(?:{_ends_name(chr(92) * 2 + chr(34) + ":")}|{_ends_name(chr(92) * 6 + chr(34) + ":")})'.encode()
-).search
-_find_quoted_key = re.compile(
-    f"':(?:{_ends_name(chr(39) + ':')}|{_ends_name(chr(92) * 4 + chr(39) + ':')})".encode()
-).search
-# A letter, digit, - or _ that somebody wrote as an escape: only JSON inside a text has it, or raw JSON from elsewhere.
-_ESCAPED = r"\\{1,3}u00(2[dD]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])"
-_find_escape = re.compile(_ESCAPED.encode()).search
-_escapes = re.compile(_ESCAPED)
+_escapes = re.compile(ESCAPED)
 _email = re.compile(r"(?<![\w.+%-])[\w.+%-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(?![\w-])")
 _digits = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
-_find_map = re.compile(rb'\$weft":"map"').search
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +104,7 @@ class Redaction:
     def clean(self, data: bytes, faults: Faults | None = None) -> bytes:
         """As `redact`, by these rules."""
         everything = self.email or self.cards or self.function is not None
-        if not everything and (len(data) < SHORTEST or (_find_key(data) is None and not suspicious(data))):
+        if not everything and (len(data) < SHORTEST or (find_key(data) is None and not suspicious(data))):
             return data
         return purge(data, faults, self)
 
@@ -273,7 +169,7 @@ def redact(data: bytes, faults: Faults | None = None, rules: bool | Redaction = 
     """
     if rules is not True:
         return rules.clean(data, faults) if rules else data
-    if len(data) < SHORTEST or (_find_key(data) is None and not suspicious(data)):
+    if len(data) < SHORTEST or (find_key(data) is None and not suspicious(data)):
         return data
     return purge(data, faults)
 
@@ -344,41 +240,6 @@ def redact_argv(argv: Sequence[str]) -> list[str]:
     return clean
 
 
-def is_secret_name(name: str) -> bool:
-    """Whether a value under this key is a secret by its name: `api_key`, `Authorization`; never `max_tokens`."""
-    folded = name.replace("-", "").replace("_", "").lower()
-    if folded.endswith("token"):
-        return not folded.endswith(_NO_TOKENS)
-    return folded in _KEYS or folded.endswith(_KEY_ENDS)
-
-
-def suspicious(data: bytes) -> bool:
-    """Whether a secret may be in the texts of encoded JSON, as opposed to its keys.
-
-    Every pattern holds one byte that is rare in prose, and begins with it where it can: looking for one byte costs next
-    to nothing, and most payloads have few of them.
-    """
-    find = data.find
-    return (
-        ((at := find(b"-")) >= 0 and _find_dash(data, at, data.rfind(b"-") + _DASHED) is not None)
-        or ((at := find(b"_")) >= 0 and _find_underscore(data, at) is not None)
-        or ((at := find(b"A")) >= 0 and _find_a(data, at) is not None)
-        or ((at := find(b"J")) >= 0 and _find_jwt(data, at) is not None)
-        or ((at := find(b"B")) >= 0 and (_find_bearer(data, at) is not None or _find_basic(data) is not None))
-        or ((at := find(b"'")) >= 0 and _find_quoted_key(data, at) is not None)
-        or (b"@" in data and _find_url(data) is not None)
-        or ((at := find(b"=")) >= 0 and _find_assignment(data, at) is not None)
-        or (
-            (at := find(b"\\")) >= 0
-            and (
-                _find_inner_key(data, at) is not None
-                or ((at := find(b"\\u00", at)) >= 0 and _find_escape(data, at) is not None)
-            )
-        )
-        or (b"$" in data and _find_map(data) is not None)
-    )
-
-
 _NO_TEXTS = frozenset({"float", "int", "bytes", "complex", "range", "ref", "content", "blob"})
 """Tags whose content is no text of the user's, but for what is named here."""
 _THEIR_TEXTS = frozenset({"preview", "filename", "uri"})
@@ -437,7 +298,7 @@ def _clean_entry(key: str, item: Any, siblings: dict[str, Any], rules: Redaction
 def _is_models(key: str, item: Any, siblings: dict[str, Any]) -> bool:
     """Whether this is a token of a language model, not a key to anything: no text, short, or with spaces."""
     folded = key.replace("-", "").replace("_", "").lower()
-    if folded.endswith(_TOKENS):
+    if folded.endswith(TOKENS):
         return False
     if type(item) is not str or "logprob" in siblings:
         return True

@@ -16,7 +16,8 @@ from weft.tracking.errors import UsageError
 from weft.tracking.faults import Faults
 from weft.tracking.payloads import redaction as module
 from weft.tracking.payloads.encoding import Tagged, decode, encode
-from weft.tracking.payloads.redaction import is_card, is_secret_name, redact, redact_argv, redact_text, redaction
+from weft.tracking.payloads.redaction import is_card, redact, redact_argv, redact_text, redaction
+from weft.tracking.payloads.secretnames import is_secret_name
 
 SECRETS = {
     "openai": "sk-proj-AbCd1234EfGh5678IjKl",
