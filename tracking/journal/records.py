@@ -181,6 +181,13 @@ class RunStarted(_Record, frozen=True, tag=20):
     parent_uid: bytes | None = None
     metadata: bytes | None = None
     """JSON object: host, argv, git, python."""
+    elapsed_ns: int = 0
+    """How long the run had gone on in earlier sessions, where this one resumes it."""
+    forked_uid: bytes | None = None
+    """The run whose history up to `forked_step`, and with it, is this one's beginning."""
+    forked_step: int | None = None
+    joined: bool = False
+    """This process only adds to a run that another one leads (a rank above 0): what the leader says wins."""
 
 
 class RunUpdated(_Record, frozen=True, tag=21):
@@ -208,6 +215,8 @@ class RunFinished(_Record, frozen=True, tag=22):
     exit_code: int = 0
     error: bytes | None = None
     """JSON {type, message, stacktrace}."""
+    joined: bool = False
+    """Said by a process that had only joined the run: holds where no other leads it."""
 
 
 class MetricsLogged(_Record, frozen=True, tag=23):

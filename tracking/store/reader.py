@@ -15,10 +15,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from weft.tracking.errors import StoreError
-from weft.tracking.store import artifactreader, runreader, schema, spanreader, textindex, threadreader, tracereader
+from weft.tracking.store import (
+    artifactreader,
+    keptreader,
+    runreader,
+    schema,
+    spanreader,
+    textindex,
+    threadreader,
+    tracereader,
+)
 from weft.tracking.store.filters import Where, check_size
 from weft.tracking.store.readmodels import (
+    AlertRecord,
     ArtifactRecord,
+    FileRecord,
     Page,
     RunRecord,
     ScoreRecord,
@@ -146,6 +157,24 @@ class Reader:
         """
         with self._store.reading() as connection:
             return runreader.rich(connection, run_uid, key)
+
+    def files(self, run_uid: str) -> Sequence[FileRecord]:
+        """A run's files by path: those that were saved, and what was recorded by itself.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        with self._store.reading() as connection:
+            return keptreader.files(connection, run_uid)
+
+    def alerts(self, run_uid: str | None = None, *, limit: int | None = 50) -> Sequence[AlertRecord]:
+        """What a run, or any, wanted somebody to see; newest first.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        with self._store.reading() as connection:
+            return keptreader.alerts(connection, run_uid, limit)
 
     def artifacts(
         self,

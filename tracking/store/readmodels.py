@@ -210,6 +210,40 @@ class RunRecord:
     """Highest step logged."""
     trace_count: int
     exit_code: int | None = None
+    runtime_s: float = 0.0
+    """Seconds that it went on, its sessions added up: each to its end, else to the last that was heard of the run."""
+    sessions: Mapping[int, int] = field(default_factory=dict)
+    """By the time each session started, how long the run had gone on before it; nanoseconds both."""
+    forked_from: str | None = None
+    """`uid` of the run whose history up to `forked_step` is this one's beginning."""
+    forked_step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file of a run; `Blobs` opens it by its digest."""
+
+    path: str
+    """Relative, with /."""
+    digest: str
+    """sha256, hex."""
+    size_bytes: int
+    kind: str
+    """saved (by the program), or what was recorded by itself: diff, requirements, code, graph."""
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRecord:
+    """What a run wanted somebody to see."""
+
+    run_id: str
+    project: str
+    at_ns: int
+    title: str
+    text: str
+    level: str
+    """INFO, WARN or ERROR."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,22 @@ def _record(row: Any, names: Mapping[int, str], parents: Any, last: dict[str, fl
         step=row.last_step,
         trace_count=traces,
         exit_code=row.exit_code,
+        runtime_s=_runtime_ns(row) / 1e9,
+        sessions=_sessions(row),
+        forked_from=hexed(row.forked_uid),
+        forked_step=row.forked_step,
     )
+
+
+def _sessions(row: Any) -> dict[int, int]:
+    return {int(start): elapsed for start, elapsed in (loads(row.sessions) or {}).items()}
+
+
+def _runtime_ns(row: Any) -> int:
+    """Of the last session, and what went on before it."""
+    started, elapsed = max(_sessions(row).items(), default=(row.started_ns, 0))
+    until = row.ended_ns if row.ended_ns is not None and row.ended_ns >= started else row.heard_ns
+    return elapsed + max(0, (until or started) - started)
 
 
 def _mapping(value: str | None) -> dict[str, Any]:
@@ -131,7 +146,7 @@ def history(
 ) -> dict[str, Series]:
     if max_points is not None and (not isinstance(max_points, int) or max_points < 1):
         raise UsageError(f"max_points is {max_points!r}; it must be a whole number of at least 1")
-    query = select(_k.id, _k.key, _k.n, _k.late).where(_k.run_key == _run_key(connection, run_uid)).order_by(_k.key)
+    query = select(_k.id, _k.key, _k.n, _k.late).where(_k.run_key == run_key(connection, run_uid)).order_by(_k.key)
     if keys is not None:
         query = query.where(_k.key.in_(list(keys)))
     found: dict[str, Series] = {}
@@ -197,7 +212,7 @@ def rich(connection: Connection, run_uid: str, key: str | None) -> list[dict[str
     query = (
         select(_x.key, _x.step, _x.at_ns, _x.value)
         .join(schema.segment, segment.id == _x.segment_key)
-        .where(_x.run_key == _run_key(connection, run_uid))
+        .where(_x.run_key == run_key(connection, run_uid))
         .order_by(_x.step, _x.at_ns, segment.name, _x.seq, _x.key)
     )
     if key is not None:
@@ -208,7 +223,12 @@ def rich(connection: Connection, run_uid: str, key: str | None) -> list[dict[str
     ]
 
 
-def _run_key(connection: Connection, run_uid: str) -> int:
+def run_key(connection: Connection, run_uid: str) -> int:
+    """The local key of a run.
+
+    Raises:
+        NotFoundError: there is no such run.
+    """
     found = connection.execute(select(_r.id).where(_r.uid == HexId(32)("run_uid", run_uid))).scalar()
     if found is None:
         raise NotFoundError(f"there is no run with uid {run_uid} in this store; `weft runs ls` lists what there is")

@@ -10,12 +10,17 @@ import orjson
 
 from weft.tracking.journal.frames import Frame
 from weft.tracking.journal.records import MetricsLogged, RunFinished, RunStarted, RunUpdated
+from weft.tracking.names import run_name
 from weft.tracking.store import schema
 from weft.tracking.store.jsontext import loads, text
 from weft.tracking.store.transaction import Row, Stamp, Transaction
 
 _RUN = [column.name for column in schema.run.columns]
 _METRIC = [column.name for column in schema.metric_key.columns]
+
+
+JOINED_NS = -(1 << 62)
+"""What is taken from the time of a record of somebody who only joined the run: whoever leads it wins, in any order."""
 
 
 class RunState:
@@ -54,9 +59,17 @@ class RunState:
 
     def heard(self, at_ns: int) -> None:
         """A record of the run's own. Until its start arrives, the earliest of these stands for it."""
+        self.columns["heard_ns"] = max(at_ns, self.columns["heard_ns"] or at_ns)
         if self.columns["project_key"] is None:
             started = self.columns["started_ns"]
             self.columns["started_ns"] = at_ns if started is None else min(started, at_ns)
+
+    def session(self, started_ns: int, elapsed_ns: int) -> None:
+        """A session of the run: when it started, and how long the run had gone on before."""
+        known = loads(self.columns["sessions"]) or {}
+        self.columns["sessions"] = orjson.dumps(
+            known | {str(started_ns): elapsed_ns}, option=orjson.OPT_SORT_KEYS
+        ).decode()
 
     def row(self, tx: Transaction) -> Row:
         columns = self.columns
@@ -74,7 +87,9 @@ class RunState:
     def _state(self, tx: Transaction) -> str:
         columns = self.columns
         if columns["ended_ns"] is not None and columns["ended_ns"] >= (columns["resumed_ns"] or 0):
-            return str(columns["ended_state"])
+            led = self._stamps.get("start", (JOINED_NS,))[0] > JOINED_NS
+            if not led or self._stamps["finish"][0] > JOINED_NS:  # who only joined a run ends none that another leads
+                return str(columns["ended_state"])
         writer = columns["writer"]
         return "crashed" if writer is not None and tx.ended(bytes(writer)) else "running"
 
@@ -131,6 +146,14 @@ class RunSink:
         columns = state.columns
         if columns["project_key"] is None or record.started_ns < columns["started_ns"]:
             columns["started_ns"] = record.started_ns
+        columns["heard_ns"] = max(record.started_ns, columns["heard_ns"] or 0)
+        if record.joined:
+            stamp = (stamp[0] + JOINED_NS, *stamp[1:])
+        else:
+            state.session(record.started_ns, record.elapsed_ns)
+        generated = record.name == run_name(record.uid)
+        state.change((stamp[0] + JOINED_NS if generated else stamp[0], *stamp[1:]), name=record.name)
+        state.change(stamp, forked_uid=record.forked_uid, forked_step=record.forked_step)
         if state.won("start", stamp):
             columns["project_key"] = self._tx.project(record.project)
             columns["run_id"] = record.id
@@ -141,7 +164,7 @@ class RunSink:
             columns["resumed_ns"] = record.started_ns
         state.merge("config", record.config, stamp)
         tags = orjson.dumps(record.tags).decode() if record.tags else None
-        state.change(stamp, name=record.name, tags=tags, notes=record.notes, run_group=record.group)
+        state.change(stamp, tags=tags, notes=record.notes, run_group=record.group)
 
     def _updated(self, state: RunState, record: RunUpdated, stamp: Stamp) -> None:
         state.heard(record.at_ns)
@@ -152,6 +175,8 @@ class RunSink:
 
     def _finished(self, state: RunState, record: RunFinished, stamp: Stamp) -> None:
         state.heard(record.ended_ns)
+        if record.joined:
+            stamp = (stamp[0] + JOINED_NS, *stamp[1:])
         if state.won("finish", stamp):
             state.columns["ended_ns"] = record.ended_ns
             state.columns["ended_state"] = record.state
@@ -251,6 +276,8 @@ def remove_run(transaction: Transaction, uid: bytes) -> None:
     for statement in (
         "DELETE FROM metric_key WHERE run_key = ?",
         "DELETE FROM rich_point WHERE run_key = ?",
+        "DELETE FROM run_file WHERE run_key = ?",
+        "DELETE FROM alert WHERE run_key = ?",
         "DELETE FROM score WHERE run_key = ? AND target IN ('run', 'row')",
         "UPDATE score SET run_key = NULL WHERE run_key = ?",
         "DELETE FROM artifact_link WHERE run_key = ?",

@@ -16,8 +16,10 @@ from sqlalchemy.exc import DataError
 from weft.tracking.errors import StoreError
 from weft.tracking.journal.frames import Frame
 from weft.tracking.journal.records import (
+    AlertRaised,
     ArtifactLogged,
     ArtifactUsed,
+    FileSaved,
     MetricsLogged,
     Removed,
     RunFinished,
@@ -34,6 +36,7 @@ from weft.tracking.journal.records import (
 from weft.tracking.store import schema
 from weft.tracking.store.artifactsink import ArtifactSink, remove_version
 from weft.tracking.store.fitting import fitted
+from weft.tracking.store.keptsink import apply_kept
 from weft.tracking.store.removal import remove_span, remove_trace, sweep
 from weft.tracking.store.runsink import RunSink, end_runs, remove_run
 from weft.tracking.store.scoresink import apply_scores
@@ -57,7 +60,7 @@ class Position(NamedTuple):
     """Of the segment: whose spans its opened ones are."""
 
 
-_SPANS, _SCORES, _RUNS, _ARTIFACTS, _REMOVED, _SEGMENT = range(6)
+_SPANS, _SCORES, _RUNS, _ARTIFACTS, _REMOVED, _SEGMENT, _KEPT = KINDS = range(7)
 _KIND = {
     SpanOpened: _SPANS,
     SpanClosed: _SPANS,
@@ -70,6 +73,8 @@ _KIND = {
     MetricsLogged: _RUNS,
     ArtifactLogged: _ARTIFACTS,
     ArtifactUsed: _ARTIFACTS,
+    FileSaved: _KEPT,
+    AlertRaised: _KEPT,
     Removed: _REMOVED,
     SegmentOpened: _SEGMENT,
     SegmentClosed: _SEGMENT,
@@ -109,7 +114,7 @@ class Sink:
             self._apply([frame._replace(record=fitted(frame.record)) for frame in frames], position)
 
     def _apply(self, frames: Sequence[Frame], position: Position) -> None:
-        kinds: tuple[list[Any], ...] = ([], [], [], [], [], [])
+        kinds: tuple[list[Any], ...] = tuple([] for _ in KINDS)
         for frame in frames:
             kinds[_KIND[type(frame.record)]].append(frame)
         with self._store.writing() as tx:
@@ -125,6 +130,7 @@ class Sink:
                     sweep(tx, trace_id, removed)
             if kinds[_SCORES]:
                 apply_scores(tx, [frame.record for frame in kinds[_SCORES]])
+            apply_kept(tx, position.segment, segment_key, kinds[_KEPT])
             artifacts = ArtifactSink(tx, position.segment)
             for frame in kinds[_ARTIFACTS]:
                 artifacts.apply(frame.record, frame.offset)

@@ -49,6 +49,10 @@ T = 1_700_000_000_000_000_000
 RECORDS: list[Record] = [
     SegmentOpened(SCHEMA, b"writer__", "host", 4242, T, "0.2.0", "3.11.7"),
     RunStarted(SCHEMA, RUN, "k3x9a1b2", "golden", "brisk-heron-7", T, b'{"lr":0.001}', ["a", "b"], "group", "train"),
+    RunStarted(
+        SCHEMA, CHILD * 2, "k3x9a1b3", "golden", "brisk-heron-8", T, None, [], None, None, None, RUN, b'{"pid":4242}',
+        5_000_000_000, RUN, 7, True,
+    ),
     SpanOpened(SCHEMA, TRACE, SPAN, None, "answer", "agent", T, "golden", RUN, b'{"question":"why?"}', b'{"k":1}', "t-1"),  # noqa: E501
     SpanOpened(SCHEMA, TRACE, CHILD, SPAN, "chat gpt-4o-mini", "llm", T + 5, "golden", RUN, b'{"model":"gpt-4o-mini"}'),
     SpanUpdated(SCHEMA, TRACE, SPAN, T + 6, "renamed", b'{"k":2}', b'[{"name":"retry","at_ns":6,"attributes":{}}]'),
@@ -81,6 +85,7 @@ RECORDS: list[Record] = [
     ),
     Removed(SCHEMA, "trace", TRACE, "golden", T + 17),
     RunFinished(SCHEMA, RUN, T + 18, "failed", 1, b'{"type":"ValueError","message":"no","stacktrace":""}'),
+    RunFinished(SCHEMA, CHILD * 2, T + 19, "finished", 0, None, True),
     SegmentClosed(SCHEMA, "exit", 2),
 ]  # fmt: skip
 

@@ -21,7 +21,13 @@ from weft.tracking.store.schema.common import project as project
 from weft.tracking.store.schema.common import segment as segment
 from weft.tracking.store.schema.common import tombstone as tombstone
 from weft.tracking.store.schema.common import writer as writer
-from weft.tracking.store.schema.runs import metric_key as metric_key
-from weft.tracking.store.schema.runs import metric_point as metric_point
-from weft.tracking.store.schema.runs import rich_point as rich_point
+from weft.tracking.store.schema.metrics import metric_chunk as metric_chunk
+from weft.tracking.store.schema.metrics import metric_definition as metric_definition
+from weft.tracking.store.schema.metrics import metric_key as metric_key
+from weft.tracking.store.schema.metrics import metric_point as metric_point
+from weft.tracking.store.schema.metrics import rich_point as rich_point
+from weft.tracking.store.schema.metrics import run_rewind as run_rewind
+from weft.tracking.store.schema.metrics import summary_value as summary_value
+from weft.tracking.store.schema.runs import alert as alert
 from weft.tracking.store.schema.runs import run as run
+from weft.tracking.store.schema.runs import run_file as run_file

@@ -1,8 +1,8 @@
-"""Runs, their metrics, and whatever else they logged."""
+"""Runs, and what is kept of them besides their metrics."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, LargeBinary, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy import Column, Index, LargeBinary, PrimaryKeyConstraint, Table, Text, text
 
 from weft.tracking.store.schema.base import Int, key, metadata
 
@@ -32,6 +32,10 @@ run = Table(
     Column("writer", LargeBinary),
     Column("last_step", Int),
     Column("stamps", Text),
+    Column("heard_ns", Int),
+    Column("sessions", Text),
+    Column("forked_uid", LargeBinary),
+    Column("forked_step", Int),
     Index("ix_run_uid", "uid", unique=True),
     Index("ix_run_project_key_started_ns", "project_key", "started_ns"),
     Index("ix_run_project_key_run_id", "project_key", "run_id"),
@@ -46,49 +50,35 @@ run = Table(
 """A run. Without `started_ns` it is only known by name: others refer to it, no record of its own has arrived.
 
 `stamps` (JSON): the last writer [at_ns, segment, offset] of each changeable field and of each config and summary key.
+`sessions` (JSON): by the time a session of the run started (ns, as text), how long the run had gone on before it (ns).
+`heard_ns`: the time of its latest record.
 """
 
-metric_key = Table(
-    "metric_key",
-    metadata,
-    key(),
-    Column("run_key", Int, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("n", Int, nullable=False),
-    Column("late", Int, nullable=False),
-    Column("last", Float(53)),
-    Column("last_step", Int, nullable=False),
-    Column("last_at_ns", Int, nullable=False),
-    Column("last_segment", Text, nullable=False),
-    Column("last_seq", Int, nullable=False),
-    Index("ix_metric_key_run_key_key", "run_key", "key", unique=True),
-)
-"""One metric of one run. A null value, here and below, is NaN: SQLite has none."""
-
-metric_point = Table(
-    "metric_point",
-    metadata,
-    Column("metric_key", Int, nullable=False),
-    Column("segment_key", Int, nullable=False),
-    Column("seq", Int, nullable=False),
-    Column("step", Int, nullable=False),
-    Column("at_ns", Int, nullable=False),
-    Column("value", Float(53)),
-    Column("late", Boolean, nullable=False),
-    PrimaryKeyConstraint("metric_key", "segment_key", "seq"),
-    sqlite_with_rowid=False,
-)
-"""`seq` is the record's offset in its segment: points are never overwritten."""
-
-rich_point = Table(
-    "rich_point",
+run_file = Table(
+    "run_file",
     metadata,
     Column("run_key", Int, nullable=False),
-    Column("key", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("size_bytes", Int, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at_ns", Int, nullable=False),
+    Column("segment", Text, nullable=False),
+    Column("seq", Int, nullable=False),
+    PrimaryKeyConstraint("run_key", "path"),
+)
+"""A file of a run, in the blobs; of several of one path the last writer's (at_ns, segment, seq)."""
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("run_key", Int, nullable=False),
     Column("segment_key", Int, nullable=False),
     Column("seq", Int, nullable=False),
-    Column("step", Int, nullable=False),
     Column("at_ns", Int, nullable=False),
-    Column("value", Text, nullable=False),
-    PrimaryKeyConstraint("run_key", "key", "segment_key", "seq"),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    PrimaryKeyConstraint("run_key", "segment_key", "seq"),
 )
+"""What a run wanted somebody to see."""

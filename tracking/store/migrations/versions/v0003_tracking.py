@@ -2,9 +2,107 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0003"
 down_revision = "0002"
 
 
+_Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
 def upgrade() -> None:
-    """Nothing yet."""
+    _metrics()
+    op.add_column("run", sa.Column("heard_ns", sa.BigInteger()))
+    op.add_column("run", sa.Column("sessions", sa.Text()))
+    op.add_column("run", sa.Column("forked_uid", sa.LargeBinary()))
+    op.add_column("run", sa.Column("forked_step", sa.BigInteger()))
+    op.create_table(
+        "run_file",
+        sa.Column("run_key", sa.BigInteger(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("segment", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("run_key", "path", name="pk_run_file"),
+    )
+    op.create_table(
+        "alert",
+        sa.Column("run_key", sa.BigInteger(), nullable=False),
+        sa.Column("segment_key", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("run_key", "segment_key", "seq", name="pk_alert"),
+    )
+
+
+def _metrics() -> None:
+    """Streams, aggregates, definitions, rewinds, chunks, and the values of summaries. `store` fills in what is known."""
+    op.add_column("metric_key", sa.Column("stream", sa.Text(), nullable=False, server_default=""))
+    for name in ("nonfinite", "counted", "finite"):
+        op.add_column("metric_key", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("metric_key", sa.Column("stale", sa.Boolean(), nullable=False, server_default=sa.true()))
+    for name in ("least", "greatest", "first"):
+        op.add_column("metric_key", sa.Column(name, sa.Float(53)))
+    op.add_column("metric_key", sa.Column("total", sa.Text()))
+    op.add_column("metric_key", sa.Column("rich", sa.Text()))
+    op.add_column("metric_key", sa.Column("first_step", sa.BigInteger()))
+    op.add_column("metric_key", sa.Column("first_at_ns", sa.BigInteger()))
+    op.add_column("metric_key", sa.Column("first_segment", sa.Text()))
+    op.add_column("metric_key", sa.Column("first_seq", sa.BigInteger()))
+    op.add_column("metric_key", sa.Column("newest_ns", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("metric_key", sa.Column("unsealed", sa.BigInteger(), nullable=False, server_default="0"))
+    op.drop_index("ix_metric_key_run_key_key", "metric_key")
+    op.create_index("ix_metric_key_run_key_stream_key", "metric_key", ["run_key", "stream", "key"], unique=True)
+    op.create_table(
+        "metric_chunk",
+        sa.Column("id", _Key, nullable=False, autoincrement=False),
+        sa.Column("metric_key", sa.BigInteger(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("first_step", sa.BigInteger(), nullable=False),
+        sa.Column("first_at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("last_step", sa.BigInteger(), nullable=False),
+        sa.Column("last_at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_metric_chunk"),
+    )
+    op.create_index("ix_metric_chunk_metric_key", "metric_chunk", ["metric_key"])
+    op.create_table(
+        "metric_definition",
+        sa.Column("run_key", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("summary", sa.Text()),
+        sa.Column("step_metric", sa.Text()),
+        sa.Column("step_sync", sa.Boolean(), nullable=False),
+        sa.Column("goal", sa.Text()),
+        sa.Column("hidden", sa.Boolean(), nullable=False),
+        sa.Column("at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("segment", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("run_key", "name", name="pk_metric_definition"),
+    )
+    op.create_table(
+        "run_rewind",
+        sa.Column("run_key", sa.BigInteger(), nullable=False),
+        sa.Column("at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("segment", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("run_key", "at_ns", "segment", "seq", name="pk_run_rewind"),
+    )
+    op.create_table(
+        "summary_value",
+        sa.Column("run_key", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("number", sa.Float(53)),
+        sa.Column("text", sa.Text()),
+        sa.PrimaryKeyConstraint("run_key", "name", name="pk_summary_value"),
+    )
+    op.create_index("ix_summary_value_name_number", "summary_value", ["name", "number"])
