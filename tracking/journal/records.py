@@ -202,6 +202,11 @@ class RunUpdated(_Record, frozen=True, tag=21):
     tags: list[str] | None = None
     notes: str | None = None
     group: str | None = None
+    metadata: bytes | None = None
+    """JSON object: what was found out about the run's surroundings after its start; each key is won by its last
+    writer."""
+    summary_dropped: list[str] = []
+    """Keys that were deleted from the summary."""
 
 
 class RunFinished(_Record, frozen=True, tag=22):

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from weft.tracking.journal.frames import Frame
-from weft.tracking.journal.records import MetricsLogged, RunFinished, RunStarted, RunUpdated
+from weft.tracking.journal.records import (
+    MetricDefined,
+    MetricsLogged,
+    RunFinished,
+    RunRewound,
+    RunStarted,
+    RunUpdated,
+    SystemSampled,
+)
 from weft.tracking.names import run_name
 from weft.tracking.store import schema
 from weft.tracking.store.jsontext import loads, text
+from weft.tracking.store.metricsink import Hand, MetricSink, remove_metrics
 from weft.tracking.store.transaction import Row, Stamp, Transaction
 
 _RUN = [column.name for column in schema.run.columns]
-_METRIC = [column.name for column in schema.metric_key.columns]
 
 
 JOINED_NS = -(1 << 62)
@@ -31,7 +38,34 @@ class RunState:
         self.columns: dict[str, Any] = dict(zip(_RUN, stored, strict=True))
         self.config: dict[str, Any] = loads(stored.config) or {}
         self.summary: dict[str, Any] = loads(stored.summary) or {}
+        self._metadata: dict[str, Any] = loads(stored.metadata) or {}
         self._stamps: dict[str, Any] = loads(stored.stamps) or {}
+        self._touched: set[str] = set()
+
+    @property
+    def key(self) -> int:
+        return int(self.columns["id"])
+
+    @property
+    def hand(self) -> Hand:
+        """What was set by hand in the summary."""
+        return Hand(self.summary, self._summary_stamp, self._touched)
+
+    def _summary_stamp(self, key: str) -> Stamp | None:
+        found = self._stamps.get(f"summary.{key}")
+        return None if found is None else (found[0], found[1], found[2])
+
+    def reached(self, step: int | None, *, anew: bool) -> None:
+        """The highest step of a batch; `anew`: of all there is."""
+        before = None if anew else self.columns["last_step"]
+        self.columns["last_step"] = step if before is None or (step is not None and step > before) else before
+
+    def drop(self, keys: Sequence[str], stamp: Stamp) -> None:
+        """Keys that were deleted from the summary."""
+        for key in keys:
+            if self.won(f"summary.{key}", stamp):
+                self.summary.pop(key, None)
+                self._touched.add(key)
 
     def won(self, field: str, stamp: Stamp) -> bool:
         """Whether this writer is the last for a field; it then is on record as such."""
@@ -54,8 +88,21 @@ class RunState:
         target = self.config if field == "config" else self.summary
         for key, value in found.items():
             if self.won(f"{field}.{key}", stamp):
+                if field == "summary":
+                    self._touched.add(key)
                 target.pop(key, None)  # to the end, so that keys of one record keep its order
                 target[key] = value
+
+    def described(self, metadata: bytes | None, stamp: Stamp) -> None:
+        """Where the run happens: every key by its last writer, and none of before the session that started last."""
+        began = tuple(self._stamps.get("start", ()))
+        for key in [key for key in self._metadata if tuple(self._stamps.get(f"metadata.{key}", ())) < began]:
+            del self._metadata[key]
+        found = loads(metadata)
+        if isinstance(found, dict) and stamp >= began:
+            for key, value in found.items():
+                if self.won(f"metadata.{key}", stamp):
+                    self._metadata[key] = value
 
     def heard(self, at_ns: int) -> None:
         """A record of the run's own. Until its start arrives, the earliest of these stands for it."""
@@ -75,6 +122,8 @@ class RunState:
         columns = self.columns
         columns["config"] = self._ordered("config", self.config)
         columns["summary"] = self._ordered("summary", self.summary)
+        known = sorted(self._metadata.items())
+        columns["metadata"] = orjson.dumps(dict(known)).decode() if known else None
         columns["stamps"] = orjson.dumps(self._stamps).decode()
         columns["state"] = self._state(tx)
         return tuple(columns.values())
@@ -110,25 +159,37 @@ class RunSink:
         Args:
             again: some of these frames may have been applied before.
         """
-        points: dict[tuple[int, str], list[Row]] = {}
-        rich: list[Row] = []
+        metrics = MetricSink(self._tx, self._segment, self._segment_key)
         for frame in frames:
             record = frame.record
-            uid = record.run_uid if type(record) is MetricsLogged else record.uid  # type: ignore[union-attr]
+            uid = record.uid if isinstance(record, (RunStarted, RunUpdated, RunFinished)) else record.run_uid  # type: ignore[union-attr]
             state = self._state(uid)
             if state is None:
                 continue
             if type(record) is MetricsLogged:
-                self._metrics(state, frame.offset, record, points, rich)
+                state.heard(record.at_ns)
+                metrics.log(state.key, frame.offset, record.step, record.at_ns, record.values, record.late)
+                metrics.log_rich(state.key, frame.offset, record.step, record.at_ns, _object(record.rich))
+            elif type(record) is SystemSampled:
+                state.heard(record.at_ns)
+                metrics.log(state.key, frame.offset, record.at_ns, record.at_ns, record.values, False, "system")
+            elif type(record) is MetricDefined:
+                state.heard(record.at_ns)
+                metrics.define(state.key, frame.offset, record)
+            elif type(record) is RunRewound:
+                state.heard(record.at_ns)
+                metrics.rewind(state.key, frame.offset, record)
             elif type(record) is RunStarted:
                 self._started(state, record, (record.started_ns, self._segment, frame.offset))
             elif type(record) is RunUpdated:
                 self._updated(state, record, (record.at_ns, self._segment, frame.offset))
             elif type(record) is RunFinished:
                 self._finished(state, record, (record.ended_ns, self._segment, frame.offset))
-        self._tx.add_missing(schema.rich_point, rich)
-        self._points(points, again)
         states = [state for state in self._states.values() if state is not None]
+        ended = {state.key for state in states if state.columns["ended_ns"] is not None}
+        metrics.flush({state.key: state.hand for state in states}, ended, again=again)
+        for state in states:
+            state.reached(metrics.highest.get(state.key), anew=state.key in metrics.rewound)
         rows = [(state.row(self._tx), state.before) for state in states]
         self._tx.upsert(schema.run, [row for row, before in rows if row != before])
 
@@ -159,9 +220,9 @@ class RunSink:
             columns["run_id"] = record.id
             columns["job_type"] = record.job_type
             columns["parent_uid"] = record.parent_uid
-            columns["metadata"] = text(record.metadata)
             columns["writer"] = self._writer
             columns["resumed_ns"] = record.started_ns
+        state.described(record.metadata, stamp)
         state.merge("config", record.config, stamp)
         tags = orjson.dumps(record.tags).decode() if record.tags else None
         state.change(stamp, tags=tags, notes=record.notes, run_group=record.group)
@@ -170,6 +231,8 @@ class RunSink:
         state.heard(record.at_ns)
         state.merge("config", record.config, stamp)
         state.merge("summary", record.summary, stamp)
+        state.drop(record.summary_dropped, stamp)
+        state.described(record.metadata, stamp)
         tags = orjson.dumps(record.tags).decode() if record.tags is not None else None
         state.change(stamp, name=record.name, tags=tags, notes=record.notes, run_group=record.group)
 
@@ -183,79 +246,10 @@ class RunSink:
             state.columns["exit_code"] = record.exit_code
             state.columns["error"] = text(record.error)
 
-    def _metrics(
-        self,
-        state: RunState,
-        offset: int,
-        record: MetricsLogged,
-        points: dict[tuple[int, str], list[Row]],
-        rich: list[Row],
-    ) -> None:
-        state.heard(record.at_ns)
-        columns = state.columns
-        if columns["last_step"] is None or record.step > columns["last_step"]:
-            columns["last_step"] = record.step
-        run_key = columns["id"]
-        for key, value in record.values.items():
-            kept = None if math.isnan(value) else value
-            point = (self._segment_key, offset, record.step, record.at_ns, kept, record.late)
-            points.setdefault((run_key, key), []).append(point)
-        found = loads(record.rich)
-        if isinstance(found, dict):
-            for key, value in found.items():
-                rich.append(
-                    (run_key, key, self._segment_key, offset, record.step, record.at_ns, orjson.dumps(value).decode())
-                )
 
-    def _points(self, points: dict[tuple[int, str], list[Row]], again: bool) -> None:
-        if not points:
-            return
-        metrics = self._metric_rows(points)
-        rows: list[Row] = []
-        for name, found in points.items():
-            metric = metrics[name]
-            known = self._known(metric["id"], found) if again else set()
-            for point in found:
-                _, seq, step, at_ns, value, late = point
-                if seq in known:
-                    continue
-                known.add(seq)
-                rows.append((metric["id"], *point))
-                metric["n"] += 1
-                metric["late"] += late
-                order = (step, at_ns, self._segment, seq)
-                if order > (metric["last_step"], metric["last_at_ns"], metric["last_segment"], metric["last_seq"]):
-                    metric["last"] = value
-                    metric["last_step"], metric["last_at_ns"], metric["last_segment"], metric["last_seq"] = order
-        # The index wants its rows in key order; the file system thanks for it.
-        self._tx.insert(schema.metric_point, sorted(rows, key=lambda row: row[:3]))
-        self._tx.upsert(schema.metric_key, [tuple(metrics[name].values()) for name in points])
-
-    def _metric_rows(self, points: dict[tuple[int, str], list[Row]]) -> dict[tuple[int, str], dict[str, Any]]:
-        wanted: dict[int, list[str]] = {}
-        for run_key, key in points:
-            wanted.setdefault(run_key, []).append(key)
-        found: dict[tuple[int, str], dict[str, Any]] = {}
-        columns = ", ".join(_METRIC)
-        for run_key, keys in wanted.items():
-            statement = f"SELECT {columns} FROM metric_key WHERE run_key = ? AND key IN ({{marks}})"
-            for row in self._tx.rows_in(statement, keys, (run_key,)):
-                found[row[1], row[2]] = dict(zip(_METRIC, row, strict=True))
-        for name in points:
-            if name not in found:
-                empty = (self._tx.key(schema.metric_key), *name, 0, 0, None, -(1 << 63), 0, "", -1)
-                found[name] = dict(zip(_METRIC, empty, strict=True))
-        return found
-
-    def _known(self, metric_key: int, points: list[Row]) -> set[int]:
-        seqs = [point[1] for point in points]
-        return {
-            row[0]
-            for row in self._tx.rows(
-                "SELECT seq FROM metric_point WHERE metric_key = ? AND segment_key = ? AND seq BETWEEN ? AND ?",
-                (metric_key, self._segment_key, min(seqs), max(seqs)),
-            )
-        }
+def _object(data: bytes | None) -> dict[str, Any]:
+    found = loads(data)
+    return found if isinstance(found, dict) else {}
 
 
 def end_runs(transaction: Transaction, writer: bytes) -> int:
@@ -270,12 +264,8 @@ def remove_run(transaction: Transaction, uid: bytes) -> None:
     if not found:
         return
     key = found[0][0]
-    transaction.run(
-        "DELETE FROM metric_point WHERE metric_key IN (SELECT id FROM metric_key WHERE run_key = ?)", (key,)
-    )
+    remove_metrics(transaction, key)
     for statement in (
-        "DELETE FROM metric_key WHERE run_key = ?",
-        "DELETE FROM rich_point WHERE run_key = ?",
         "DELETE FROM run_file WHERE run_key = ?",
         "DELETE FROM alert WHERE run_key = ?",
         "DELETE FROM score WHERE run_key = ? AND target IN ('run', 'row')",

@@ -20,9 +20,11 @@ from weft.tracking.journal.records import (
     ArtifactLogged,
     ArtifactUsed,
     FileSaved,
+    MetricDefined,
     MetricsLogged,
     Removed,
     RunFinished,
+    RunRewound,
     RunStarted,
     RunUpdated,
     ScoreLogged,
@@ -32,6 +34,7 @@ from weft.tracking.journal.records import (
     SpanOpened,
     SpanPriced,
     SpanUpdated,
+    SystemSampled,
 )
 from weft.tracking.store import schema
 from weft.tracking.store.artifactsink import ArtifactSink, remove_version
@@ -71,6 +74,9 @@ _KIND = {
     RunUpdated: _RUNS,
     RunFinished: _RUNS,
     MetricsLogged: _RUNS,
+    MetricDefined: _RUNS,
+    RunRewound: _RUNS,
+    SystemSampled: _RUNS,
     ArtifactLogged: _ARTIFACTS,
     ArtifactUsed: _ARTIFACTS,
     FileSaved: _KEPT,

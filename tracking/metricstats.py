@@ -1,0 +1,108 @@
+"""What is kept of a metric's points for its summary: counts, extremes, an exact total, the first and the last.
+
+The run's own summary and the store's both count with this; what they know is the same in whatever order points come.
+Numbers that are NaN or infinite are counted, and are neither least nor greatest, nor part of the mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Order = tuple[Any, ...]
+"""Where a point stands: by step, then by what tells points of one step apart."""
+
+KINDS = ("min", "max", "mean", "last", "first", "best", "copy", "none")
+ABSENT: Any = object()
+"""A summary has no such key."""
+
+
+class Stats:
+    """Of one metric. `least` and `greatest` mean nothing while nothing `finite` was met."""
+
+    __slots__ = ("counted", "finite", "first", "first_at", "greatest", "last", "last_at", "least", "total")
+
+    def __init__(self) -> None:
+        self.counted = 0
+        self.finite = 0
+        self.least = math.nan
+        self.greatest = math.nan
+        self.total: tuple[float, ...] = ()
+        """As `exact` makes it."""
+        self.first = math.nan
+        self.first_at: Order | None = None
+        self.last = math.nan
+        self.last_at: Order | None = None
+
+    def add(self, values: Sequence[float], orders: Sequence[Order]) -> None:
+        """Count these points; at least one."""
+        self.counted += len(values)
+        earliest, latest = min(orders), max(orders)
+        if self.first_at is None or earliest < self.first_at:
+            self.first_at, self.first = earliest, values[orders.index(earliest)]
+        if self.last_at is None or latest >= self.last_at:
+            self.last_at, self.last = latest, values[len(orders) - 1 - list(reversed(orders)).index(latest)]
+        self.tally(values)
+
+    def tally(self, values: Sequence[float]) -> None:
+        """The part of `add` that asks for no order."""
+        numbers = values if math.isfinite(sum(values)) else [value for value in values if math.isfinite(value)]
+        if not numbers:
+            return
+        least, greatest = min(numbers), max(numbers)
+        if self.finite:
+            least, greatest = min(least, self.least), max(greatest, self.greatest)
+        self.least, self.greatest = (
+            least + 0.0,
+            greatest + 0.0,
+        )  # 0.0 and -0.0 are equal: which came first must not show
+        self.finite += len(numbers)
+        self.total = exact([*self.total, *numbers])
+
+    @property
+    def mean(self) -> float:
+        """NaN where there is no finite number."""
+        return math.fsum(self.total) / self.finite if self.finite else math.nan
+
+
+def exact(values: Iterable[float]) -> tuple[float, ...]:
+    """The exact sum, as the shortest list of floats that add up to it, each the sum's rounded rest.
+
+    It depends on nothing but the sum, so that no order and no grouping of the additions shows (Shewchuk 1997,
+    as `math.fsum`). Beyond the largest float it is infinite.
+    """
+    rest = list(values)
+    found: list[float] = []
+    try:
+        while part := math.fsum(rest):
+            found.append(part)
+            if math.isinf(part):
+                break
+            rest.append(-part)
+    except OverflowError:
+        return (math.inf,)
+    return tuple(found)
+
+
+def shown(stats: Stats, rich: Any, kinds: Sequence[str], goal: str | None) -> Any:
+    """A metric's entry in the summary.
+
+    Args:
+        rich: its last value, where that is no number; else ABSENT.
+        kinds: of `KINDS`; none: the last value.
+        goal: `maximize`, or anything else for less is better: which of the extremes is the best.
+
+    Returns:
+        The last value, a dict of what `kinds` name, or ABSENT.
+    """
+    if "none" in kinds:
+        return ABSENT
+    named = [kind for kind in kinds if kind != "copy"]
+    if not named:
+        return stats.last if rich is ABSENT and stats.last_at is not None else rich
+    if not stats.counted:
+        return ABSENT
+    best = "greatest" if goal == "maximize" else "least"
+    sources: Mapping[str, str] = {"min": "least", "max": "greatest", "best": best}
+    return {kind: getattr(stats, sources.get(kind, kind)) for kind in KINDS if kind in named}

@@ -1,0 +1,150 @@
+"""Points of a metric as compressed columns: `seal` makes the bytes of a chunk, the rest reads them back. Pure.
+
+A chunk is one Zstandard frame of:
+
+    byte            1, the format
+    uint32          n, how many points (numbers are little-endian)
+    six columns     step, at_ns, segment_key, seq, late (whole numbers), value (float64)
+
+A column of whole numbers is a byte that says how, then: 0: first and difference (int64 each), all alike; 1: the first
+(int64), then n-1 differences; 2: n numbers as they are (where a difference would need more than 64 bits). Differences,
+numbers and values are written plane by plane: all lowest bytes, then all second ones, and so on, which compress far
+better. A float is its 64 bits, so that NaN, -0.0 and infinities come back as they were.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
+from operator import sub
+from typing import NamedTuple
+
+import zstandard
+
+SIZE = 8192
+"""Points that make a chunk worth while."""
+LEVEL = 3
+_FORMAT = 1
+_HEAD = struct.Struct("<BI")
+_ALIKE, _DIFFERENCES, _PLAIN = range(3)
+_LIMIT = 1 << 63
+
+
+class Columns(NamedTuple):
+    """Points in order of (step, time, segment, seq), a sequence a column."""
+
+    steps: Sequence[int]
+    at_ns: Sequence[int]
+    segments: Sequence[int]
+    seqs: Sequence[int]
+    late: Sequence[int]
+    values: Sequence[float]
+
+
+class Line(NamedTuple):
+    """What a chart draws of them."""
+
+    steps: Sequence[int]
+    at_ns: Sequence[int]
+    values: Sequence[float]
+
+
+def seal(columns: Columns) -> bytes:
+    """The bytes of a chunk. All columns are of one length, of at least one point."""
+    whole = (columns.steps, columns.at_ns, columns.segments, columns.seqs, columns.late)
+    values = _planes(array("d", columns.values))
+    body = b"".join((_HEAD.pack(_FORMAT, len(columns.values)), *map(_packed, whole), values))
+    return zstandard.ZstdCompressor(level=LEVEL).compress(body)
+
+
+def unseal(data: bytes) -> Columns:
+    """All columns of a chunk.
+
+    Raises:
+        ValueError: these bytes are no chunk, or of a later format.
+    """
+    body, n = _body(data)
+    at = _HEAD.size
+    whole = []
+    for _ in range(5):
+        numbers, at = _unpacked(body, at, n)
+        whole.append(numbers)
+    return Columns(*whole, _values(body, at, n))
+
+
+def line(data: bytes) -> Line:
+    """Steps, times and values alone: the other columns are passed over.
+
+    Raises:
+        ValueError: as `unseal`.
+    """
+    body, n = _body(data)
+    steps, at = _unpacked(body, _HEAD.size, n)
+    at_ns, at = _unpacked(body, at, n)
+    for _ in range(3):
+        at = _behind(body, at, n)
+    return Line(steps, at_ns, _values(body, at, n))
+
+
+def _body(data: bytes) -> tuple[bytes, int]:
+    try:
+        body = zstandard.ZstdDecompressor().decompress(data)
+        version, n = _HEAD.unpack_from(body)
+    except (zstandard.ZstdError, struct.error) as error:
+        raise ValueError(f"a chunk of metric points cannot be read: {error}") from error
+    if version != _FORMAT:
+        raise ValueError(f"a chunk of metric points has format {version}; this version of weft knows {_FORMAT}")
+    return body, n
+
+
+def _packed(numbers: Sequence[int]) -> bytes:
+    first = numbers[0]
+    differences = list(map(sub, numbers[1:], numbers[:-1]))
+    if not differences or (differences[0] == differences[-1] and len(set(differences)) == 1):
+        step = differences[0] if differences else 0
+        if -_LIMIT <= step < _LIMIT:
+            return struct.pack("<Bqq", _ALIKE, first, step)
+    elif min(differences) >= -_LIMIT and max(differences) < _LIMIT:
+        return struct.pack("<Bq", _DIFFERENCES, first) + _planes(array("q", differences))
+    return struct.pack("<B", _PLAIN) + _planes(array("q", numbers))
+
+
+def _unpacked(body: bytes, at: int, n: int) -> tuple[Sequence[int], int]:
+    how = body[at]
+    after = _behind(body, at, n)
+    if how == _ALIKE:
+        first, step = struct.unpack_from("<qq", body, at + 1)
+        return (range(first, first + step * n, step) if step else [first] * n), after
+    if how == _DIFFERENCES:
+        (first,) = struct.unpack_from("<q", body, at + 1)
+        return list(accumulate(_unplaned("q", body, at + 9, n - 1), initial=first)), after
+    return _unplaned("q", body, at + 1, n).tolist(), after
+
+
+def _behind(body: bytes, at: int, n: int) -> int:
+    return at + (17 if body[at] == _ALIKE else 9 + 8 * (n - 1) if body[at] == _DIFFERENCES else 1 + 8 * n)
+
+
+def _values(body: bytes, at: int, n: int) -> list[float]:
+    values: list[float] = _unplaned("d", body, at, n).tolist()
+    return values
+
+
+def _planes(numbers: array[int] | array[float]) -> bytes:
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    data = numbers.tobytes()
+    return b"".join(data[plane::8] for plane in range(8))
+
+
+def _unplaned(code: str, body: bytes, at: int, n: int) -> array[int] | array[float]:
+    data = bytearray(8 * n)
+    for plane in range(8):
+        data[plane::8] = body[at + plane * n : at + (plane + 1) * n]
+    numbers: array[int] | array[float] = array(code, bytes(data))  # type: ignore[arg-type]
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

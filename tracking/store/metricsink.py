@@ -1,0 +1,445 @@
+"""Applies what runs logged: points of metrics, their aggregates, definitions, rewinds, summaries. For `RunSink`.
+
+The aggregates are of the points that stand: not those that a rewind took back, nor those from before the summary was set
+by hand. A batch adds to them; where a rewind or a hand comes later than points that it concerns, they are counted anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from typing import Any, NamedTuple
+
+import orjson
+
+from weft.tracking.journal.records import MetricDefined, RunRewound
+from weft.tracking.metricrules import MetricRules, metric_of
+from weft.tracking.metricstats import ABSENT, Stats, shown
+from weft.tracking.store import chunks, schema
+from weft.tracking.store.chunks import Columns
+from weft.tracking.store.jsontext import decoded
+from weft.tracking.store.transaction import Row, Stamp, Transaction
+
+_METRIC = [column.name for column in schema.metric_key.columns]
+_DEFINITION = [column.name for column in schema.metric_definition.columns]
+_NEVER = -(1 << 63)
+SEAL_AT = chunks.SIZE
+"""Rows of a metric that are made a chunk of; of a run that ended, `SEAL_ENDED`."""
+SEAL_ENDED = 256
+LONGEST = 1024
+"""Characters of JSON; what is longer and no number is not in the summary."""
+
+Name = tuple[int, str, str]
+"""Run key, stream, metric."""
+Metrics = dict[Name, dict[str, Any]]
+
+
+class Point(NamedTuple):
+    """`metric_point` without its key."""
+
+    segment_key: int
+    seq: int
+    step: int
+    at_ns: int
+    value: float
+    late: bool
+
+
+class Hand(NamedTuple):
+    """What was set by hand in a run's summary."""
+
+    values: Mapping[str, Any]
+    stamps: Callable[[str], Stamp | None]
+    """When a key was last set or dropped."""
+    touched: Set[str]
+    """Keys that this batch set or dropped."""
+
+
+class MetricSink:
+    """One batch of what one segment says."""
+
+    def __init__(self, tx: Transaction, segment: str, segment_key: int) -> None:
+        self._tx = tx
+        self._segment = segment
+        self._segment_key = segment_key
+        self._points: dict[Name, list[Point]] = {}
+        self._rich: dict[Name, list[tuple[Stamp, Any]]] = {}
+        self._rich_rows: list[Row] = []
+        self.rewound: set[int] = set()
+        """Runs that this batch took back: `highest` is all there is to say of their steps."""
+        self.highest: dict[int, int] = {}
+        """By run, the highest step of this batch that stands."""
+        self._defined: set[int] = set()
+        self._back: dict[int, Sequence[tuple[Stamp, int]]] = {}
+        self._segments: dict[int, str] = {segment_key: segment}
+
+    def log(
+        self,
+        run_key: int,
+        offset: int,
+        step: int,
+        at_ns: int,
+        values: Mapping[str, float],
+        late: bool,
+        stream: str = "",
+    ) -> None:
+        """Points of one record."""
+        for key, value in values.items():
+            point = Point(self._segment_key, offset, step, at_ns, float(value), late)
+            self._points.setdefault((run_key, stream, key), []).append(point)
+
+    def log_rich(self, run_key: int, offset: int, step: int, at_ns: int, values: Mapping[str, Any]) -> None:
+        """What a record holds besides numbers."""
+        for key, value in values.items():
+            text = orjson.dumps(value).decode()
+            self._rich_rows.append((run_key, key, self._segment_key, offset, step, at_ns, text))
+            stamp = (step, at_ns, self._segment, offset)
+            self._rich.setdefault((run_key, "", key), []).append((stamp, text))  # type: ignore[arg-type]
+
+    def define(self, run_key: int, offset: int, record: MetricDefined) -> None:
+        """The last writer of a name wins."""
+        stamp = (record.at_ns, self._segment, offset)
+        kept = self._tx.rows(
+            "SELECT at_ns, segment, seq FROM metric_definition WHERE run_key = ? AND name = ?", (run_key, record.name)
+        )
+        if kept and tuple(kept[0]) >= stamp:
+            return
+        summary = ",".join(record.summary) or None
+        row = (run_key, record.name, summary, record.step_metric, record.step_sync, record.goal, record.hidden, *stamp)
+        self._tx.upsert(schema.metric_definition, [row])
+        self._defined.add(run_key)
+
+    def rewind(self, run_key: int, offset: int, record: RunRewound) -> None:
+        """Points beyond a step, of before this, stand no more."""
+        self._tx.add_missing(schema.run_rewind, [(run_key, record.at_ns, self._segment, offset, record.step)])
+        self.rewound.add(run_key)
+
+    def flush(self, hands: Mapping[int, Hand], ended: Set[int], *, again: bool) -> None:
+        """Write the batch; `highest` and `rewound` then tell of the runs' steps.
+
+        Args:
+            hands: of every run in it.
+            ended: runs that it ended.
+            again: some of it may have been applied before.
+        """
+        self._tx.add_missing(schema.rich_point, self._rich_rows)
+        structural = self.rewound | self._defined | {key for key, hand in hands.items() if hand.touched}
+        metrics = self._metrics(structural, hands)
+        rows: list[Row] = []
+        for name in {*self._points, *self._rich}:
+            rows += self._add(name, metrics[name], hands, again)
+        # The index wants its rows in key order; the file system thanks for it.
+        self._tx.insert(schema.metric_point, sorted(rows, key=lambda row: row[:3]))
+        for name, metric in metrics.items():
+            if metric["stale"] or self._moved(name, metric, hands):
+                self._count_anew(name, metric, hands)
+        for name, metric in metrics.items():
+            if metric["unsealed"] >= SEAL_AT or (name[0] in ended and metric["unsealed"] >= SEAL_ENDED):
+                self._seal(metric)
+        self._tx.upsert(schema.metric_key, [tuple(metric[column] for column in _METRIC) for metric in metrics.values()])
+        self._summaries(metrics, structural, hands)
+
+    def _metrics(self, structural: set[int], hands: Mapping[int, Hand]) -> Metrics:
+        """Rows of the metrics in this batch, and all of the runs whose summary may change its shape."""
+        found: Metrics = {}
+        wanted: dict[tuple[int, str], list[str]] = {}
+        for run_key, stream, key in {*self._points, *self._rich}:
+            wanted.setdefault((run_key, stream), []).append(key)
+        columns = ", ".join(_METRIC)
+        for run_key in structural:
+            for row in self._tx.rows(f"SELECT {columns} FROM metric_key WHERE run_key = ? AND stream = ''", (run_key,)):
+                _take(found, row)
+        for (run_key, stream), keys in wanted.items():
+            if stream or run_key not in structural:
+                statement = f"SELECT {columns} FROM metric_key WHERE run_key = ? AND stream = ? AND key IN ({{marks}})"
+                for row in self._tx.rows_in(statement, keys, (run_key, stream)):
+                    _take(found, row)
+        for run_key, stream, key in {*self._points, *self._rich}:
+            if (run_key, stream, key) not in found:
+                _take(found, _empty(self._tx.key(schema.metric_key), run_key, stream, key))
+        return found
+
+    def _add(self, name: Name, metric: dict[str, Any], hands: Mapping[int, Hand], again: bool) -> list[Row]:
+        """The batch's points of a metric, counted; as rows."""
+        run_key, stream, key = name
+        points = self._points.get(name, [])
+        if points and again:
+            known = self._known(metric["id"], points)
+            points = [point for point in points if point.seq not in known]
+        points = list({point.seq: point for point in points}.values())
+        metric["unsealed"] += len(points)
+        rewinds = self._rewinds(run_key) if not stream else ()
+        cut = hands[run_key].stamps(key) if not stream and run_key in hands else None
+        said = [item for item in self._rich.get(name, ()) if _stands(item[0], rewinds, None)]
+        rich = [item for item in said if _stands(item[0], (), cut)]
+        standing = [p for p in points if _stands((p.step, p.at_ns, self._segment, p.seq), rewinds, None)]
+        _count(metric, standing)
+        self._reach(name, [p.step for p in standing] + [at[0] for at, _ in said])
+        counted = [p for p in standing if cut is None or (p.at_ns, self._segment, p.seq) > cut]
+        if counted or rich:
+            stats = _stats(metric)
+            last, text = stats.last_at or _last_at(metric), metric["rich"]
+            if counted:
+                stats.add([p.value for p in counted], [(p.step, p.at_ns, self._segment, p.seq) for p in counted])
+            _keep(metric, stats, *_latest(stats, last, text, rich))
+        for point in points:
+            metric["newest_ns"] = max(metric["newest_ns"], point.at_ns)
+        for stamp, _ in self._rich.get(name, ()):
+            metric["newest_ns"] = max(metric["newest_ns"], stamp[1])
+        return [(metric["id"], p.segment_key, p.seq, p.step, p.at_ns, _null(p.value), p.late) for p in points]
+
+    def _known(self, metric_key: int, points: Sequence[Point]) -> set[int]:
+        """Offsets in this segment that the metric has points of already."""
+        seqs = [point.seq for point in points]
+        rows = self._tx.rows(
+            "SELECT seq FROM metric_point WHERE metric_key = ? AND segment_key = ? AND seq BETWEEN ? AND ?",
+            (metric_key, self._segment_key, min(seqs), max(seqs)),
+        )
+        found = {int(row[0]) for row in rows}
+        for columns in self._sealed(metric_key):
+            found.update(seq for at, seq in enumerate(columns.seqs) if columns.segments[at] == self._segment_key)
+        return found
+
+    def _sealed(self, metric_key: int) -> list[Columns]:
+        rows = self._tx.rows("SELECT data FROM metric_chunk WHERE metric_key = ? ORDER BY id", (metric_key,))
+        return [chunks.unseal(bytes(row[0])) for row in rows]
+
+    def _rewinds(self, run_key: int) -> Sequence[tuple[Stamp, int]]:
+        found = self._back.get(run_key)
+        if found is None:
+            rows = self._tx.rows("SELECT at_ns, segment, seq, step FROM run_rewind WHERE run_key = ?", (run_key,))
+            found = self._back[run_key] = [((row[0], row[1], row[2]), row[3]) for row in rows]
+        return found
+
+    def _moved(self, name: Name, metric: dict[str, Any], hands: Mapping[int, Hand]) -> bool:
+        """Whether points that were counted in an earlier batch may count no more."""
+        run_key, stream, key = name
+        if stream:
+            return False
+        if run_key in self.rewound:
+            return True
+        hand = hands.get(run_key)
+        return hand is not None and key in hand.touched and (metric["counted"] > 0 or metric["rich"] is not None)
+
+    def _count_anew(self, name: Name, metric: dict[str, Any], hands: Mapping[int, Hand]) -> None:
+        run_key, stream, key = name
+        cut = hands[run_key].stamps(key) if not stream and run_key in hands else None
+        if cut is not None and metric["newest_ns"] < cut[0] and run_key not in self.rewound and not metric["stale"]:
+            _keep(metric, Stats(), None, None)  # the usual case: set by hand after all that was logged
+            return
+        metric |= {"n": 0, "late": 0, "nonfinite": 0}
+        rewinds = self._rewinds(run_key) if not stream else ()
+        points = self._all(metric["id"])
+        segments = self._segment_names({point.segment_key for point in points})
+        stands = [(p, (p.step, p.at_ns, segments[p.segment_key], p.seq)) for p in points]
+        standing = [(p, order) for p, order in stands if _stands(order, rewinds, None)]
+        _count(metric, [p for p, _ in standing])
+        said = [] if stream else [item for item in self._all_rich(run_key, key) if _stands(item[0], rewinds, None)]
+        self._reach(name, [p.step for p, _ in standing] + [at[0] for at, _ in said])
+        counted = [(p, order) for p, order in standing if cut is None or order[1:] > cut]
+        stats = Stats()
+        if counted:
+            stats.add([p.value for p, _ in counted], [order for _, order in counted])
+        _keep(metric, stats, *_latest(stats, None, None, [item for item in said if _stands(item[0], (), cut)]))
+        metric["newest_ns"] = max([metric["newest_ns"], *(p.at_ns for p in points)])
+        if metric["stale"]:
+            metric["unsealed"] = self._tx.rows(
+                "SELECT count(*) FROM metric_point WHERE metric_key = ?", (metric["id"],)
+            )[0][0]
+            metric["stale"] = False
+
+    def _reach(self, name: Name, steps: Sequence[int]) -> None:
+        run_key, stream, _ = name
+        if steps and not stream:
+            self.highest[run_key] = max(*steps, self.highest.get(run_key, _NEVER))
+
+    def _all(self, metric_key: int) -> list[Point]:
+        statement = "SELECT segment_key, seq, step, at_ns, value, late FROM metric_point WHERE metric_key = ?"
+        found = [
+            Point(*row[:4], math.nan if row[4] is None else row[4], row[5])
+            for row in self._tx.rows(statement, (metric_key,))
+        ]
+        for c in self._sealed(metric_key):
+            found += map(Point, c.segments, c.seqs, c.steps, c.at_ns, c.values, map(bool, c.late))
+        return found
+
+    def _all_rich(self, run_key: int, key: str) -> list[tuple[Any, Any]]:
+        rows = self._tx.rows(
+            "SELECT x.step, x.at_ns, s.name, x.seq, x.value FROM rich_point x JOIN segment s ON s.id = x.segment_key "
+            "WHERE x.run_key = ? AND x.key = ?",
+            (run_key, key),
+        )
+        return [(tuple(row[:4]), row[4]) for row in rows]
+
+    def _segment_names(self, keys: set[int]) -> Mapping[int, str]:
+        missing = keys - self._segments.keys()
+        statement = "SELECT id, name FROM segment WHERE id IN ({marks})"
+        self._segments.update((row[0], row[1]) for row in self._tx.rows_in(statement, sorted(missing)))
+        return self._segments
+
+    def _seal(self, metric: dict[str, Any]) -> None:
+        """Make chunks of a metric's rows."""
+        rows = self._tx.rows(
+            "SELECT m.step, m.at_ns, m.segment_key, m.seq, m.late, m.value FROM metric_point m "
+            "JOIN segment s ON s.id = m.segment_key WHERE m.metric_key = ? ORDER BY m.step, m.at_ns, s.name, m.seq",
+            (metric["id"],),
+        )
+        made: list[Row] = []
+        for at in range(0, len(rows), 2 * chunks.SIZE):
+            columns = list(zip(*rows[at : at + 2 * chunks.SIZE], strict=True))
+            columns[4] = tuple(map(int, columns[4]))
+            columns[5] = tuple(math.nan if value is None else value for value in columns[5])
+            whole = Columns(*columns)
+            first, last = (whole.steps[0], whole.at_ns[0]), (whole.steps[-1], whole.at_ns[-1])
+            key = self._tx.key(schema.metric_chunk)
+            made.append((key, metric["id"], len(whole.steps), *first, *last, chunks.seal(whole)))
+        self._tx.insert(schema.metric_chunk, made)
+        self._tx.run("DELETE FROM metric_point WHERE metric_key = ?", (metric["id"],))
+        metric["unsealed"] = 0
+
+    def _summaries(self, metrics: Metrics, structural: set[int], hands: Mapping[int, Hand]) -> None:
+        """What runs are filtered and ordered by."""
+        by_run: dict[int, list[dict[str, Any]]] = {run_key: [] for run_key in structural}
+        for (run_key, stream, _), metric in metrics.items():
+            if not stream:
+                by_run.setdefault(run_key, []).append(metric)
+        rows: dict[tuple[int, str], Row] = {}
+        for run_key, found in by_run.items():
+            own = hands[run_key].values if run_key in hands else {}
+            if run_key in structural:
+                self._tx.run("DELETE FROM summary_value WHERE run_key = ?", (run_key,))
+            rules = definitions(self._tx, run_key) if found else MetricRules()
+            known = summary(found, rules, own if run_key in structural else {})
+            for name, value in _leaves(known):
+                number, text = _leaf(value)
+                rows[run_key, name] = (run_key, name, number, text)
+        self._tx.upsert(schema.summary_value, list(rows.values()))
+
+
+def definitions(tx: Transaction, run_key: int) -> MetricRules:
+    """A run's, as it stands in the store."""
+    rows = tx.rows(f"SELECT {', '.join(_DEFINITION)} FROM metric_definition WHERE run_key = ?", (run_key,))
+    named = [dict(zip(_DEFINITION, row, strict=True)) for row in rows]
+    return MetricRules(metric_of(row["name"], row) for row in named)
+
+
+def summary(metrics: Iterable[Mapping[str, Any]], rules: MetricRules, own: Mapping[str, Any]) -> dict[str, Any]:
+    """A summary: what was logged, under what was set by hand and not logged since."""
+    found: dict[str, Any] = {}
+    for metric in sorted(metrics, key=lambda metric: metric["key"]):
+        value = _value(metric, rules)
+        if value is not ABSENT:
+            found[metric["key"]] = value
+    return {**found, **{key: value for key, value in own.items() if key not in found}}
+
+
+def _value(metric: Mapping[str, Any], rules: MetricRules) -> Any:
+    defined = rules.of(metric["key"])
+    rich = metric["rich"]
+    text = ABSENT if rich is None or len(rich) > LONGEST else decoded(rich)
+    if metric["stale"]:
+        return metric["last"] if metric["last"] is not None else math.nan
+    if rich is not None and text is ABSENT and (defined is None or not defined.summary):
+        return ABSENT
+    return shown(_stats(metric), text, () if defined is None else defined.summary, defined and defined.goal)
+
+
+def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, Mapping) and not ({"_type", "$weft"} & inner.keys()):
+            yield from _leaves(inner, f"{prefix}{key}.")
+        else:
+            yield prefix + str(key), inner
+
+
+def _leaf(value: Any) -> tuple[float | None, str | None]:
+    """A value as (number, text)."""
+    if isinstance(value, (bool, int, float)):
+        try:
+            return _null(float(value)), None
+        except OverflowError:
+            return math.copysign(math.inf, value), None
+    return None, value if isinstance(value, str) and len(value) <= LONGEST else None
+
+
+def _take(found: Metrics, row: Row) -> None:
+    metric = dict(zip(_METRIC, row, strict=True))
+    found[metric["run_key"], metric["stream"], metric["key"]] = metric
+
+
+def _empty(key: int, run_key: int, stream: str, name: str) -> Row:
+    given = {"id": key, "run_key": run_key, "key": name, "stream": stream, "stale": False}
+    given |= dict.fromkeys(("n", "late", "nonfinite", "counted", "finite", "newest_ns", "unsealed"), 0)
+    given |= {"last_step": _NEVER, "last_at_ns": 0, "last_segment": "", "last_seq": -1}
+    return tuple(given.get(column) for column in _METRIC)
+
+
+def _stats(metric: Mapping[str, Any]) -> Stats:
+    """The aggregates of a row."""
+    stats = Stats()
+    stats.counted, stats.finite = metric["counted"], metric["finite"]
+    if stats.finite:
+        stats.least, stats.greatest = metric["least"], metric["greatest"]
+        stats.total = tuple(math.inf if part is None else part for part in orjson.loads(metric["total"]))
+    if stats.counted:
+        stats.first = math.nan if metric["first"] is None else metric["first"]
+        stats.first_at = (metric["first_step"], metric["first_at_ns"], metric["first_segment"], metric["first_seq"])
+    if stats.counted and metric["rich"] is None:
+        stats.last = math.nan if metric["last"] is None else metric["last"]
+        stats.last_at = _last_at(metric)
+    return stats
+
+
+def _last_at(metric: Mapping[str, Any]) -> Any:
+    return (metric["last_step"], metric["last_at_ns"], metric["last_segment"], metric["last_seq"])
+
+
+def _latest(stats: Stats, last: Any, text: str | None, rich: Sequence[tuple[Any, str]]) -> tuple[Any, str | None]:
+    """Where the last value stands, and its JSON where it is no number."""
+    best: tuple[Any, str | None] = (last, text)
+    for at, value in ((stats.last_at, None), *rich):
+        # Of one record, which may say a name twice, the number is the later.
+        if at is not None and (best[0] is None or (at >= best[0] if value is None else at > best[0])):
+            best = (at, value)
+        elif at == best[0] and best[1] is not None and value is not None:
+            best = (at, max(value, best[1]))
+    return best
+
+
+def _keep(metric: dict[str, Any], stats: Stats, last_at: Any, rich: str | None) -> None:
+    """The aggregates, in the row."""
+    metric |= {"counted": stats.counted, "finite": stats.finite, "rich": rich}
+    metric |= {"least": _null(stats.least), "greatest": _null(stats.greatest), "first": _null(stats.first)}
+    metric["total"] = orjson.dumps(stats.total).decode() if stats.finite else None
+    metric["last"] = _null(stats.last) if rich is None else None
+    first = stats.first_at or (None,) * 4
+    metric["first_step"], metric["first_at_ns"], metric["first_segment"], metric["first_seq"] = first
+    last = last_at or (_NEVER, 0, "", -1)
+    metric["last_step"], metric["last_at_ns"], metric["last_segment"], metric["last_seq"] = last
+
+
+def _count(metric: dict[str, Any], points: Sequence[Point]) -> None:
+    metric["n"] += len(points)
+    metric["late"] += sum(point.late for point in points)
+    if not math.isfinite(sum(point.value for point in points)):
+        metric["nonfinite"] += sum(not math.isfinite(point.value) for point in points)
+
+
+def _stands(order: Any, rewinds: Sequence[tuple[Stamp, int]], cut: Stamp | None) -> bool:
+    """Whether a point (step, at_ns, segment, seq) was taken back by no rewind, and comes after the cut."""
+    stamp = order[1:]
+    if cut is not None and stamp <= cut:
+        return False
+    return not any(stamp < at and order[0] > step for at, step in rewinds)
+
+
+def _null(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def remove_metrics(tx: Transaction, run_key: int) -> None:
+    """All that a run logged."""
+    for table in ("metric_point", "metric_chunk"):
+        tx.run(f"DELETE FROM {table} WHERE metric_key IN (SELECT id FROM metric_key WHERE run_key = ?)", (run_key,))
+    for table in ("metric_key", "metric_definition", "run_rewind", "summary_value", "rich_point"):
+        tx.run(f"DELETE FROM {table} WHERE run_key = ?", (run_key,))
