@@ -1,0 +1,144 @@
+"""`weft.Video`: a film, or frames that become one."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from weft.tracking.errors import UsageError
+from weft.tracking.media.arrays import fetched, is_array, numpy_for
+from weft.tracking.media.base import FileMedia, Record, StoreBlob, file_content, read_file
+from weft.tracking.media.pixels import pillow, to_bytes
+from weft.tracking.media.rasters import size_of
+from weft.tracking.payloads import mediatypes
+from weft.tracking.payloads.content import Content
+
+if TYPE_CHECKING:
+    from weft.tracking.blobs import Blobs
+
+_FILES = {"gif": "image/gif", "mp4": "video/mp4", "webm": "video/webm", "ogg": "video/ogg", "ogv": "video/ogg"}
+FPS = 4
+"""Frames a second where nothing is said."""
+
+
+class Video(FileMedia):
+    """A film. Frames are written as an animated GIF at once: nothing of the array is kept.
+
+    Args:
+        data_or_path: frames of the shape (time, channels, height, width), or (films, time, channels, height, width),
+            which are put beside each other; the path of a file; its bytes or an open file (then with `format`); a
+            Content.
+        caption: shown below it.
+        fps: frames a second of an array; default 4. A file has its own.
+        format: gif, mp4, webm or ogg. Arrays are written as gif only: encode other films yourself (imageio, PyAV,
+            torchvision) and give the path.
+
+    Raises:
+        UsageError: there is no such file, or no film can be made of it.
+        TypeError: it is nothing that can be shown.
+        MissingExtraError: frames need Pillow, and it is not installed.
+
+    Example:
+        >>> run.log({"rollout": weft.Video(frames, fps=20)})
+    """
+
+    kind: ClassVar[str] = "video-file"
+    batch: ClassVar[str] = "videos"
+    folder: ClassVar[str] = "videos"
+
+    def __init__(
+        self,
+        data_or_path: Any,
+        caption: str | None = None,
+        fps: int | float | None = None,
+        format: str | None = None,  # noqa: A002 - wandb's name for it
+    ) -> None:
+        super().__init__(caption)
+        ending = None if format is None else str(format).lower().lstrip(".")
+        if ending is not None and ending not in _FILES:
+            raise UsageError(f"Video(format=) must be one of {', '.join(_FILES)}, got {format!r:.40}")
+        if fps is not None and (isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0 < fps <= 1000):
+            raise UsageError(f"Video(fps=) must be frames a second, above 0 and at most 1000, got {fps!r:.40}")
+        self.frames: int | None = None
+        """Of an array."""
+        self.fps: float | None = None
+        """Frames a second, of an array."""
+        if is_array(data_or_path):
+            if ending not in (None, "gif"):
+                raise UsageError(
+                    f"Video() writes frames as gif, not as {ending}. Encode them (imageio, PyAV, torchvision) and give "
+                    "the path of the file"
+                )
+            self.fps = float(fps or FPS)
+            data, self.frames = _gif(data_or_path, self.fps)
+            self._content = file_content(data, "gif", "image/gif")
+        else:
+            self._content = _content_of(data_or_path, ending)
+        size = size_of(self._content.held or b"")
+        self.width: int | None = size[0] if size else None
+        """Pixels, where the file says it simply (GIF)."""
+        self.height: int | None = size[1] if size else None
+
+    def _details(self, store_blob: StoreBlob | None) -> Record:
+        return {"width": self.width, "height": self.height, "fps": self.fps, "frames": self.frames}
+
+    def _restore(self, record: Mapping[str, Any], blobs: Blobs | None) -> None:
+        super()._restore(record, blobs)
+        self.width, self.height = record.get("width"), record.get("height")
+        self.fps, self.frames = record.get("fps"), record.get("frames")
+
+
+def _content_of(value: Any, ending: str | None) -> Content:
+    if isinstance(value, (str, os.PathLike)):
+        return read_file("Video", value, _FILES)
+    if isinstance(value, Content):
+        value = value.data
+    elif callable(getattr(value, "read", None)):
+        value = value.read()
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError(f"Video() takes frames (an array), a path or bytes, got {type(value).__name__}")
+    data = bytes(value)
+    kind = mediatypes.sniffed(data)
+    found = ending or next((each for each, known in _FILES.items() if known == kind), None)
+    if found is None:
+        raise UsageError("Video() of bytes needs format=, one of gif, mp4, webm, ogg: they begin as none of these")
+    return file_content(data, found, _FILES[found])
+
+
+def _gif(value: Any, fps: float) -> tuple[bytes, int]:
+    shape = tuple(value.shape)
+    array = fetched(value)
+    numpy = numpy_for(array)
+    array = numpy.asarray(array)
+    if array.ndim == 5:
+        array = _side_by_side(numpy, array)
+    if array.ndim != 4 or array.shape[1] not in (1, 3, 4) or not array.size:
+        raise UsageError(
+            "Video() needs frames of the shape (time, channels, height, width) with 1, 3 or 4 channels; this array is "
+            f"{shape}"
+        )
+    frames = to_bytes(numpy.moveaxis(array, 1, -1), normalize=array.dtype.kind == "f")
+    if frames.shape[-1] == 1:
+        frames = frames[..., 0]
+    library = pillow("Video() of an array")
+    pictures = [library.fromarray(numpy.ascontiguousarray(frame)) for frame in frames]
+    buffer = io.BytesIO()
+    pictures[0].save(
+        buffer, "GIF", save_all=True, append_images=pictures[1:], duration=max(10, round(1000 / fps)), loop=0
+    )
+    return buffer.getvalue(), len(pictures)
+
+
+def _side_by_side(numpy: Any, films: Any) -> Any:
+    """(films, time, channels, height, width) as one film: a grid about as wide as it is high."""
+    count, time, channels, height, width = films.shape
+    columns = max(1, math.ceil(math.sqrt(count)))
+    rows = math.ceil(count / columns) if count else 0
+    made = numpy.zeros((time, channels, rows * height, columns * width), films.dtype)
+    for at in range(count):
+        top, left = at // columns * height, at % columns * width
+        made[:, :, top : top + height, left : left + width] = films[at]
+    return made
