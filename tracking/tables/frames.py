@@ -1,0 +1,42 @@
+"""Other libraries' data frames as columns and rows of Python values. They are recognised, never imported."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from weft.tracking.tables.arrow import from_arrow
+
+
+def from_frame(frame: Any) -> tuple[list[str], list[list[Any]]]:
+    """Columns and rows of a pandas or polars DataFrame, or an Arrow table."""
+    module = type(frame).__module__.partition(".")[0]
+    if module == "pyarrow":
+        return from_arrow(frame)
+    if module == "polars":
+        return list(frame.columns), [list(row) for row in frame.rows()]
+    return _from_pandas(frame)
+
+
+def _from_pandas(frame: Any) -> tuple[list[str], list[list[Any]]]:
+    columns = [_values(frame.iloc[:, position]) for position in range(frame.shape[1])]
+    return [str(name) for name in frame.columns], [list(row) for row in zip(*columns, strict=True)]
+
+
+def _values(series: Any) -> list[Any]:
+    """NaN in a column of numbers is a number; in one of texts, times or objects it is pandas' word for nothing."""
+    values, gone = series.tolist(), series.isna().tolist()
+    kind = str(series.dtype)
+    numbers = kind.startswith("float") or (
+        kind == "object" and all(_is_number(value) for value, none in zip(values, gone, strict=True) if not none)
+    )
+    keep = numbers or kind.startswith("complex")
+    return [
+        None if none and not (keep and isinstance(value, float)) else value
+        for value, none in zip(values, gone, strict=True)
+    ]
+
+
+def _is_number(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return isinstance(value, (int, float)) or (numpy is not None and isinstance(value, numpy.number))

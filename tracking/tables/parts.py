@@ -1,0 +1,120 @@
+"""The files a Table is kept in: one Parquet file, and of an INCREMENTAL table one more for each `log()` with new rows.
+
+`table.parquet` comes first, then `table.00001.parquet`, `table.00002.parquet`, ... Media in cells are files of the same
+artifact (`media/<digest>.png`), so that whoever downloads, verifies or cleans up knows of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from weft.tracking.payloads import mediatypes
+from weft.tracking.tables.arrow import ROWS_A_GROUP
+from weft.tracking.tables.table import Table
+
+if TYPE_CHECKING:
+    from weft.tracking.artifacts import Artifact
+    from weft.tracking.blobs import Blobs
+
+FILE = "table.parquet"
+MAX_PARTS = 100
+"""After so many the next `log()` writes all rows as one file again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a logged table."""
+
+    path: str
+    digest: str
+    n_rows: int
+    media: tuple[tuple[str, str], ...] = ()
+    """Path and digest of the files that its cells name."""
+
+
+def part_paths(paths: Iterable[str], first: str) -> list[str]:
+    """The files of a table, in order, of all that an artifact has."""
+    numbered = re.compile(re.escape(first.removesuffix(".parquet")) + r"\.\d{5}\.parquet")
+    return [first, *sorted(path for path in paths if numbered.fullmatch(path))]
+
+
+def first_parts(paths: Iterable[str]) -> list[str]:
+    """The tables among an artifact's files, each by its first file."""
+    found = [path for path in paths if path.endswith(".parquet")]
+    return [path for path in sorted(found) if not re.search(r"\.\d{5}\.parquet$", path)]
+
+
+def read(paths: Iterable[str], first: str, open_file: Callable[[str], BinaryIO], blobs: Blobs | None = None) -> Table:
+    """A table whose files are an artifact's.
+
+    Args:
+        paths: all files of the artifact.
+        blobs: where media in cells lie.
+
+    Raises:
+        MissingExtraError, NotFoundError, UsageError: as `Table.from_parquet` and `open_file`.
+    """
+    with ExitStack() as opened:
+        return Table.from_parquet(
+            *(opened.enter_context(open_file(path)) for path in part_paths(paths, first)), blobs=blobs
+        )
+
+
+def write(artifact: Artifact, table: Table, path: str, start: int = 0, *, overwrite: bool = False) -> Part:
+    """Add a table's rows, from `start` on, as one file of an artifact, and its media as others.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        UsageError: as `Artifact.add_bytes`.
+    """
+    media: dict[str, str] = {}
+
+    def keep(data: bytes) -> str:
+        digest = hashlib.sha256(data).hexdigest()
+        if digest not in media:
+            name = f"media/{digest[:20]}.{mediatypes.extension(mediatypes.guessed(data))}"
+            artifact.add_bytes(data, name, overwrite=True)
+            media[digest] = name
+        return digest
+
+    if len(table) - start > ROWS_A_GROUP:
+        with tempfile.TemporaryDirectory(prefix="weft-") as folder:
+            draft = Path(folder) / "table"
+            table.to_parquet(draft, start=start, store_blob=keep)
+            artifact.add_file(draft, path, overwrite=overwrite)
+            with draft.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+    else:
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, start=start, store_blob=keep)
+        artifact.add_bytes(buffer.getvalue(), path, overwrite=overwrite)
+        digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+    return Part(path, digest, len(table) - start, tuple((name, found) for found, name in media.items()))
+
+
+def write_increment(artifact: Artifact, table: Table, known: list[Part], blobs: Blobs) -> list[Part]:
+    """Add the files of rows that were logged before, and one of those that are new. Returns them all.
+
+    Raises:
+        as `write`.
+    """
+    logged = sum(part.n_rows for part in known)
+    held = all(blobs.has(digest) for part in known for digest in (part.digest, *(one for _, one in part.media)))
+    if not known or logged > len(table) or not held or (logged < len(table) and len(known) >= MAX_PARTS):
+        return [write(artifact, table, FILE)]
+    for part in known:
+        artifact.add_file(blobs.path(part.digest), part.path)
+        for name, digest in part.media:
+            artifact.add_file(blobs.path(digest), name, overwrite=True)
+    if logged == len(table):
+        return known
+    path = f"{FILE.removesuffix('.parquet')}.{len(known):05d}.parquet"
+    return [*known, write(artifact, table, path, logged)]
