@@ -19,6 +19,9 @@ def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     monkeypatch.setenv("WEFT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("WEFT_STRICT", "1")
     monkeypatch.setenv("WEFT_AUTO_INGEST", "0")
+    for name in ("WEFT_SYSTEM_INTERVAL", "WEFT_GIT", "WEFT_PACKAGES", "WEFT_MACHINE"):
+        monkeypatch.setenv(name, "0")  # what is recorded by itself is tested in its own place
+    monkeypatch.setenv("WEFT_CONSOLE", "off")
     runtime.reset()
     yield
     runtime.reset()

@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from weft.tracking import exits, metrics, names, runmetadata
+from weft.tracking import exits, metrics, names
 from weft.tracking.config import Config, Summary
-from weft.tracking.errors import MissingExtraError, UsageError
+from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import (
     SCHEMA,
     ArtifactUsed,
@@ -28,11 +28,13 @@ from weft.tracking.journal.records import (
 )
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.redaction import clean_name, redact, redact_text
+from weft.tracking.surroundings import process
 
 if TYPE_CHECKING:
     from weft.tracking.artifacts import Artifact
     from weft.tracking.home import Home
     from weft.tracking.runtime import Runtime
+    from weft.tracking.surroundings.recorders import Recorders
     from weft.tracking.tables import Table
     from weft.tracking.versions import ArtifactVersion
 
@@ -75,6 +77,8 @@ class Run:
         self.summary = Summary(functools.partial(self._updated, "summary"))
         self.state = "running"
         """running, finished, failed, killed."""
+        self.surroundings: Recorders | None = None
+        """What records console, git, machine, ... of it, where something does."""
         self._runtime = active
         self._on_end = on_end
         self._append = active.journal.append if active.recording else _nowhere
@@ -99,7 +103,7 @@ class Run:
                 job_type=self._clean(self.job_type),
                 notes=self._clean(self._notes),
                 parent_uid=None if parent is None else parent.uid,
-                metadata=self._json(runmetadata.collect()) if active.recording else None,
+                metadata=self._json(process.collect(with_git=active.settings.git)) if active.recording else None,
             )
         )
 
@@ -144,6 +148,11 @@ class Run:
     def owned(self) -> bool:
         """Whether this process started it; a forked child may log to its parent's run, but not end it."""
         return self._pid == os.getpid()
+
+    @property
+    def runtime(self) -> Runtime:
+        """What it is recorded with."""
+        return self._runtime
 
     @property
     def home(self) -> Home:
@@ -229,20 +238,9 @@ class Run:
 
     def _table(self, key: str, table: Table) -> dict[str, Any]:
         """A logged Table as what stands for it among the values: a reference to a version that holds it."""
-        from weft.tracking.artifacts import Artifact  # what logs numbers alone need not load it
+        from weft.tracking.tables.recording import log_table  # what logs numbers alone need not load it
 
-        known = {"_type": "table", "columns": table.columns, "n_rows": len(table)}
-        if not self._runtime.recording:
-            return known
-        key = clean_name(key, self._runtime.settings.redact)
-        artifact = Artifact(names.artifact_name(f"run-{self.id}-{key}"), type="run_table")
-        try:
-            path = artifact.add(table, "table.parquet")
-        except MissingExtraError as error:  # no Parquet here; the rows must not be lost for that
-            self._runtime.faults.note("write a logged Table as Parquet", error, hint="Its rows are kept as JSON.")
-            return {**known, "rows": table.rows}
-        self.log_artifact(artifact)
-        return {**known, "artifact": artifact.name, "digest": artifact.digest, "path": path}
+        return log_table(self._runtime, self, key, table)
 
     def log_artifact(
         self,
@@ -335,6 +333,8 @@ class Run:
         if self._runtime.run is self:
             self._runtime.run = None
         self._on_end(self)
+        if self.surroundings is not None:
+            self.surroundings.close()
         if self.owned:
             self._record(
                 RunFinished(

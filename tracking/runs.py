@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from weft.tracking import exits, runtime
+from weft.tracking import exits, runtime, surroundings
 from weft.tracking.errors import UsageError
 from weft.tracking.run import Run
 
@@ -69,6 +69,7 @@ def init(
         active.run.finish()
     _watch(run)
     active.run = run
+    run.surroundings = surroundings.start(run, active.settings)
     return run
 
 

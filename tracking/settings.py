@@ -23,11 +23,19 @@ OtelMode = Literal["share", "separate", "global"]
 `global`: as `share`, and weft's own provider becomes the program's, which has none."""
 
 
+ConsoleMode = Literal["auto", "wrap", "off"]
+"""`auto` and `wrap`: what a run prints is recorded. `off`: it is not."""
+_CONSOLES = {"auto": "auto", "wrap": "wrap", "off": "off"} | dict.fromkeys(("wrap_raw", "wrap_emu", "redirect"), "wrap")
+"""wandb's other words for it. There is one way here; what C code prints is not heard."""
+
+DIFF_BYTES = 10 << 20
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Where weft writes and what it does. `Settings.resolve()` reads `WEFT_*`; arguments win over the environment."""
 
-    home: Path
+    home: Path = field(default_factory=lambda: _place(Path(os.environ.get("WEFT_HOME") or "~/.weft")))
     """The folder of journal, blobs and the default store. `WEFT_HOME`, else `~/.weft`."""
     project: str = "default"
     """Project of calls and runs that name none. `WEFT_PROJECT`."""
@@ -64,11 +72,36 @@ class Settings:
     """Model calls that report no tokens get counted or estimated ones, marked so, when they are ingested.
     `WEFT_ESTIMATE_TOKENS=0`."""
 
+    console: ConsoleMode = "auto"
+    """What a run prints is recorded, as a terminal shows it. `WEFT_CONSOLE`, `WANDB_CONSOLE`."""
+    system_interval_s: float = 15.0
+    """Seconds between two looks at processor, memory, disks, network and GPUs, at least 0.1; 0: none is taken.
+    `WEFT_SYSTEM_INTERVAL`; `WANDB__DISABLE_STATS=true`."""
+    git: bool = True
+    """Remote, commit, branch and differences of the repository that the program lies in. `WEFT_GIT`,
+    `WANDB_DISABLE_GIT=true`."""
+    diff_bytes: int = DIFF_BYTES
+    """How much is kept of a difference; 0: none. `WEFT_DIFF_BYTES`."""
+    packages: bool = True
+    """The installed packages, as `requirements.txt` of the run. `WEFT_PACKAGES`."""
+    machine: bool = True
+    """The processor, memory, GPUs, cluster, and names of environment variables. `WEFT_MACHINE`."""
+    save_code: bool = False
+    """A copy of the program's file. `WEFT_SAVE_CODE`, `WANDB_SAVE_CODE`; `WANDB_DISABLE_CODE=true`."""
+
     enrichers: tuple[str, ...] = ("weft.tracer.money.billing:enricher",)
     """What makes what adds to spans on their way into the store, as `module:function`, called with these settings by
     the ingester alone. Named, not imported: this package knows no prices."""
     estimator: str = "weft.tracer.money.estimates:estimator"
     """Likewise what makes the one that completes a span from all its records (`spansink.Estimator`)."""
+
+    def __new__(cls, **given: Any) -> Any:
+        """With names alone that wandb's settings have, and no home: what `init(settings=)` lays over the process's own."""
+        if given and "home" not in given:
+            from weft.tracking.overrides import Overrides  # late: it knows this class
+
+            return Overrides(**given)
+        return object.__new__(cls)
 
     @classmethod
     def resolve(
@@ -88,6 +121,13 @@ class Settings:
         postprocess_output: Callable[[Any], Any] | None = None,
         otel: str | None = None,
         exporters: Sequence[Any] = (),
+        console: str | None = None,
+        system_interval_s: float | None = None,
+        git: bool | None = None,
+        diff_bytes: int | None = None,
+        packages: bool | None = None,
+        machine: bool | None = None,
+        save_code: bool | None = None,
         env: Mapping[str, str] | None = None,
     ) -> Settings:
         """Arguments, else `WEFT_*` variables, else defaults.
@@ -116,6 +156,13 @@ class Settings:
             postprocess_output=_function("postprocess_output", postprocess_output),
             otel=_otel(otel or env.get("WEFT_OTEL") or "share"),
             exporters=tuple(exporters),
+            console=_console(console or env.get("WEFT_CONSOLE") or env.get("WANDB_CONSOLE") or "auto"),
+            system_interval_s=_interval(_system(env) if system_interval_s is None else system_interval_s),
+            git=_flag(env, "WEFT_GIT", not _flag(env, "WANDB_DISABLE_GIT", False)) if git is None else git,
+            diff_bytes=_bytes(env.get("WEFT_DIFF_BYTES") or DIFF_BYTES if diff_bytes is None else diff_bytes),
+            packages=_flag(env, "WEFT_PACKAGES", True) if packages is None else packages,
+            machine=_flag(env, "WEFT_MACHINE", True) if machine is None else machine,
+            save_code=_saves_code(env) if save_code is None else save_code,
         )
 
     @classmethod
@@ -125,7 +172,7 @@ class Settings:
         It is said once and left out; a `WEFT_REDACT` that is none replaces everything that can be replaced.
         """
         sound = dict(os.environ if env is None else env)
-        for name in [name for name in sound if name.startswith("WEFT_")]:
+        for name in [name for name in sound if name.startswith(("WEFT_", *_WANDB))]:
             try:
                 cls.resolve(env={name: sound[name]})
             except UsageError as error:
@@ -155,6 +202,10 @@ def _place(home: Path) -> Path:
         return home
 
 
+_WANDB = ("WANDB_CONSOLE", "WANDB__DISABLE_STATS", "WANDB_X_STATS_SAMPLING_INTERVAL", "WANDB_X_DISABLE_STATS")
+_WANDB += ("WANDB_DISABLE_GIT", "WANDB_SAVE_CODE", "WANDB_DISABLE_CODE")
+"""wandb's variables that are read here, where ours say nothing."""
+
 _OFF = frozenset({"0", "false", "no", "off"})
 _ON = frozenset({"1", "true", "yes", "on"})
 
@@ -164,6 +215,52 @@ def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:
     if value and value not in _OFF and value not in _ON:
         raise UsageError(f"{name} is {env[name]!r:.80}; it must be 1 (also true, yes, on) or 0 (false, no, off)")
     return default if not value else value in _ON
+
+
+def _console(value: str) -> ConsoleMode:
+    if value not in _CONSOLES:
+        modes = ", ".join(get_args(ConsoleMode))
+        raise UsageError(f"console is {value!r:.80}; it must be one of {modes} (WEFT_CONSOLE or console=)")
+    return _CONSOLES[value]  # type: ignore[return-value]
+
+
+def _system(env: Mapping[str, str]) -> str | float:
+    if env.get("WEFT_SYSTEM_INTERVAL"):
+        return env["WEFT_SYSTEM_INTERVAL"]
+    if _flag(env, "WANDB__DISABLE_STATS", False) or _flag(env, "WANDB_X_DISABLE_STATS", False):
+        return 0.0
+    return env.get("WANDB_X_STATS_SAMPLING_INTERVAL") or 15.0
+
+
+def _interval(value: object) -> float:
+    try:
+        seconds = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -1.0
+    except (ValueError, OverflowError):
+        seconds = -1.0
+    if seconds != 0 and not 0.1 <= seconds <= 86_400:  # NaN is neither
+        raise UsageError(
+            f"system_interval_s is {value!r:.80}; it must be 0 (no system metrics) or a number of seconds from 0.1 to "
+            "86400 (WEFT_SYSTEM_INTERVAL or system_interval_s=)"
+        )
+    return seconds
+
+
+def _bytes(value: object) -> int:
+    try:
+        size = int(value) if isinstance(value, str | int) and not isinstance(value, bool) else -1
+    except ValueError:
+        size = -1
+    if not 0 <= size <= 1 << 30:
+        raise UsageError(
+            f"diff_bytes is {value!r:.80}; it must be a number of bytes from 0 (no differences are kept) to 2**30 "
+            "(WEFT_DIFF_BYTES or diff_bytes=)"
+        )
+    return size
+
+
+def _saves_code(env: Mapping[str, str]) -> bool:
+    wanted = _flag(env, "WANDB_SAVE_CODE", False) and not _flag(env, "WANDB_DISABLE_CODE", False)
+    return _flag(env, "WEFT_SAVE_CODE", wanted)
 
 
 def _redact(env: Mapping[str, str]) -> bool | str:
