@@ -1,10 +1,12 @@
-"""What one `log()` call holds, sorted into numbers, rich values, tables. Pure; `Run.log` calls it off its fast path.
+"""What one `log()` call holds, sorted into numbers, rich values, tables. `Run.log` calls it off its fast path.
 
-Nothing is dropped: what is no number, or would lose digits as a float, stays whole among the rich values.
+What is no number, or would lose digits as a float, is among the rich values: figures and pictures as media, larger
+arrays as histograms (`media.conversion`), the rest as it is.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +30,8 @@ class Parts:
     tables: dict[str, Table] = field(default_factory=dict)
     again: list[tuple[str, float]] = field(default_factory=list)
     """Numbers whose name another one of this call has (`{"a.b": 1, "a": {"b": 2}}`): points of their own."""
+    faults: list[tuple[str, Exception]] = field(default_factory=list)
+    """What could not be read, by what was being done; markers stand for it among the rich values."""
 
 
 def check_values(values: object) -> None:
@@ -65,15 +69,29 @@ def _split(values: Mapping[str, Any], prefix: str, parts: Parts, depth: int) -> 
         elif depth and (below := _below(value)):
             _split(below, f"{name}.", parts, depth - 1)
         else:
-            parts.rich[name] = value
+            parts.rich[name] = value if type(value) in _PLAIN else _converted(value, parts)
+
+
+_PLAIN = frozenset({str, int, bytes, type(None), dict})
+
+
+def _converted(value: Any, parts: Parts) -> Any:
+    from weft.tracking.media.conversion import converted  # what logs numbers and texts alone need not load it
+
+    return converted(value, parts.faults)
 
 
 def _below(value: Any) -> dict[str, Any] | None:
-    """What a nested mapping of names holds; None for anything else."""
+    """What a nested mapping of names, or a dataclass, holds; None for anything else."""
     try:
-        if not isinstance(value, Mapping):
+        if isinstance(value, Mapping):
+            inner = dict(value.items())
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            if hasattr(value, "__weft_payload__"):  # our own, which know their form
+                return None
+            inner = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+        else:
             return None
-        inner = dict(value.items())
     except Exception:  # somebody else's mapping: then it is a rich value, whose encoding says what it is
         return None
     return inner if all(isinstance(name, str) for name in inner) else None

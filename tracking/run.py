@@ -205,7 +205,7 @@ class Run:
                 self._highest = at
             if at >= self._step:
                 self._step = at + 1 if (step is None if commit is None else commit) else at
-        rich = None if parts is None else self._rich(parts)
+        rich = None if parts is None else self._rich(parts, at)
         written = scalars
         again: Sequence[tuple[str, float]] = () if parts is None else parts.again
         if not self._plain.issuperset(scalars):
@@ -232,9 +232,15 @@ class Run:
                 clean[written] = number
         return clean, more
 
-    def _rich(self, parts: metrics.Parts) -> bytes | None:
+    def _rich(self, parts: metrics.Parts, at: int) -> bytes | None:
+        for cause, error in parts.faults:
+            self._runtime.faults.note(cause, error, hint="A marker stands in its place.")
         rich = {name: self._table(name, table) for name, table in parts.tables.items()} | parts.rich
-        return self._json(rich) if rich else None
+        if not rich:
+            return None
+        from weft.tracking.richvalues import rich_json  # what logs numbers alone need not load it
+
+        return rich_json(self._runtime, rich, at)
 
     def _table(self, key: str, table: Table) -> dict[str, Any]:
         """A logged Table as what stands for it among the values: a reference to a version that holds it."""

@@ -1,4 +1,4 @@
-"""`weft.Histogram`: how many of a lot of numbers lie where. With numpy where the numbers are an array, without it too."""
+"""`weft.Histogram`: how many of a lot of numbers lie where. Arrays by numpy, lists without it."""
 
 from __future__ import annotations
 

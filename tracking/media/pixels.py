@@ -117,7 +117,6 @@ def written(picture: Any, form: str) -> bytes:
             buffer = io.BytesIO()
             picture.convert("RGB").save(buffer, form, **options)
         except (OSError, ValueError, KeyError) as error:
-            raise UsageError(
-                f"an image of {picture.width} x {picture.height}, mode {picture.mode}, cannot be written as {form}: {error}"
-            ) from error
+            shape = f"{picture.width} x {picture.height}, mode {picture.mode}"
+            raise UsageError(f"an image of {shape} cannot be written as {form}: {error}") from error
     return buffer.getvalue()

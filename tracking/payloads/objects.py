@@ -369,7 +369,7 @@ _WORDS = ("model_dump", "to_dict", "__json__")
 
 def _resolve(kind: type) -> Handler:
     # Structural kinds before the table: an Enum or a model may derive from anything.
-    if "__weft_payload__" in kind.__dict__:
+    if any("__weft_payload__" in base.__dict__ for base in kind.__mro__):
         return _itself
     for module, name, handler in _FOREIGN:
         foreign = getattr(sys.modules.get(module), name, None)
