@@ -94,6 +94,8 @@ def _chat(said: Said) -> tuple[Any, Any]:
         asked = asked or [{"role": "user", "content": prompt["prompt"]}] if "prompt" in prompt else asked
         if asked is not None and prompt.get("system"):
             asked = [{"role": "system", "content": prompt["system"]}, *asked]
+    if asked is None and told and isinstance(text := parsed(said.raw("input.value")), str) and not is_masked(text):
+        asked = [{"role": "user", "content": text}]  # an agent of OpenInference's: what it was told, what it answered
     if asked is not None and not answers and said.raw("gen_ai.output.messages") is None:
         asked, answers = _told_together(said, asked)
     for name in rows["system"]:

@@ -25,7 +25,9 @@ def traced(spans: CapturedSpans) -> CapturedSpans:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """`serve({path: body})` starts one and says its URL. A body that is a list is a stream, a number an error."""
+    """`serve({path: body})` starts one and says its URL. A body that is a list is a stream, a number an error, bytes
+    are an event stream of AWS's.
+    """
     running = []
 
     def start(answers: dict[str, Any], *, prefix: str = "", end: str = "\n") -> str:
@@ -38,16 +40,19 @@ def serve() -> Iterator[Serve]:
                 found = answers.get(self.path.partition("?")[0], 404)
                 answer = found(json.loads(raw)) if callable(found) else found
                 streamed = isinstance(answer, list)
-                data = (
-                    "".join(f"{prefix}{json.dumps(part)}{end}" for part in answer)
-                    if streamed
-                    else json.dumps({"error": {"message": "no", "code": answer}} if isinstance(answer, int) else answer)
-                )
+                kind = "text/event-stream" if prefix and streamed else "application/json"
+                if isinstance(answer, bytes):
+                    data, kind = answer, "application/vnd.amazon.eventstream"
+                elif streamed:
+                    data = "".join(f"{prefix}{json.dumps(part)}{end}" for part in answer).encode()
+                else:
+                    refusal = {"error": {"message": "no", "code": answer}}
+                    data = json.dumps(refusal if isinstance(answer, int) else answer).encode()
                 self.send_response(answer if isinstance(answer, int) else 200)
-                self.send_header("content-type", "text/event-stream" if prefix and streamed else "application/json")
+                self.send_header("content-type", kind)
                 self.send_header("content-length", str(len(data)))
                 self.end_headers()
-                self.wfile.write(data.encode())
+                self.wfile.write(data)
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
