@@ -11,11 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Order = tuple[Any, ...]
-"""Where a point stands: by step, then by what tells points of one step apart."""
+"""Where a point stands: (step, whether it came in time, and what tells points of one step apart). A late point is
+before those of its step that came in time, so that it never takes their place."""
 
 KINDS = ("min", "max", "mean", "last", "first", "best", "copy", "none")
 ABSENT: Any = object()
 """A summary has no such key."""
+LONGEST = 1024
+"""Bytes of JSON: a last value that is no number and longer than this is left out of summaries."""
 
 
 class Stats:
@@ -35,18 +38,14 @@ class Stats:
         self.last = math.nan
         self.last_at: Order | None = None
 
-    def add(self, values: Sequence[float], orders: Sequence[Order]) -> None:
-        """Count these points; at least one."""
+    def add(self, values: Sequence[float], orders: Sequence[Order], both: tuple[int, int]) -> None:
+        """Count these points, at least one; `both` are the `ends` of their orders."""
         self.counted += len(values)
-        earliest, latest = min(orders), max(orders)
-        if self.first_at is None or earliest < self.first_at:
-            self.first_at, self.first = earliest, values[orders.index(earliest)]
-        if self.last_at is None or latest >= self.last_at:
-            self.last_at, self.last = latest, values[len(orders) - 1 - list(reversed(orders)).index(latest)]
-        self.tally(values)
-
-    def tally(self, values: Sequence[float]) -> None:
-        """The part of `add` that asks for no order."""
+        first, last = both
+        if self.first_at is None or orders[first] < self.first_at:
+            self.first_at, self.first = orders[first], values[first]
+        if self.last_at is None or orders[last] > self.last_at:
+            self.last_at, self.last = orders[last], values[last]
         numbers = values if math.isfinite(sum(values)) else [value for value in values if math.isfinite(value)]
         if not numbers:
             return
@@ -64,6 +63,11 @@ class Stats:
     def mean(self) -> float:
         """NaN where there is no finite number."""
         return math.fsum(self.total) / self.finite if self.finite else math.nan
+
+
+def ends(orders: Sequence[Order]) -> tuple[int, int]:
+    """Where the first and the last of points stand among them."""
+    return orders.index(min(orders)), orders.index(max(orders))
 
 
 def exact(values: Iterable[float]) -> tuple[float, ...]:

@@ -1,7 +1,8 @@
 """Applies what runs logged: points of metrics, their aggregates, definitions, rewinds, summaries. For `RunSink`.
 
-The aggregates are of the points that stand: not those that a rewind took back, nor those from before the summary was set
-by hand. A batch adds to them; where a rewind or a hand comes later than points that it concerns, they are counted anew.
+The aggregates are of the points that stand: not those that a rewind took back, nor those from before the summary was
+set by hand. A batch adds to them; where a rewind or a hand comes later than points that it concerns, they are counted
+anew.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import orjson
 
 from weft.tracking.journal.records import MetricDefined, RunRewound
 from weft.tracking.metricrules import MetricRules, metric_of
-from weft.tracking.metricstats import ABSENT, Stats, shown
+from weft.tracking.metricstats import ABSENT, LONGEST, Stats, ends, shown
 from weft.tracking.store import chunks, schema
 from weft.tracking.store.chunks import Columns
 from weft.tracking.store.jsontext import decoded
@@ -23,12 +24,16 @@ from weft.tracking.store.transaction import Row, Stamp, Transaction
 _METRIC = [column.name for column in schema.metric_key.columns]
 _DEFINITION = [column.name for column in schema.metric_definition.columns]
 _NEVER = -(1 << 63)
+_FIRST, _LAST = (
+    tuple(f"{which}_{part}" for part in ("step", "on_time", "at_ns", "segment", "seq")) for which in ("first", "last")
+)
+_BEFORE_ALL = (_NEVER, False, 0, "", -1)
 SEAL_AT = chunks.SIZE
 """Rows of a metric that are made a chunk of; of a run that ended, `SEAL_ENDED`."""
 SEAL_ENDED = 256
-LONGEST = 1024
-"""Characters of JSON; what is longer and no number is not in the summary."""
 
+Order = tuple[int, bool, int, str, int]
+"""(step, on time, at_ns, segment, seq)."""
 Name = tuple[int, str, str]
 """Run key, stream, metric."""
 Metrics = dict[Name, dict[str, Any]]
@@ -43,6 +48,9 @@ class Point(NamedTuple):
     at_ns: int
     value: float
     late: bool
+
+    def order(self, segment: str) -> Order:
+        return self.step, not self.late, self.at_ns, segment, self.seq
 
 
 class Hand(NamedTuple):
@@ -63,7 +71,7 @@ class MetricSink:
         self._segment = segment
         self._segment_key = segment_key
         self._points: dict[Name, list[Point]] = {}
-        self._rich: dict[Name, list[tuple[Stamp, Any]]] = {}
+        self._rich: dict[Name, list[tuple[Order, str]]] = {}
         self._rich_rows: list[Row] = []
         self.rewound: set[int] = set()
         """Runs that this batch took back: `highest` is all there is to say of their steps."""
@@ -93,8 +101,8 @@ class MetricSink:
         for key, value in values.items():
             text = orjson.dumps(value).decode()
             self._rich_rows.append((run_key, key, self._segment_key, offset, step, at_ns, text))
-            stamp = (step, at_ns, self._segment, offset)
-            self._rich.setdefault((run_key, "", key), []).append((stamp, text))  # type: ignore[arg-type]
+            order = (step, True, at_ns, self._segment, offset)
+            self._rich.setdefault((run_key, "", key), []).append((order, text))
 
     def define(self, run_key: int, offset: int, record: MetricDefined) -> None:
         """The last writer of a name wins."""
@@ -172,20 +180,21 @@ class MetricSink:
         cut = hands[run_key].stamps(key) if not stream and run_key in hands else None
         said = [item for item in self._rich.get(name, ()) if _stands(item[0], rewinds, None)]
         rich = [item for item in said if _stands(item[0], (), cut)]
-        standing = [p for p in points if _stands((p.step, p.at_ns, self._segment, p.seq), rewinds, None)]
+        standing = [p for p in points if _stands(p.order(self._segment), rewinds, None)]
         _count(metric, standing)
         self._reach(name, [p.step for p in standing] + [at[0] for at, _ in said])
         counted = [p for p in standing if cut is None or (p.at_ns, self._segment, p.seq) > cut]
         if counted or rich:
             stats = _stats(metric)
-            last, text = stats.last_at or _last_at(metric), metric["rich"]
+            last, text = stats.last_at or _order(metric, _LAST), metric["rich"]
             if counted:
-                stats.add([p.value for p in counted], [(p.step, p.at_ns, self._segment, p.seq) for p in counted])
+                orders = [p.order(self._segment) for p in counted]
+                stats.add([p.value for p in counted], orders, ends(orders))
             _keep(metric, stats, *_latest(stats, last, text, rich))
         for point in points:
             metric["newest_ns"] = max(metric["newest_ns"], point.at_ns)
-        for stamp, _ in self._rich.get(name, ()):
-            metric["newest_ns"] = max(metric["newest_ns"], stamp[1])
+        for order, _ in self._rich.get(name, ()):
+            metric["newest_ns"] = max(metric["newest_ns"], order[2])
         return [(metric["id"], p.segment_key, p.seq, p.step, p.at_ns, _null(p.value), p.late) for p in points]
 
     def _known(self, metric_key: int, points: Sequence[Point]) -> set[int]:
@@ -231,15 +240,16 @@ class MetricSink:
         rewinds = self._rewinds(run_key) if not stream else ()
         points = self._all(metric["id"])
         segments = self._segment_names({point.segment_key for point in points})
-        stands = [(p, (p.step, p.at_ns, segments[p.segment_key], p.seq)) for p in points]
-        standing = [(p, order) for p, order in stands if _stands(order, rewinds, None)]
+        orders = [(p, p.order(segments[p.segment_key])) for p in points]
+        standing = [(p, order) for p, order in orders if _stands(order, rewinds, None)]
         _count(metric, [p for p, _ in standing])
         said = [] if stream else [item for item in self._all_rich(run_key, key) if _stands(item[0], rewinds, None)]
         self._reach(name, [p.step for p, _ in standing] + [at[0] for at, _ in said])
-        counted = [(p, order) for p, order in standing if cut is None or order[1:] > cut]
+        counted = [(p, order) for p, order in standing if cut is None or order[2:] > cut]
         stats = Stats()
         if counted:
-            stats.add([p.value for p, _ in counted], [order for _, order in counted])
+            places = [order for _, order in counted]
+            stats.add([p.value for p, _ in counted], places, ends(places))
         _keep(metric, stats, *_latest(stats, None, None, [item for item in said if _stands(item[0], (), cut)]))
         metric["newest_ns"] = max([metric["newest_ns"], *(p.at_ns for p in points)])
         if metric["stale"]:
@@ -263,13 +273,13 @@ class MetricSink:
             found += map(Point, c.segments, c.seqs, c.steps, c.at_ns, c.values, map(bool, c.late))
         return found
 
-    def _all_rich(self, run_key: int, key: str) -> list[tuple[Any, Any]]:
+    def _all_rich(self, run_key: int, key: str) -> list[tuple[Order, str]]:
         rows = self._tx.rows(
             "SELECT x.step, x.at_ns, s.name, x.seq, x.value FROM rich_point x JOIN segment s ON s.id = x.segment_key "
             "WHERE x.run_key = ? AND x.key = ?",
             (run_key, key),
         )
-        return [(tuple(row[:4]), row[4]) for row in rows]
+        return [((row[0], True, *row[1:4]), row[4]) for row in rows]
 
     def _segment_names(self, keys: set[int]) -> Mapping[int, str]:
         missing = keys - self._segments.keys()
@@ -309,7 +319,8 @@ class MetricSink:
             if run_key in structural:
                 self._tx.run("DELETE FROM summary_value WHERE run_key = ?", (run_key,))
             rules = definitions(self._tx, run_key) if found else MetricRules()
-            known = summary(found, rules, own if run_key in structural else {})
+            by_hand = decoded(orjson.dumps(own)) if own and run_key in structural else {}
+            known = summary(found, rules, by_hand)
             for name, value in _leaves(known):
                 number, text = _leaf(value)
                 rows[run_key, name] = (run_key, name, number, text)
@@ -370,7 +381,7 @@ def _take(found: Metrics, row: Row) -> None:
 def _empty(key: int, run_key: int, stream: str, name: str) -> Row:
     given = {"id": key, "run_key": run_key, "key": name, "stream": stream, "stale": False}
     given |= dict.fromkeys(("n", "late", "nonfinite", "counted", "finite", "newest_ns", "unsealed"), 0)
-    given |= {"last_step": _NEVER, "last_at_ns": 0, "last_segment": "", "last_seq": -1}
+    given |= dict(zip(_LAST, _BEFORE_ALL, strict=True))
     return tuple(given.get(column) for column in _METRIC)
 
 
@@ -383,15 +394,15 @@ def _stats(metric: Mapping[str, Any]) -> Stats:
         stats.total = tuple(math.inf if part is None else part for part in orjson.loads(metric["total"]))
     if stats.counted:
         stats.first = math.nan if metric["first"] is None else metric["first"]
-        stats.first_at = (metric["first_step"], metric["first_at_ns"], metric["first_segment"], metric["first_seq"])
+        stats.first_at = _order(metric, _FIRST)
     if stats.counted and metric["rich"] is None:
         stats.last = math.nan if metric["last"] is None else metric["last"]
-        stats.last_at = _last_at(metric)
+        stats.last_at = _order(metric, _LAST)
     return stats
 
 
-def _last_at(metric: Mapping[str, Any]) -> Any:
-    return (metric["last_step"], metric["last_at_ns"], metric["last_segment"], metric["last_seq"])
+def _order(metric: Mapping[str, Any], columns: Sequence[str]) -> Any:
+    return tuple(metric[column] for column in columns)
 
 
 def _latest(stats: Stats, last: Any, text: str | None, rich: Sequence[tuple[Any, str]]) -> tuple[Any, str | None]:
@@ -412,10 +423,8 @@ def _keep(metric: dict[str, Any], stats: Stats, last_at: Any, rich: str | None) 
     metric |= {"least": _null(stats.least), "greatest": _null(stats.greatest), "first": _null(stats.first)}
     metric["total"] = orjson.dumps(stats.total).decode() if stats.finite else None
     metric["last"] = _null(stats.last) if rich is None else None
-    first = stats.first_at or (None,) * 4
-    metric["first_step"], metric["first_at_ns"], metric["first_segment"], metric["first_seq"] = first
-    last = last_at or (_NEVER, 0, "", -1)
-    metric["last_step"], metric["last_at_ns"], metric["last_segment"], metric["last_seq"] = last
+    metric.update(zip(_FIRST, stats.first_at or (None,) * 5, strict=True))
+    metric.update(zip(_LAST, last_at or _BEFORE_ALL, strict=True))
 
 
 def _count(metric: dict[str, Any], points: Sequence[Point]) -> None:
@@ -425,9 +434,9 @@ def _count(metric: dict[str, Any], points: Sequence[Point]) -> None:
         metric["nonfinite"] += sum(not math.isfinite(point.value) for point in points)
 
 
-def _stands(order: Any, rewinds: Sequence[tuple[Stamp, int]], cut: Stamp | None) -> bool:
-    """Whether a point (step, at_ns, segment, seq) was taken back by no rewind, and comes after the cut."""
-    stamp = order[1:]
+def _stands(order: Order, rewinds: Sequence[tuple[Stamp, int]], cut: Stamp | None) -> bool:
+    """Whether a point was taken back by no rewind, and comes after the cut."""
+    stamp = order[2:]
     if cut is not None and stamp <= cut:
         return False
     return not any(stamp < at and order[0] > step for at, step in rewinds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, LargeBinary, PrimaryKeyConstraint, Table, Text, false
+from sqlalchemy import Boolean, Column, Float, Index, LargeBinary, PrimaryKeyConstraint, Table, Text, false, true
 
 from weft.tracking.store.schema.base import Int, key, metadata
 
@@ -33,16 +33,19 @@ metric_key = Table(
     Column("first_at_ns", Int),
     Column("first_segment", Text),
     Column("first_seq", Int),
+    Column("first_on_time", Boolean),
+    Column("last_on_time", Boolean, nullable=False, server_default=true()),
     Column("newest_ns", Int, nullable=False, server_default="0"),
     Column("unsealed", Int, nullable=False, server_default="0"),
     Index("ix_metric_key_run_key_stream_key", "run_key", "stream", "key", unique=True),
 )
 """One metric of one run. A null number, here and below, is NaN: SQLite has none.
 
-`stream`: empty, or `system` for what the machine took. `n`, `late` and `nonfinite` count the points that stand (a rewind
-takes some away). The rest tells of the `counted` ones among them, those logged since the summary was last set by hand:
-`finite` of them that are neither NaN nor infinite, their `least`, `greatest`, exact `total` (JSON, `metricstats`), the
-first and the last in order of (step, time, segment, seq). `rich`: JSON of the last value, where that is no number.
+`stream`: empty, or `system` for what the machine took. `n`, `late` and `nonfinite` count the points that stand (a
+rewind takes some away). The rest tells of the `counted` ones among them, those logged since the summary was last set
+by hand: `finite` of them that are neither NaN nor infinite, their `least`, `greatest`, exact `total` (JSON,
+`metricstats`), the first and the last in order of (step, on time, time, segment, seq). `rich`: JSON of the last value,
+where that is no number.
 `newest_ns`: the latest time of all its points. `unsealed`: how many of all points are rows, the others in chunks.
 `stale`: the aggregates await their first computation (a store from before they were kept).
 """
@@ -75,7 +78,7 @@ metric_chunk = Table(
     Column("data", LargeBinary, nullable=False),
     Index("ix_metric_chunk_metric_key", "metric_key"),
 )
-"""Points as compressed columns (`chunks`), in order of (step, time, segment, seq). A point is here or in `metric_point`."""
+"""Points as compressed columns (`chunks`), in order of (step, time, segment, seq); each is here or a row."""
 
 metric_definition = Table(
     "metric_definition",
@@ -92,7 +95,7 @@ metric_definition = Table(
     Column("seq", Int, nullable=False),
     PrimaryKeyConstraint("run_key", "name"),
 )
-"""What a run said a metric means, by its last writer. `name` may end in `*`; `summary` is a list separated by commas."""
+"""What a run said a metric means, by its last writer. `name` may end in `*`; `summary` is listed with commas."""
 
 run_rewind = Table(
     "run_rewind",

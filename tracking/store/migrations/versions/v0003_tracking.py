@@ -14,6 +14,7 @@ _Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     _metrics()
+    _artifacts()
     op.add_column("run", sa.Column("heard_ns", sa.BigInteger()))
     op.add_column("run", sa.Column("sessions", sa.Text()))
     op.add_column("run", sa.Column("forked_uid", sa.LargeBinary()))
@@ -30,6 +31,20 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("run_key", "path", name="pk_run_file"),
     )
+    op.create_table(
+        "console_line",
+        sa.Column("run_key", sa.BigInteger(), nullable=False),
+        sa.Column("writer", sa.LargeBinary(), nullable=False),
+        sa.Column("stream", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("began_ns", sa.BigInteger(), nullable=False),
+        sa.Column("at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("styled", sa.Text()),
+        sa.PrimaryKeyConstraint("run_key", "writer", "stream", "number", name="pk_console_line"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_console_line_run_key_began_ns", "console_line", ["run_key", "began_ns"])
     op.create_table(
         "alert",
         sa.Column("run_key", sa.BigInteger(), nullable=False),
@@ -57,6 +72,8 @@ def _metrics() -> None:
     op.add_column("metric_key", sa.Column("first_at_ns", sa.BigInteger()))
     op.add_column("metric_key", sa.Column("first_segment", sa.Text()))
     op.add_column("metric_key", sa.Column("first_seq", sa.BigInteger()))
+    op.add_column("metric_key", sa.Column("first_on_time", sa.Boolean()))
+    op.add_column("metric_key", sa.Column("last_on_time", sa.Boolean(), nullable=False, server_default=sa.true()))
     op.add_column("metric_key", sa.Column("newest_ns", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("metric_key", sa.Column("unsealed", sa.BigInteger(), nullable=False, server_default="0"))
     op.drop_index("ix_metric_key_run_key_key", "metric_key")
@@ -106,3 +123,48 @@ def _metrics() -> None:
         sa.PrimaryKeyConstraint("run_key", "name", name="pk_summary_value"),
     )
     op.create_index("ix_summary_value_name_number", "summary_value", ["name", "number"])
+
+
+def _artifacts() -> None:
+    """Tags and lifetimes of versions, edits, aliases that were taken away, deleted numbers, manifests in shared parts."""
+    op.add_column("artifact_version", sa.Column("tags", sa.Text()))
+    op.add_column("artifact_version", sa.Column("ttl_s", sa.BigInteger()))
+    op.add_column("artifact_version", sa.Column("file_count", sa.BigInteger()))
+    op.add_column("artifact_version", sa.Column("updated_ns", sa.BigInteger()))
+    op.add_column("artifact_alias", sa.Column("dropped", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("artifact_link", sa.Column("used_as", sa.Text()))
+    op.create_table(
+        "manifest_part",
+        sa.Column("artifact_key", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("entries", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("artifact_key", "digest", name="pk_manifest_part"),
+    )
+    op.create_table(
+        "artifact_edit",
+        sa.Column("artifact_key", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text()),
+        sa.Column("at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("segment", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("artifact_key", "digest", "field", name="pk_artifact_edit"),
+    )
+    op.create_table(
+        "artifact_gone",
+        sa.Column("artifact_key", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("artifact_key", "number", name="pk_artifact_gone"),
+    )
+    op.create_table(
+        "artifact_drop",
+        sa.Column("artifact_key", sa.BigInteger(), nullable=False),
+        sa.Column("alias", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("segment", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("artifact_key", "alias", "digest", name="pk_artifact_drop"),
+    )
