@@ -55,6 +55,7 @@ class ClaudeAgent:
         wrappers = import_module("openinference.instrumentation.claude_agent_sdk._wrappers")
         wrappers.context_api = _Quiet()  # type: ignore[attr-defined]
         self._patches.wrap(wrappers._ToolSpanTracker, "start_tool_span", self._noted)
+        self._patches.wrap(wrappers._SubagentSpanTracker, "end_all", _counted)
 
     def uninstrument(self) -> None:
         """No spans any more, and the SDK as it was."""
@@ -99,6 +100,24 @@ class ClaudeAgent:
         around = get_current() if turn is None or turn.context is None else turn.context
         context = around if span is None else set_span_in_context(span, around)
         return {**message, "params": {**params, "_meta": {**meta, **inject({}, context)}}}
+
+
+def _counted(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Subagents with what they used, which only the messages say, and their agent with theirs: an agent's usage is that
+    of all that is below it.
+    """
+
+    @functools.wraps(original)
+    def end_all(tracker: Any) -> None:
+        agent = tracker._root_span
+        for state in list(tracker._in_flight.values()):
+            used = state.turn_usage.attributes() if state.turn_usage.should_use_turn_usage() else {}
+            state.span.set_attributes(used)
+            told = getattr(agent, "attributes", None) or {}
+            agent.set_attributes({name: count + told[name] for name, count in used.items() if name in told})
+        original(tracker)
+
+    return end_all
 
 
 class _Apart:
