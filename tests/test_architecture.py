@@ -132,7 +132,7 @@ def test_every_public_name_exists_and_all_is_sorted() -> None:
     for name in set(weft.__all__) - {"config", "summary"}:
         getattr(weft, name)
     with pytest.raises(weft.Error, match="no run is active"):
-        _ = weft.config
+        _ = weft.config.lr
     with pytest.raises(AttributeError, match="nonsense"):
         _ = weft.nonsense
 

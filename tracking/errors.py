@@ -21,6 +21,10 @@ class UsageError(Error):
     """A programming mistake in a call to weft: a wrong type, a bad name, an unknown filter key."""
 
 
+class ConfigError(UsageError, ValueError):
+    """A key of a run's configuration that may not take that value."""
+
+
 class NotFoundError(Error):
     """Nothing goes by that name or id."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from collections.abc import Iterable
 
 from weft.tracking.errors import UsageError
@@ -45,6 +46,11 @@ def run_id(uid: bytes) -> str:
         bits, digit = divmod(bits, 36)
         digits.append(_DIGITS[digit])
     return "".join(digits)
+
+
+def generate_id(length: int = 8) -> str:
+    """An id for a run, as many base-36 digits: of the system's randomness, never the program's (wandb.util's name)."""
+    return "".join(secrets.choice(_DIGITS) for _ in range(length))
 
 
 def run_name(uid: bytes) -> str:

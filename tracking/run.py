@@ -6,163 +6,91 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from weft.tracking import exits, metrics, names
-from weft.tracking.config import Config, Summary
-from weft.tracking.errors import UsageError
+from weft.tracking import exits, metrics, names, resuming
+from weft.tracking.alerts import AlertLevel, Throttle, level_of, say, wait_seconds
+from weft.tracking.config import Summary
+from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.journal.records import (
     SCHEMA,
+    AlertRaised,
     ArtifactUsed,
     MetricsLogged,
-    Record,
     RunFinished,
-    RunStarted,
-    RunUpdated,
+    RunRewound,
 )
-from weft.tracking.payloads.encoding import encode
-from weft.tracking.payloads.redaction import clean_name, redact, redact_text
-from weft.tracking.surroundings import process
+from weft.tracking.payloads.redaction import clean_name
+from weft.tracking.runfacts import RunFacts
+from weft.tracking.runfiles import RunFiles, restore
 
 if TYPE_CHECKING:
     from weft.tracking.artifacts import Artifact
-    from weft.tracking.home import Home
+    from weft.tracking.runarguments import Start
     from weft.tracking.runtime import Runtime
     from weft.tracking.surroundings.recorders import Recorders
     from weft.tracking.tables import Table
     from weft.tracking.versions import ArtifactVersion
 
+log = logging.getLogger("weft.recording")
+
 _EXACT = metrics.EXACT
 _STACK_CHARS = 64 << 10
 
 
-class Run:
+class Run(RunFacts):
     """One experiment, training or evaluation. Made by `init` or `start_run`; a context manager that finishes itself."""
 
     def __init__(
         self,
         active: Runtime,
+        start: Start,
         *,
-        project: str | None,
-        name: str | None,
-        id: str | None,  # noqa: A002 - wandb's name for it
-        config: Any,
-        tags: str | Iterable[str] | None,
-        group: str | None,
-        job_type: str | None,
-        notes: str | None,
-        parent: Run | None,
         on_end: Callable[[Run], None],
+        parent: Run | None = None,
+        attached_at: int | None = None,
     ) -> None:
-        self.project: str = names.check_project(active.settings.project if project is None else project)
-        """The project's name."""
-        # The same id in the same project is the same run, in whichever process: no store need be asked.
-        chosen = None if id is None else names.check_run_id(id)
-        self.uid: bytes = active.ids.uid() if chosen is None else names.uid_of(self.project, chosen)
-        """16 bytes, unique everywhere."""
-        self.id: str = chosen or names.run_id(self.uid)
-        """Unique in its project."""
-        self._name = names.check_optional_text("a run's name", name) or names.run_name(self.uid)
-        self._tags = names.check_tags(tags)
-        self._notes = names.check_optional_text("a run's notes", notes)
-        self.group: str | None = names.check_optional_text("a run's group", group)
-        self.job_type: str | None = names.check_optional_text("a run's job_type", job_type)
-        self.config = Config(config, functools.partial(self._updated, "config"))
+        """
+        Args:
+            active: what it records with.
+            start: what `init` was asked for.
+            on_end: told when it ends in this process.
+            parent: the run that this one is part of.
+            attached_at: the step of a run that another process started; nothing is recorded of it now.
+        """
+        super().__init__(active, start)
         self.summary = Summary(functools.partial(self._updated, "summary"))
         self.state = "running"
         """running, finished, failed, killed."""
         self.surroundings: Recorders | None = None
         """What records console, git, machine, ... of it, where something does."""
-        self._runtime = active
         self._on_end = on_end
-        self._append = active.journal.append if active.recording else _nowhere
-        self._wall_ns = active.ids.wall_ns
-        self._pid = os.getpid()
-        self._lock = threading.RLock()  # guards the steps; re-entrant, since a signal handler may log too
-        self._step = 0
-        self._highest: int | None = None
+        self._lock = threading.RLock()  # guards the steps and the end; re-entrant: a signal handler may log too
+        self._step = self.starting_step if attached_at is None else attached_at
+        self._highest: int | None = self._step - 1 if self._step else None
         self._plain: set[str] = set()
         """Names of metrics that hold no secret: each is looked at once."""
-        self._record(
-            RunStarted(
-                SCHEMA,
-                self.uid,
-                self.id,
-                self.project,
-                self._name,
-                active.ids.wall_ns(),
-                config=self._json(self.config.as_dict()),
-                tags=self._clean_tags(),
-                group=self._clean(self.group),
-                job_type=self._clean(self.job_type),
-                notes=self._clean(self._notes),
-                parent_uid=None if parent is None else parent.uid,
-                metadata=self._json(process.collect(with_git=active.settings.git)) if active.recording else None,
-            )
-        )
+        self._files = RunFiles(active, self.uid, self._files_folder, self._record)
+        self._alerts = Throttle()
+        if attached_at is not None:
+            self._pid = -1
+            return
+        if start.way.rewound is not None:
+            self._record(RunRewound(SCHEMA, self.uid, self._wall_ns(), start.way.rewound))
+        self._begin(None if parent is None else parent.uid)
 
     @property
     def step(self) -> int:
         """The step that the next `log()` without one takes."""
         return self._step
-
-    @property
-    def name(self) -> str:
-        """For people; may be set."""
-        return self._name
-
-    @name.setter
-    def name(self, name: str) -> None:
-        if not isinstance(name, str) or not name.strip():
-            raise UsageError(f"a run's name must be text, got {name!r:.80}")
-        self._name = names.check_text("a run's name", name)
-        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), name=self._name))
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """May be set, as a whole."""
-        return tuple(self._tags)
-
-    @tags.setter
-    def tags(self, tags: str | Iterable[str] | None) -> None:
-        self._tags = names.check_tags(tags)
-        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), tags=self._clean_tags()))
-
-    @property
-    def notes(self) -> str | None:
-        """May be set."""
-        return self._notes
-
-    @notes.setter
-    def notes(self, notes: str | None) -> None:
-        self._notes = names.check_optional_text("a run's notes", notes)
-        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), notes=self._clean(self._notes) or ""))
-
-    @property
-    def owned(self) -> bool:
-        """Whether this process started it; a forked child may log to its parent's run, but not end it."""
-        return self._pid == os.getpid()
-
-    @property
-    def runtime(self) -> Runtime:
-        """What it is recorded with."""
-        return self._runtime
-
-    @property
-    def home(self) -> Home:
-        """Where it is recorded."""
-        return self._runtime.home
-
-    @property
-    def path(self) -> str:
-        """`project/id`."""
-        return f"{self.project}/{self.id}"
 
     def log(self, values: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
         """Record values of one step. They are in the journal when this returns.
@@ -250,109 +178,195 @@ class Run:
 
     def log_artifact(
         self,
-        artifact: Artifact | str | os.PathLike[str],
+        artifact_or_path: Artifact | str | os.PathLike[str],
         name: str | None = None,
         type: str | None = None,  # noqa: A002 - wandb's name for it
         aliases: str | Iterable[str] | None = None,
+        tags: str | Iterable[str] | None = None,
     ) -> Artifact:
         """Log a version, made by this run: its files are on the disk, synced, before the record that names them.
 
         Args:
-            artifact: the artifact, or the path of a file or folder to make one of.
+            artifact_or_path: the artifact, or the path of a file or folder, or the address of what lies elsewhere, to
+                make one of.
             name, type: of the artifact made of a path; default `run-<id>-<file name>` and `unspecified`.
-            aliases: besides `latest`, which every newest version has.
+            aliases: besides `latest`, which what was logged last has.
+            tags: besides those that the artifact has.
 
         Raises:
             UsageError: a bad name or alias, or the run is finished.
         """
+        from weft.tracking import runartifacts  # what logs numbers alone need not load it
+
         self._check_running()
-        chosen = [alias for alias in names.check_aliases(aliases) if alias != "latest"]
-        made = self._artifact(artifact, name, type)
-        self._log_artifact(made, chosen, self.uid)
-        return made
+        return runartifacts.log(self._runtime, self, artifact_or_path, name, type, aliases, tags)
 
-    def _artifact(self, artifact: Artifact | str | os.PathLike[str], name: str | None, kind: str | None) -> Artifact:
-        from weft.tracking.artifacts import Artifact  # as above
-
-        if isinstance(artifact, Artifact):
-            return artifact
-        path = Path(artifact)
-        made = Artifact(name or names.artifact_name(f"run-{self.id}-{path.name}"), type=kind or "unspecified")
-        if path.is_dir():
-            made.add_dir(path)
-        else:
-            made.add_file(path)
-        return made
-
-    def _log_artifact(self, artifact: Artifact, aliases: list[str], maker: bytes | None) -> None:
-        from weft.tracking.artifacts import log_version  # as above
-
-        log_version(self._runtime, artifact, project=self.project, aliases=aliases, made_by=maker)
-
-    def use_artifact(self, artifact: str | Artifact) -> ArtifactVersion:
+    def use_artifact(
+        self,
+        artifact_or_name: str | Artifact | ArtifactVersion,
+        type: str | None = None,  # noqa: A002 - wandb's name for it
+        aliases: str | Iterable[str] | None = None,
+        use_as: str | None = None,
+    ) -> ArtifactVersion:
         """Record that this run reads a version, and open it.
 
         Args:
-            artifact: `name`, `name:alias`, `name:v3` (each perhaps after `project/`), or an Artifact, which is logged
-                as an input when it is not yet.
+            artifact_or_name: `name`, `name:alias`, `name:v3` (each perhaps after `project/`), a version, or an Artifact,
+                which is logged as an input when it is not yet.
+            type: what it must be.
+            aliases: of an Artifact that is logged by this.
+            use_as: what it is to this run (`training data`), for its lineage.
 
         Raises:
             NotFoundError: there is no such version.
             StoreError: the store cannot be read.
-            UsageError: the reference is none, or the run is finished.
+            UsageError: the reference is none, the version is of another type, or the run is finished.
         """
-        from weft.tracking.artifacts import Artifact  # as above
-        from weft.tracking.versions import ArtifactVersion, find
+        from weft.tracking import runartifacts  # as above
 
         self._check_running()
-        if isinstance(artifact, Artifact):
-            self._log_artifact(artifact, [], None)
-            version = ArtifactVersion(
-                self.project,
-                artifact.name,
-                artifact.type,
-                artifact.digest,
-                artifact.manifest,
-                artifact.metadata,
-                self._blobs(),
-                artifact.description,
-            )
-        else:
-            version = find(artifact, self.project, self._blobs())
-        self._record(ArtifactUsed(SCHEMA, version.project, version.name, version.digest, self.uid, self._wall_ns()))
-        return version
+        return runartifacts.use(self._runtime, self, artifact_or_name, type, aliases, use_as)
 
-    def finish(self, exit_code: int | None = 0) -> None:
-        """End the run: `finished` for exit code 0, else `failed`. A second call does nothing."""
+    def log_model(
+        self, path: str | os.PathLike[str], name: str | None = None, aliases: str | Iterable[str] | None = None
+    ) -> Artifact:
+        """`log_artifact` of a file or folder, as a `model`."""
+        return self.log_artifact(path, name, "model", aliases)
+
+    def use_model(self, name: str) -> str:
+        """`use_artifact` of a model, downloaded: the path of its only file, else of its folder.
+
+        Raises:
+            UsageError: its type says nothing of a model.
+            NotFoundError, StoreError, OSError: as `use_artifact` and `download`.
+        """
+        from weft.tracking import runartifacts  # as above
+
+        self._check_running()
+        return runartifacts.use_model(self._runtime, self, name)
+
+    def save(
+        self,
+        glob_str: str | os.PathLike[str],
+        base_path: str | os.PathLike[str] | None = None,
+        policy: str = "live",
+        glob: bool = True,
+    ) -> list[str]:
+        """Keep files with the run: they are in the home when this returns.
+
+        Args:
+            glob_str: a path, or a pattern that is expanded now; of a folder all files below it.
+            base_path: the folder from which their names in the run are told; default the working directory, of an
+                absolute path its own folder.
+            policy: `now` keeps them as they are now; `live` and `end` once more at the end, where they changed.
+            glob: False: the path is no pattern, whatever characters it holds.
+
+        Returns:
+            The files that were kept. An address (`s3://...`) is none.
+
+        Raises:
+            UsageError: no path, one outside of base_path, an unknown policy, or the run is finished.
+        """
+        self._check_running()
+        return [] if self.disabled else self._files.save(glob_str, base_path, policy, expand=glob)
+
+    def restore(
+        self, name: str, run_path: str | None = None, replace: bool = False, root: str | os.PathLike[str] | None = None
+    ) -> TextIO:
+        """Open a file that this or another run saved, copied to `root` (default `run.dir`).
+
+        Args:
+            name: as it is called in the run.
+            run_path: `id` or `project/id` of that run; default this one.
+            replace: whether a file that is there already is written anew.
+
+        Raises:
+            NotFoundError: there is no such run or file.
+            StoreError: the store cannot be read.
+        """
+        from weft.tracking.api import Api  # late: what logs alone needs no database
+        from weft.tracking.blobs import Blobs
+
+        with Api(settings=self.settings) as api:
+            found = {file.path: file.digest for file in api.files(run_path or self.path)}
+        if name not in found:
+            raise NotFoundError(f"run {run_path or self.path} has no file {name!r:.150}; it has {len(found)} others")
+        where = Path(self.dir if root is None else root)
+        return restore(Blobs(self.home), found[name], name, where, replace=replace).open(encoding="utf-8")
+
+    def alert(
+        self,
+        title: str,
+        text: str = "",
+        level: str | AlertLevel | None = None,
+        wait_duration: float | timedelta | None = None,
+    ) -> None:
+        """Ask for somebody's attention: kept with the run, and said in the log.
+
+        Args:
+            level: INFO (the default), WARN or ERROR.
+            wait_duration: seconds in which another alert of the same title says nothing; default 60.
+
+        Raises:
+            UsageError: no text, an unknown level, no duration, or the run is finished.
+        """
+        self._check_running()
+        title, text = names.check_text("an alert's title", title), names.check_text("an alert's text", text)
+        chosen, wait_s = level_of(level), wait_seconds(wait_duration)
+        if not self._alerts.passes(title, wait_s):
+            return
+        title, text = self._clean(title) or "", self._clean(text) or ""
+        self._record(AlertRaised(SCHEMA, self.uid, self._wall_ns(), title, text, chosen.value))
+        say(self.path, title, text, chosen)
+
+    def finish(self, exit_code: int | None = 0, quiet: bool | None = None) -> None:
+        """End the run: `finished` for exit code 0, else `failed`. A second call does nothing.
+
+        It waits no longer than 5 s for the disk; what was logged is in the journal all the same.
+        """
         if exit_code is not None and not isinstance(exit_code, int):
             raise UsageError(f"finish() takes a whole number as exit code, got {exit_code!r:.80}")
         code = exits.exit_code(exit_code)
         self.end(exits.Ending("failed" if code else "finished", code, None))
 
-    def end(self, ending: exits.Ending) -> None:
-        """`finish`, for whoever knows more of the reason than an exit code."""
-        if self.state != "running":
-            return
-        self.config.write_mutations()
-        self.summary.write_mutations()
-        self.state = ending.state
-        if self._runtime.run is self:
-            self._runtime.run = None
+    def end(self, ending: exits.Ending, *, last: bool = False) -> None:
+        """`finish`, for whoever knows more of the reason than an exit code.
+
+        Args:
+            last: the process ends too, which sees to the disk itself.
+        """
+        with self._lock:
+            if self.state != "running":
+                return
+            if self.owned:
+                self._close()
+            self.state = ending.state
         self._on_end(self)
+        if not self.owned:
+            return
+        error = None if ending.error is None else self._json(_error(ending.error))
+        joined = self._start.joined
+        self._record(
+            RunFinished(SCHEMA, self.uid, self._wall_ns(), ending.state, ending.exit_code, error, joined=joined)
+        )
+        if self._start.way.auto and self._runtime.recording and ending.exit_code == 0:
+            resuming.forget(self._runtime, self.project)
+        if not last and not self._runtime.journal.sync_within(exits.END_SECONDS):
+            log.warning("the disk had not confirmed run %s within %.0f s", self.path, exits.END_SECONDS)
+
+    def _close(self) -> None:
+        """What is still to be said, before the last word."""
         if self.surroundings is not None:
             self.surroundings.close()
-        if self.owned:
-            self._record(
-                RunFinished(
-                    SCHEMA,
-                    self.uid,
-                    self._wall_ns(),
-                    ending.state,
-                    ending.exit_code,
-                    None if ending.error is None else self._json(_error(ending.error)),
-                )
-            )
-        self._runtime.journal.sync()
+        if self._runtime.recording:
+            self._files.close()
+        self.config.write_mutations()
+        self.summary.write_mutations()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from weft.tracking.attaching import attach, attachment  # late: it makes runs
+
+        return attach, (attachment(self),)
 
     def renew_lock(self) -> None:
         """After a fork: a thread of the parent may have held it."""
@@ -370,26 +384,9 @@ class Run:
         if self.state != "running":
             raise UsageError(f"run {self.path} is {self.state}. Start another one with init()")
 
-    def _updated(self, field: str, changed: dict[str, Any]) -> None:
-        data = self._json(changed)
-        self._record(
-            RunUpdated(SCHEMA, self.uid, self._wall_ns(), config=data)
-            if field == "config"
-            else RunUpdated(SCHEMA, self.uid, self._wall_ns(), summary=data)
-        )
-
-    def _record(self, record: Record) -> None:
-        self._append(record)
-
-    def _json(self, value: Mapping[str, Any]) -> bytes:
-        data = encode(value)
-        return redact(data, self._runtime.faults, self._runtime.settings.redact)
-
-    def _clean(self, text: str | None) -> str | None:
-        return None if text is None else redact_text(text, self._runtime.settings.redact)
-
-    def _clean_tags(self) -> list[str]:
-        return [clean_name(tag, self._runtime.settings.redact) for tag in self._tags]
+    def _used(self, artifact: Any) -> None:
+        if self.state == "running":
+            self.use_artifact(artifact)
 
     def _blobs(self) -> Any:
         from weft.tracking.blobs import Blobs  # as above
@@ -398,11 +395,6 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<weft.Run {self.path} {self._name!r} {self.state}>"
-
-
-def _nowhere(record: Record) -> bool:
-    """Mode disabled."""
-    return True
 
 
 def _error(error: BaseException) -> dict[str, str]:

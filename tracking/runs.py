@@ -1,4 +1,4 @@
-"""The runs of this process: `init` makes its own, `start_run` one beside it (evaluations), `log`, `finish` act on it.
+"""The runs of this process: `init` makes its own, `start_run` one beside it (evaluations). `activerun` acts on it.
 
 What is still running when the process ends is finished here, with the reason of that end.
 """
@@ -6,70 +6,146 @@ What is still running when the process ends is finished here, with the reason of
 from __future__ import annotations
 
 import atexit
+import builtins
+import logging
 import os
-import weakref
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from weft.tracking import exits, runtime, surroundings
+from weft.tracking import activerun, exits, names, resuming, runarguments, runtime, surroundings
 from weft.tracking.errors import UsageError
+from weft.tracking.resuming import Way
 from weft.tracking.run import Run
+from weft.tracking.runarguments import Start
 
-if TYPE_CHECKING:
-    from weft.tracking.artifacts import Artifact
-    from weft.tracking.versions import ArtifactVersion
+said = logging.getLogger("weft.recording")
 
-__all__ = ["Run", "finish", "init", "log", "log_artifact", "start_run", "use_artifact"]
+finish = activerun.finish
+log = activerun.log
+log_artifact = activerun.log_artifact
+use_artifact = activerun.use_artifact
 
-_live: weakref.WeakSet[Run] = weakref.WeakSet()
+_live: list[Run] = []
+"""Those that run, in order of their start: held, so that none is forgotten before it is ended."""
+_made_by_init: set[int] = set()
+"""Their `id()`s: what another `init` finishes or returns."""
+_NOTHING_HAPPENS = ("sync_tensorboard", "tensorboard", "monitor_gym")
 
 
 def init(
     project: str | None = None,
+    entity: str | None = None,
+    *,
+    dir: str | os.PathLike[str] | None = None,  # noqa: A002 - wandb's names, here and below
+    id: str | None = None,  # noqa: A002
     name: str | None = None,
-    id: str | None = None,  # noqa: A002 - wandb's name for it
+    notes: str | None = None,
+    tags: str | Sequence[str] | None = None,
     config: Any = None,
-    tags: str | Sequence[str] | None = (),
+    config_exclude_keys: Sequence[str] | None = None,
+    config_include_keys: Sequence[str] | None = None,
+    allow_val_change: bool | None = None,
     group: str | None = None,
     job_type: str | None = None,
-    notes: str | None = None,
+    mode: str | None = None,
+    force: bool | None = None,
+    anonymous: str | None = None,
+    reinit: bool | str | None = None,
+    resume: bool | str | None = None,
+    resume_from: str | None = None,
+    fork_from: str | None = None,
+    save_code: bool | None = None,
+    tensorboard: bool | None = None,
+    sync_tensorboard: bool | None = None,
+    monitor_gym: bool | None = None,
+    settings: Any = None,
 ) -> Run:
-    """Start the run of this process; one that is still active is finished first.
+    """Start the run of this process. What is not given comes from `WEFT_*`, else `WANDB_*` variables, else defaults.
 
     Args:
         project: default `WEFT_PROJECT`, else `default`.
+        entity: kept among the run's metadata.
+        dir: the folder in which `run.dir` is made; default the home.
+        id: unique in the project; the same id again goes on with the same run. Default eight random characters.
         name: for people; default two words and a number.
-        id: unique in the project; the same id again continues the same run. Default eight random characters.
-        config: a dict or a namespace (argparse).
+        notes: free text.
         tags: texts of 1 to 64 characters.
+        config: a dict, a namespace (argparse), absl's FLAGS or the path of a YAML file; `config-defaults.yaml` in the
+            working directory is under it.
+        config_exclude_keys, config_include_keys: of `config`, which keys are left out, or the only ones taken.
+        allow_val_change: whether `run.config` may change values by itself; default in notebooks only.
+        group: runs that belong together.
+        job_type: train, eval, ...
+        mode: `online`, `offline` (the same: all is local) or `disabled`, which records nothing of this run.
+        reinit: what to do while a run is active: `finish_previous` (True; the default in notebooks),
+            `return_previous` (False; the default elsewhere), or `create_new`: a run beside it, never `weft.run`.
+        resume: `allow` goes on with the run of this id where there is one, `must` raises where there is none, `never`
+            where there is one; `auto` (True) goes on with this program's last run if that did not end well.
+        resume_from: "<id>?_step=<N>": goes on after step N of that run; what came later counts no more.
+        fork_from: the same, as a new run whose history up to N is that run's.
+        save_code: whether a copy of the program's file is kept.
+        settings: `weft.Settings(...)` with weft's or wandb's names, for this run.
+        force, anonymous, tensorboard, sync_tensorboard, monitor_gym: wandb's; accepted.
 
     Raises:
-        UsageError: a bad name, id or tag.
+        UsageError: a wrong argument, all bad tags named at once; or there is no such run to resume.
 
     Example:
         >>> run = weft.init(project="digits", config={"lr": 1e-3})
         >>> run.log({"loss": 0.25})
         >>> run.finish()
     """
+    given = {key: value for key, value in locals().items() if value is not None}
+    for feature in _NOTHING_HAPPENS:
+        if given.get(feature):
+            runarguments.say_once(f"init({feature}=True): weft records nothing of it by itself; log what you need")
     active = runtime.active()
-    run = Run(
-        active,
-        project=project,
-        name=name,
-        id=id,
-        config=config,
-        tags=tags,
-        group=group,
-        job_type=job_type,
-        notes=notes,
-        parent=None,
-        on_end=_forget,
-    )
-    if active.run is not None:
-        active.run.finish()
-    _watch(run)
-    active.run = run
-    run.surroundings = surroundings.start(run, active.settings)
+    mine = active.journal
+    previous = [run for run in _live if run.owned and run.runtime.journal is mine and builtins.id(run) in _made_by_init]
+    chosen = _second(given) if previous else "create_new"
+    if chosen == "return_previous":
+        return _previous(active.run if active.run in previous else previous[-1], given)
+    same = [run for run in previous if run.id == id]
+    if same and reinit == "create_new":
+        raise UsageError(f"run {same[0].path} is running in this process already: choose another id, or finish it")
+    if chosen == "finish_previous":
+        for run in same:
+            run.finish()
+    start = runarguments.start(active, given)
+    if chosen == "finish_previous":
+        for run in previous:
+            run.finish()
+    made = Run(active.view(start.settings, start.recording), start, on_end=forget)
+    _watch(made)
+    _made_by_init.add(builtins.id(made))
+    if reinit != "create_new":
+        active.run = made
+    if start.recording:
+        if start.way.auto:
+            resuming.note(active, made.project, made.id)
+        made.surroundings = surroundings.start(made, start.settings, leads=not start.joined)
+    return made
+
+
+def _second(given: dict[str, Any]) -> str:
+    """What to do while a run is active."""
+    settings = given.get("settings")
+    said = settings.get("reinit") if isinstance(settings, dict) else getattr(settings, "reinit", None)
+    chosen = runarguments.reinit(given.get("reinit", said))
+    if chosen != "default":
+        return chosen
+    return "finish_previous" if hasattr(builtins, "get_ipython") else "return_previous"
+
+
+def _previous(run: Run, given: dict[str, Any]) -> Run:
+    left_out = ", ".join(f"{name}=" for name in given if name not in ("reinit", "settings"))
+    if left_out:
+        said.warning(
+            "init() was called while run %s is active: that run is returned, and %s left out. Call finish() before, or "
+            "init(reinit='finish_previous')",
+            run.path,
+            left_out,
+        )
     return run
 
 
@@ -85,89 +161,72 @@ def start_run(
 ) -> Run:
     """Start a run beside the process's own, which becomes its parent. Arguments as `init`; keep what it returns."""
     active = runtime.active()
-    run = Run(
-        active,
-        project=project or (active.run.project if active.run is not None else None),
-        name=name,
-        id=id,
+    parent = active.run
+    if project is None:
+        project = parent.project if parent is not None else active.settings.project
+    start = Start(
+        project=names.check_project(project),
+        way=Way(None if id is None else names.check_run_id(id)),
+        name=names.check_optional_text("a run's name", name),
+        notes=names.check_optional_text("a run's notes", notes),
+        tags=tuple(names.check_tags(tags)),
+        group=names.check_optional_text("a run's group", group),
+        job_type=names.check_optional_text("a run's job_type", job_type),
         config=config,
-        tags=tags,
-        group=group,
-        job_type=job_type,
-        notes=notes,
-        parent=active.run,
-        on_end=_forget,
+        mode=active.settings.mode,
+        settings=active.settings,
     )
+    run = Run(active, start, parent=parent, on_end=forget)
     _watch(run)
     return run
 
 
-def log(values: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
-    """`Run.log` of the active run.
-
-    Raises:
-        UsageError: no run is active.
-    """
-    (runtime.active().run or _none("log")).log(values, step, commit)
+def known(uid: bytes) -> Run | None:
+    """The run of this identity that runs in this process."""
+    return next((run for run in _live if run.uid == uid and run.state == "running"), None)
 
 
-def log_artifact(
-    artifact: Artifact | str | os.PathLike[str],
-    name: str | None = None,
-    type: str | None = None,  # noqa: A002 - wandb's name for it
-    aliases: str | Iterable[str] | None = None,
-) -> Artifact:
-    """`Run.log_artifact` of the active run.
-
-    Raises:
-        UsageError: no run is active.
-    """
-    return (runtime.active().run or _none("log_artifact")).log_artifact(artifact, name, type, aliases)
+def attached(run: Run) -> None:
+    """Take note of a run that another process started."""
+    if run.state == "running":
+        _live.append(run)
 
 
-def use_artifact(artifact: str | Artifact) -> ArtifactVersion:
-    """`Run.use_artifact` of the active run.
-
-    Raises:
-        UsageError: no run is active.
-    """
-    return (runtime.active().run or _none("use_artifact")).use_artifact(artifact)
-
-
-def finish(exit_code: int | None = 0) -> None:
-    """`Run.finish` of the active run; without one, nothing is left to finish."""
-    run = runtime.active().run
-    if run is not None:
-        run.finish(exit_code)
-
-
-def _none(what: str) -> Run:
-    raise UsageError(f"weft.{what}() was called, but no run is active. Call weft.init() first")
-
-
-def _watch(run: Run) -> None:
-    exits.watch.start()
-    _live.add(run)
-
-
-def _forget(run: Run) -> None:
-    _live.discard(run)
+def forget(run: Run) -> None:
+    """It ended."""
+    if run in _live:
+        _live.remove(run)
+    _made_by_init.discard(builtins.id(run))
+    active = runtime.active_or_none()
+    if active is not None and active.run is run:
+        active.run = None
     if not _live:
         exits.watch.stop()
 
 
-def _finish_all() -> None:
-    """At exit, before the journal closes (its own hook was registered earlier)."""
-    for run in list(_live):
+def finish_all(exit_code: int | None = 0) -> None:
+    """End every run that this process has started."""
+    for run in [run for run in _live if run.owned]:
+        run.finish(exit_code)
+
+
+def _watch(run: Run) -> None:
+    exits.watch.start()
+    _live.append(run)
+
+
+def _at_exit() -> None:
+    """Before the journal closes (its own hook was registered earlier)."""
+    for run in _live[:]:
         if run.owned and run.home.path.exists():  # who removed it wants none of this, and not the folder back
-            run.end(exits.watch.ending())
+            run.end(exits.watch.ending(), last=True)
 
 
 def _after_fork() -> None:
-    for run in list(_live):
+    for run in _live:
         run.renew_lock()
 
 
-atexit.register(_finish_all)
+atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

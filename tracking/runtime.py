@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -65,6 +66,12 @@ class Runtime:
         """Who hears of finished spans, if anybody does."""
         self.run: Run | None = None
         """The active run (`weft.run`); evaluations never take its place."""
+
+    def view(self, settings: Settings, recording: bool) -> Runtime:
+        """This runtime as one run sees it: the same journal and faults, other settings, or none recorded."""
+        made = copy.copy(self)
+        made.settings, made.recording, made.run = settings, recording, None
+        return made
 
 
 LEAVE_SECONDS = 5.0

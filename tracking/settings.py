@@ -96,7 +96,7 @@ class Settings:
     """Likewise what makes the one that completes a span from all its records (`spansink.Estimator`)."""
 
     def __new__(cls, **given: Any) -> Any:
-        """With names alone that wandb's settings have, and no home: what `init(settings=)` lays over the process's own."""
+        """Without a home: names (wandb's, too) that `init(settings=)` lays over the process's own."""
         if given and "home" not in given:
             from weft.tracking.overrides import Overrides  # late: it knows this class
 

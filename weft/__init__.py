@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from weft.lifecycle import configure as configure
     from weft.lifecycle import flush as flush
     from weft.lifecycle import init as init
+    from weft.lifecycle import login as login
+    from weft.lifecycle import setup as setup
+    from weft.lifecycle import teardown as teardown
     from weft.publishing import Ref as Ref
     from weft.publishing import get as get
     from weft.publishing import publish as publish
@@ -43,15 +46,31 @@ if TYPE_CHECKING:
     from weft.tracer.workers import ContextThread as ContextThread
     from weft.tracer.workers import ContextThreadPoolExecutor as ContextThreadPoolExecutor
     from weft.tracer.workers import wrap_context as wrap_context
+    from weft.tracking.activerun import alert as alert
+    from weft.tracking.activerun import finish as finish
+    from weft.tracking.activerun import log as log
+    from weft.tracking.activerun import log_artifact as log_artifact
+    from weft.tracking.activerun import mark_preempting as mark_preempting
+    from weft.tracking.activerun import restore as restore
+    from weft.tracking.activerun import save as save
+    from weft.tracking.activerun import use_artifact as use_artifact
+    from weft.tracking.alerts import AlertLevel as AlertLevel
     from weft.tracking.api import Api as Api
     from weft.tracking.artifacts import Artifact as Artifact
     from weft.tracking.errors import Error as Error
+    from weft.tracking.media import plot as plot
+    from weft.tracking.media.audio import Audio as Audio
+    from weft.tracking.media.histogram import Histogram as Histogram
+    from weft.tracking.media.html import Html as Html
+    from weft.tracking.media.image import Classes as Classes
+    from weft.tracking.media.image import Image as Image
+    from weft.tracking.media.molecule import Molecule as Molecule
+    from weft.tracking.media.object3d import Object3D as Object3D
+    from weft.tracking.media.plot import plot_table as plot_table
+    from weft.tracking.media.plotly import Plotly as Plotly
+    from weft.tracking.media.video import Video as Video
     from weft.tracking.payloads.content import Content as Content
-    from weft.tracking.runs import Run as Run
-    from weft.tracking.runs import finish as finish
-    from weft.tracking.runs import log as log
-    from weft.tracking.runs import log_artifact as log_artifact
-    from weft.tracking.runs import use_artifact as use_artifact
+    from weft.tracking.run import Run as Run
     from weft.tracking.settings import Settings as Settings
     from weft.tracking.tables import Table as Table
 
@@ -62,7 +81,7 @@ _HOMES = {
     "weft.evals.evaluation": ["Evaluation", "evaluate"],
     "weft.evals.model": ["Model"],
     "weft.evals.scorer": ["Score", "Scorer", "scorer"],
-    "weft.lifecycle": ["configure", "flush", "init"],
+    "weft.lifecycle": ["configure", "flush", "init", "login", "setup", "teardown"],
     "weft.tracer.context": ["attributes", "current_span", "thread"],
     "weft.tracer.feedback": ["score"],
     "weft.tracer.instrument": ["instrument", "uninstrument"],
@@ -77,8 +96,29 @@ _HOMES = {
     "weft.tracking.api": ["Api"],
     "weft.tracking.artifacts": ["Artifact"],
     "weft.tracking.errors": ["Error"],
+    "weft.tracking.media": ["plot"],
+    "weft.tracking.media.audio": ["Audio"],
+    "weft.tracking.media.histogram": ["Histogram"],
+    "weft.tracking.media.html": ["Html"],
+    "weft.tracking.media.image": ["Classes", "Image"],
+    "weft.tracking.media.molecule": ["Molecule"],
+    "weft.tracking.media.object3d": ["Object3D"],
+    "weft.tracking.media.plot": ["plot_table"],
+    "weft.tracking.media.plotly": ["Plotly"],
+    "weft.tracking.media.video": ["Video"],
     "weft.tracking.payloads.content": ["Content"],
-    "weft.tracking.runs": ["Run", "finish", "log", "log_artifact", "use_artifact"],
+    "weft.tracking.activerun": [
+        "alert",
+        "finish",
+        "log",
+        "log_artifact",
+        "mark_preempting",
+        "restore",
+        "save",
+        "use_artifact",
+    ],
+    "weft.tracking.alerts": ["AlertLevel"],
+    "weft.tracking.run": ["Run"],
     "weft.tracking.settings": ["Settings"],
     "weft.tracking.tables": ["Table"],
 }

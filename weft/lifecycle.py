@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from weft.tracer.instrument import instrument
-from weft.tracking import runs, runtime
+from weft.tracking import activerun, runs, runtime
 from weft.tracking.errors import UsageError
 from weft.tracking.names import check_project
+from weft.tracking.run import Run
 from weft.tracking.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,9 +21,10 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
     from weft.tracking.payloads.redaction import Redactor
-    from weft.tracking.runs import Run
 
 log = logging.getLogger("weft.recording")
+
+P = ParamSpec("P")
 
 
 def configure(
@@ -109,43 +112,46 @@ def _make_global() -> None:
     make_global()
 
 
-def init(
-    project: str | None = None,
-    *,
-    name: str | None = None,
-    id: str | None = None,  # noqa: A002 - wandb's name for it
-    config: Mapping[str, Any] | None = None,
-    tags: Sequence[str] = (),
-    group: str | None = None,
-    job_type: str | None = None,
-    notes: str | None = None,
-) -> Run:
-    """Start a run; what is logged and every root call from now on belong to it. Installed LLM clients are instrumented.
+def _instrumented(start: Callable[P, Run]) -> Callable[P, Run]:
+    """`runs.init`, with the installed LLM clients instrumented first: their calls belong to the run."""
+
+    @functools.wraps(start)
+    def init(*args: P.args, **kwargs: P.kwargs) -> Run:
+        instrument()
+        return start(*args, **kwargs)
+
+    return init
+
+
+init = _instrumented(runs.init)
+
+
+def login(
+    anonymous: str | None = None,
+    key: str | None = None,
+    relogin: bool | None = None,
+    host: str | None = None,
+    force: bool | None = None,
+    timeout: int | None = None,
+    verify: bool = False,
+    referrer: str | None = None,
+) -> bool:
+    """wandb's log-in. There is no account here: it is True at once, and what it was given is not looked at."""
+    return True
+
+
+def setup(settings: Any = None) -> Settings:
+    """wandb's first call of a process; nothing need be set up. Answers the settings that it records by."""
+    return runtime.active().settings
+
+
+def teardown(exit_code: int | None = None) -> None:
+    """End all runs of this process.
 
     Args:
-        project: its project; default `WEFT_PROJECT`, else "default".
-        name: what it is called; default a generated one.
-        id: unique in the project; default a random one.
-        config: hyper-parameters and whatever else one would like to compare by.
-
-    Returns:
-        The run; use it as a context manager, or call `weft.finish()`. A second `init` finishes the first.
-
-    Example:
-        >>> with weft.init("digits", config={"lr": 1e-3}) as run:
-        ...     run.log({"loss": 0.5})
+        exit_code: of each; 0 and None: finished.
     """
-    instrument()
-    return runs.init(
-        project=project,
-        name=name,
-        id=id,
-        config=config,
-        tags=tags,
-        group=group,
-        job_type=job_type,
-        notes=notes,
-    )
+    runs.finish_all(exit_code)
 
 
 def flush(timeout: float = 5.0) -> bool:
@@ -188,25 +194,52 @@ def active_run() -> Run | None:
 
 
 def active_config() -> Any:
-    """`weft.config` of the active run.
-
-    Raises:
-        UsageError: no run is active.
-    """
-    return _need("config").config
+    """`weft.config` of the active run; before there is one, what says `init()` as soon as it is used."""
+    run = active_run()
+    return _NotYet("config") if run is None else run.config
 
 
 def active_summary() -> Any:
-    """`weft.summary` of the active run.
-
-    Raises:
-        UsageError: no run is active.
-    """
-    return _need("summary").summary
-
-
-def _need(what: str) -> Run:
+    """`weft.summary` of the active run; before there is one, likewise."""
     run = active_run()
-    if run is None:
-        raise UsageError(f"weft.{what} was asked for, but no run is active. Call weft.init() first")
-    return run
+    return _NotYet("summary") if run is None else run.summary
+
+
+class _NotYet:
+    """Stands for the config or summary of the active run: one that was asked for before `init()` serves after it."""
+
+    def __init__(self, what: str) -> None:
+        object.__setattr__(self, "_what", what)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # inspect and copy look for what is not there
+            raise AttributeError(name)
+        return getattr(_of_the_run(self), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(_of_the_run(self), name, value)
+
+    def __getitem__(self, key: str) -> Any:
+        return _of_the_run(self)[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        _of_the_run(self)[key] = value
+
+    def __contains__(self, key: object) -> bool:
+        return key in _of_the_run(self)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_of_the_run(self))
+
+    def __len__(self) -> int:
+        return len(_of_the_run(self))
+
+    def __repr__(self) -> str:
+        what = object.__getattribute__(self, "_what")
+        return f"<weft.{what}: no run is active yet>" if active_run() is None else repr(_of_the_run(self))
+
+
+def _of_the_run(stands: _NotYet) -> Any:
+    what = object.__getattribute__(stands, "_what")
+    run = active_run()
+    return activerun.none(what) if run is None else getattr(run, what)

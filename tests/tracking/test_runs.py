@@ -301,6 +301,41 @@ def test_config_changes_are_recorded_and_guarded(home: Path, journaled: Journale
     assert len(changes) == 6
 
 
+def test_a_second_init_returns_the_run_that_is_active(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As wandb outside of notebooks; what it was given then is not lost without a word."""
+    first = runs.init(project="p")
+    assert runs.init() is first
+    assert not caplog.records
+    assert runs.init(config={"lr": 1}, project="q", reinit=False) is first
+    assert "project=, config= left out" in caplog.text
+    with pytest.raises(UsageError, match="reinit"):
+        runs.init(reinit="sometimes")
+
+
+def test_in_a_notebook_a_second_init_finishes_the_first(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builtins.get_ipython", lambda: None, raising=False)
+    first = runs.init()
+    assert runs.init() is not first
+    assert first.state == "finished"
+
+
+def test_runs_beside_each_other(home: Path, journaled: Journaled) -> None:
+    """`create_new`: none of them is the process's run, each has its own steps; an id that runs already is refused."""
+    main = runs.init()
+    others = [runs.init(project="p", id=name, reinit="create_new") for name in ("a", "b")]
+    assert runtime.active().run is main
+    for run in others:
+        run.log({"x": 1})
+        run.log({"x": 2})
+    with pytest.raises(UsageError, match="p/a is running in this process"):
+        runs.init(project="p", id="a", reinit="create_new")
+    others[0].finish()
+    assert main.state == others[1].state == "running"
+    runs.init(reinit=True)
+    assert main.state == others[1].state == "finished"
+    assert [step for step, _ in _points(journaled)] == [0, 1, 0, 1]
+
+
 def test_in_a_notebook_config_may_change(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("builtins.get_ipython", lambda: None, raising=False)
     with runs.init(config={"lr": 1}) as run:
@@ -402,9 +437,9 @@ def test_texts_of_any_kind_are_readable_records(home: Path) -> None:
     assert (found.tags, found.config, found.summary["text"]) == (["text", "\\udcff"], {"text": "text"}, 1.0)
 
 
-def test_a_second_init_finishes_the_first(home: Path, journaled: Journaled) -> None:
+def test_a_second_init_finishes_the_first_where_it_is_told_so(home: Path, journaled: Journaled) -> None:
     first = runs.init()
-    second = runs.init()
+    second = runs.init(reinit="finish_previous")
     assert first.state == "finished"
     assert [record.uid for record in _of(journaled, RunFinished)] == [first.uid]
     assert runtime.active().run is second
