@@ -24,7 +24,9 @@ MEDIA = "\1"
 """The key under which the components find media: `{kind, src, text, name}`."""
 PATH = "/blob/{digest}"
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"})
-RECORDINGS = frozenset({"audio/wav", "audio/mpeg", "audio/ogg", "audio/flac", "audio/mp4", "audio/aac", "video/webm"})
+RECORDINGS = frozenset(
+    {"audio/wav", "audio/mpeg", "audio/ogg", "audio/flac", "audio/mp4", "audio/aac", "video/webm", "video/mp4"}
+)
 SHOWN_BYTES = 64 << 20
 """A larger picture or recording is a file to download."""
 

@@ -143,7 +143,7 @@ function media(item) {
   if (!src) return el("span", { class: "t" }, item.text);
   const gone = () => box.replaceChildren(el("span", { class: "t" }, `${item.text}: missing or damaged`));
   const shown = item.kind === "picture" ? el("a", { href: src, target: "_blank", rel: "noopener" }, el("img", { src, alt: clean(item.text), loading: "lazy", on: { error: gone } }))
-    : item.kind === "recording" ? el("audio", { src, controls: true, preload: "metadata", on: { error: gone } }) : null;
+    : item.kind === "recording" ? el(item.text.startsWith("video/") ? "video" : "audio", { src, controls: true, preload: "metadata", on: { error: gone } }) : null;
   const box = el("span", { class: "media" }, shown, caption, item.preview ? folded(item.preview, (text) => el("span", { class: "s" }, text)) : null);
   return box;
 }

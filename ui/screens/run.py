@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import orjson
@@ -11,7 +11,7 @@ import streamlit as st
 
 from weft.tracking import units
 from weft.tracking.store.readmodels import RunRecord, Series
-from weft.ui import cells, charts, links, page
+from weft.ui import cells, charts, links, page, runmedia
 from weft.ui.components.json import tree
 from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
@@ -112,7 +112,8 @@ def _charts(project: str, ident: str) -> None:
             if len(keys) > SHOWN_CHARTS:
                 page.label("", f"{units.count(len(keys) - SHOWN_CHARTS)} more: find them by name above")
     with page.part("What else was logged"):
-        _rich(run)
+        logged = data().rich(run.uid)
+        _rich(logged, runmedia.show(logged))
 
 
 def _section(found: Mapping[str, Series], keys: list[str]) -> None:
@@ -166,8 +167,9 @@ def _artifacts(run: RunRecord) -> None:
     )
 
 
-def _rich(run: RunRecord) -> None:
-    logged = data().rich(run.uid)
+def _rich(rows: Sequence[Mapping[str, Any]], shown: Set[str]) -> None:
+    """What is no number and not shown by itself."""
+    logged = [row for row in rows if row["key"] not in shown]
     if not logged:
         return
     page.label("Also logged", units.count(len(logged)))

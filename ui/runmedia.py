@@ -1,0 +1,203 @@
+"""The media of a run, on its screen: galleries by key, histograms over steps, logged charts and figures."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from weft.tracking import units
+from weft.tracking.errors import Error
+from weft.tracking.media import Audio, Chart, Histogram, Html, Image, Media, Molecule, Object3D, Plotly, Video, revived
+from weft.tracking.media.base import FileMedia
+from weft.ui import media, mediacharts, page
+from weft.ui.components.gallery import Item, Step, gallery
+from weft.ui.data import data
+from weft.ui.values import encodable
+
+MOST_STEPS = 500
+"""Of one key; the last ones are shown."""
+SHOWN_KEYS = 40
+HEIGHT = 280
+_POINTS = ("pts.json", "obj", "pdb")
+_PLAYED = frozenset({"mp4", "webm", "ogg", "ogv"})
+Logged = list[tuple[int, list[Media]]]
+"""Steps and what was logged there."""
+
+
+def media_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Logged]:
+    """The media among logged values, by key and step."""
+    found: dict[str, Logged] = {}
+    for row in rows:
+        value = revived(row.get("value"), data().blobs())
+        items = value if isinstance(value, list) else [value]
+        if items and all(isinstance(item, Media) for item in items):
+            found.setdefault(str(row["key"]), []).append((int(row.get("step") or 0), items))
+    return found
+
+
+def show(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Draw them; returns the keys that are theirs."""
+    found = media_of(rows)
+    if not found:
+        return set()
+    page.label("Media", units.count(len(found)))
+    keys = sorted(found)
+    charts = [key for key in keys if isinstance(found[key][-1][1][0], (Chart, Histogram, Plotly))]
+    for key in [key for key in keys if key not in charts][:SHOWN_KEYS]:
+        with page.part(f"The media of {key}"):
+            steps = found[key][-MOST_STEPS:]
+            shown = [Step(at, [_item(item, key) for item in items]) for at, items in steps]
+            gallery(encodable(key), shown, key=f"media-{key}")
+    for at in range(0, min(len(charts), SHOWN_KEYS), 2):
+        for column, key in zip(st.columns(2, gap="small"), charts[at : at + 2], strict=False):
+            with column, st.container(border=True, key=f"weft-media-{key}"), page.part(f"The charts of {key}"):
+                _chart(key, found[key][-MOST_STEPS:])
+    if len(keys) > SHOWN_KEYS:
+        page.label("", f"{units.count(len(keys))} keys hold media; {SHOWN_KEYS} of a kind are shown")
+    return set(found)
+
+
+def _item(medium: Media, key: str) -> Item:
+    if not isinstance(medium, FileMedia):
+        raise TypeError(f"{type(medium).__name__} is no file")
+    told: dict[str, Any] = {"type": "file", "format": medium.extension}
+    size = units.size(medium.size_bytes)
+    words = [medium.media_type, size]
+    if isinstance(medium, Image) and medium.media_type in media.PICTURES and medium.size_bytes <= media.SHOWN_BYTES:
+        told |= {"type": "image", "width": medium.width, "boxes": _boxes(medium), "masks": _masks(medium)}
+        words = [f"{medium.width} × {medium.height}" if medium.width else medium.media_type, size]
+    elif isinstance(medium, Audio) and medium.media_type in media.RECORDINGS:
+        told["type"] = "audio"
+        if medium.duration_s is not None:
+            words.insert(0, units.duration(int(medium.duration_s * 1e9)))
+    elif isinstance(medium, Video):
+        told["type"] = "video" if medium.extension in _PLAYED else "image"
+        if medium.frames:
+            words.insert(0, f"{units.count(medium.frames)} frames, {medium.fps:g}/s")
+    elif isinstance(medium, Html):
+        told["type"] = "html"
+    elif isinstance(medium, (Object3D, Molecule)) and medium.extension in _POINTS:
+        told["type"] = "points"
+    return Item(
+        src=media.PATH.format(digest=medium.digest),
+        text=", ".join(words),
+        name=encodable(f"{key.rpartition('/')[2][:60]}-{medium.digest[:12]}.{medium.extension}"),
+        caption=None if medium.caption is None else encodable(medium.caption),
+        **told,
+    )
+
+
+def _boxes(image: Image) -> list[dict[str, Any]]:
+    """In shares of the picture, with what is written at each."""
+    found = []
+    for group in image.boxes.values():
+        labels = group["class_labels"]
+        for box in group["box_data"]:
+            place, across, up = box["position"], 1.0, 1.0
+            if box.get("domain") == "pixel":
+                across, up = float(image.width or 1), float(image.height or 1)
+            if "middle" in place:
+                width, height = place["width"], place["height"]
+                left, top = place["middle"][0] - width / 2, place["middle"][1] - height / 2
+            else:
+                left, top = place["minX"], place["minY"]
+                width, height = place["maxX"] - left, place["maxY"] - top
+            ident = box.get("class_id", 0)
+            label = encodable(labels.get(str(ident)) or _class_name(image, ident))
+            words = [box.get("box_caption") or label]
+            words += [f"{name} {units.number(score)}" for name, score in box.get("scores", {}).items()]
+            found.append(
+                {"x": left / across, "y": top / up, "w": width / across, "h": height / up}
+                | {"id": ident, "label": label, "text": encodable(" ".join(words))}
+            )
+    return found
+
+
+def _masks(image: Image) -> list[dict[str, Any]]:
+    names = image.classes.names if image.classes else {}
+    return [
+        {
+            "src": media.PATH.format(digest=mask.content.digest),
+            "labels": {str(ident): encodable(str(name)) for ident, name in ({**names, **mask.class_labels}).items()},
+        }
+        for mask in image.masks.values()
+    ]
+
+
+def _class_name(image: Image, ident: int) -> str:
+    return image.classes.names.get(ident, str(ident)) if image.classes else str(ident)
+
+
+def _chart(key: str, steps: Logged) -> None:
+    last = steps[-1][1][0]
+    if isinstance(last, Histogram):
+        _histograms(key, steps)
+        return
+    at = _chosen(key, [step for step, _ in steps])
+    step, items = steps[at]
+    told = f"step {units.count(step)}"
+    if not isinstance(items[0], Chart):
+        page.label(key, told)
+    for number, item in enumerate(items):
+        if isinstance(item, Chart):
+            areas = item.strings.get("areas", "")
+            page.label(item.title or key, " · ".join(part for part in (key if item.title else "", told, areas) if part))
+            _draw(item, f"{key}-{number}")
+        elif isinstance(item, Plotly):
+            _figure(item, f"{key}-{number}")
+
+
+def _chosen(key: str, steps: Sequence[int]) -> int:
+    """Which of the times it was logged; the last unless another is chosen."""
+    if len(steps) < 2:
+        return 0
+    chosen = st.select_slider(
+        f"Step of {page.plain(key)}",
+        range(len(steps)),
+        value=len(steps) - 1,
+        format_func=lambda at: f"step {steps[at]}",
+        key=f"media-step-{key}",
+        label_visibility="collapsed",
+    )
+    return int(chosen)
+
+
+def _draw(chart: Chart, key: str) -> None:
+    rows = data().computed("chart", [chart.digest], lambda: chart.rows)
+    made = mediacharts.spec(chart.chart, chart.columns, rows, chart.fields, chart.strings)
+    if made is None:
+        st.dataframe(
+            [dict(zip(map(encodable, chart.columns), row, strict=False)) for row in rows[:1000]], height=HEIGHT
+        )
+        return
+    height = max(HEIGHT, 22 * len(made["yAxis"]["data"]) + 60) if chart.chart == "confusion_matrix" else HEIGHT
+    st.echarts_chart(made, height=min(height, 640), key=f"media-chart-{key}", renderer="canvas", alt=encodable(key))
+
+
+def _histograms(key: str, steps: Logged) -> None:
+    found = [
+        mediacharts.Drawn(step, item.histogram, item.bins)
+        for step, items in steps
+        for item in items[:1]
+        if isinstance(item, Histogram)
+    ]
+    last = found[-1]
+    page.label(key, f"{units.count(int(sum(last.counts)))} values · {units.count(len(found))} steps")
+    made = mediacharts.by_step(found) if len(found) > 1 else mediacharts.histogram(last.counts, last.edges)
+    st.echarts_chart(made, height=HEIGHT, key=f"media-chart-{key}", renderer="canvas", alt=encodable(key))
+
+
+def _figure(item: Plotly, key: str) -> None:
+    if importlib.util.find_spec("plotly") is None:
+        page.label("", "Install plotly beside weft to see it here: pip install plotly")
+        st.link_button("Download the figure", media.PATH.format(digest=item.digest))
+        return
+    try:
+        figure = item.figure
+    except (Error, ValueError) as error:
+        page.broken("The figure could not be read", error)
+        return
+    st.plotly_chart(figure, height=HEIGHT + 60, key=f"media-figure-{key}")
