@@ -45,11 +45,12 @@ class Columns(NamedTuple):
 
 
 class Line(NamedTuple):
-    """What a chart draws of them."""
+    """What of them is shown."""
 
     steps: Sequence[int]
     at_ns: Sequence[int]
     values: Sequence[float]
+    late: Sequence[int]
 
 
 def seal(columns: Columns) -> bytes:
@@ -76,7 +77,7 @@ def unseal(data: bytes) -> Columns:
 
 
 def line(data: bytes) -> Line:
-    """Steps, times and values alone: the other columns are passed over.
+    """What is shown of the points: the columns that only tell them apart are passed over.
 
     Raises:
         ValueError: as `unseal`.
@@ -84,9 +85,8 @@ def line(data: bytes) -> Line:
     body, n = _body(data)
     steps, at = _unpacked(body, _HEAD.size, n)
     at_ns, at = _unpacked(body, at, n)
-    for _ in range(3):
-        at = _behind(body, at, n)
-    return Line(steps, at_ns, _values(body, at, n))
+    late, at = _unpacked(body, _behind(body, _behind(body, at, n), n), n)
+    return Line(steps, at_ns, _values(body, at, n), late)
 
 
 def _body(data: bytes) -> tuple[bytes, int]:

@@ -14,11 +14,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, false, func, or_, true
+from sqlalchemy import ColumnElement, Connection, Table, and_, false, func, or_, select, true
 
 from weft.tracking.errors import UsageError
 from weft.tracking.store import paths
-from weft.tracking.store.columns import IN_SQL, OF_ITEMS, Condition, Field, column_condition, negated
+from weft.tracking.store.columns import (
+    IN_SQL,
+    OF_ITEMS,
+    Condition,
+    Field,
+    column_condition,
+    negated,
+    number_of,
+    text_of,
+)
 
 Where = Mapping[str, Any]
 Test = Callable[[Sequence[Any]], bool]
@@ -49,7 +58,34 @@ class Related:
     """The field there that `<this>.<name>` names."""
 
 
-Fields = Mapping[str, Field | Document | Related]
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Numbers and texts of a row under names that are data (a summary's), in a table of their own."""
+
+    table: Table
+    """With the columns `name`, `number` and `text`."""
+    of: ColumnElement[Any]
+    """Whose they are, there."""
+    key: ColumnElement[Any]
+    """The same, here."""
+
+    def field(self, name: str, kind: str) -> Field:
+        """A name's values of one kind, `number` or `text`."""
+        column = self.table.c[kind]
+        rows = select(self.of).where(self.table.c.name == _unescaped(name))
+        return Field(column, text_of if kind == "text" else number_of, via=lambda met: self.key.in_(rows.where(met)))
+
+    def column(self, name: str, kind: str) -> ColumnElement[Any]:
+        """The same as a column of the row here."""
+        mine = (self.of == self.key) & (self.table.c.name == _unescaped(name))
+        return select(self.table.c[kind]).where(mine).scalar_subquery()
+
+
+def _unescaped(name: str) -> str:
+    return name.replace("\\.", ".")
+
+
+Fields = Mapping[str, Field | Document | Related | Named]
 
 
 class Filter(NamedTuple):
@@ -115,10 +151,19 @@ def document_of(name: str, fields: Fields) -> tuple[Document, tuple[str, ...]] |
         return Document((field.column,), field.load or _itself, items=field.items), ()
     if isinstance(field, Document):
         return field, () if rest is None else paths.split(name, rest)
+    if isinstance(field, Named) and rest is not None:
+        columns = (field.column(rest, "number"), field.column(rest, "text"))
+        return Document(columns, lambda number, text: text if number is None else number), ()
     return None
 
 
-def _resolve(name: str, fields: Fields) -> tuple[Field | Document | Related | None, str | None]:
+def order_of(name: str, fields: Fields) -> ColumnElement[Any] | None:
+    """The column that a named value is ordered by: its numbers; None where the name means no such value."""
+    field, rest = _resolve(name, fields)
+    return field.column(rest, "number") if isinstance(field, Named) and rest is not None else None
+
+
+def _resolve(name: str, fields: Fields) -> tuple[Field | Document | Related | Named | None, str | None]:
     """The field of a name, and the rest of the name behind its first dot."""
     if name in fields:
         return fields[name], None
@@ -165,9 +210,29 @@ class _Compiler:
             )
         if isinstance(field, Related):
             return self._related(name, field, rest, value)
+        if isinstance(field, Named):
+            return self._named(name, field, rest, value)
         if not _is_operators(value):
             value = {"$contains" if isinstance(field, Field) and field.texts else "$eq": value}
         return self._leaves(name, field, value)
+
+    def _named(self, name: str, field: Named, rest: str | None, value: Any) -> _Part:
+        if rest is None:
+            raise UsageError(f"filter {name!r} takes a name: {name}.<name>")
+        parts = []
+        for operator, operand in (value if _is_operators(value) else {"$eq": value}).items():
+            if operator == "$not":
+                parts.append(self._not(self._named(name, field, rest, operand)))
+            elif operator in IN_SQL and not _is_field(operand) and not _is_mixed(operand):
+                textual = _of_text(operand) or operator in ("$contains", "$startswith", "$endswith")
+                kind = "text" if textual else "number"
+                asked = float(operand) if isinstance(operand, bool) and operator != "$exists" else operand
+                parts.append(_Part(column_condition(self._connection, name, field.field(rest, kind), operator, asked)))
+            elif operator == "$as":
+                raise UsageError(f"filter {name!r} holds numbers and texts: $as does not apply")
+            else:
+                parts.append(self._asked(name, operator, operand))
+        return self._and(parts)
 
     def _leaves(self, name: str, field: Field | Document, asked: Mapping[str, Any]) -> _Part:
         if "$as" in asked:
@@ -299,7 +364,7 @@ OPERATORS = (*paths.OPERATORS, "$not", "$as")
 
 def _shown(fields: Fields) -> list[str]:
     """The names as a message lists them."""
-    tails = {Document: ".<path>", Related: ".<name>"}
+    tails = {Document: ".<path>", Related: ".<name>", Named: ".<name>"}
     return [name + tails.get(type(field), "") for name, field in fields.items()]
 
 
@@ -312,6 +377,11 @@ def _of_text(value: Any) -> bool:
     if isinstance(value, Mapping):
         return any(_of_text(operand) for operand in value.values())
     return any(map(_of_text, value)) if isinstance(value, (list, tuple)) else isinstance(value, str)
+
+
+def _is_mixed(operand: Any) -> bool:
+    """A list of texts and numbers."""
+    return isinstance(operand, (list, tuple)) and len({isinstance(value, str) for value in operand}) > 1
 
 
 def _is_field(operand: Any) -> bool:

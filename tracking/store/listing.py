@@ -22,7 +22,7 @@ from sqlalchemy.sql.util import find_tables
 from weft.tracking.errors import UsageError
 from weft.tracking.store import paths
 from weft.tracking.store.columns import Condition
-from weft.tracking.store.filters import Fields, Filter, Where, compile_filter, document_of
+from weft.tracking.store.filters import Fields, Filter, Where, compile_filter, document_of, order_of
 
 MOST_LOOKED_AT = 200_000
 """Rows whose JSON one question reads."""
@@ -107,9 +107,10 @@ def page(
     if not isinstance(order, str):
         raise UsageError(f'an order is a text like "-start_ns", not {order!r:.80}; valid: {", ".join(listing.orders)}')
     name = order.removeprefix("-")
-    if name not in listing.orders:
+    column = listing.orders[name] if name in listing.orders else order_of(name, listing.fields)
+    if column is None:
         return _by_path(connection, listing, query, found, order, limit, offset, after)
-    by = _Order(order, listing.orders[name], order.startswith("-"))
+    by = _Order(order, column, order.startswith("-"))
     if found.test is not None:
         return _looked_through(connection, listing, query, found, by, limit, offset, after)
     plain = query.where(found.condition).order_by(*_ordering(by, listing.key))

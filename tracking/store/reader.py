@@ -17,7 +17,9 @@ from sqlalchemy import Connection, func, select
 from weft.tracking.errors import StoreError
 from weft.tracking.store import (
     artifactreader,
+    consolereader,
     keptreader,
+    metricreader,
     runreader,
     schema,
     spanreader,
@@ -29,7 +31,9 @@ from weft.tracking.store.filters import Where, check_size
 from weft.tracking.store.readmodels import (
     AlertRecord,
     ArtifactRecord,
+    ConsoleLine,
     FileRecord,
+    HistoryPage,
     Page,
     RunRecord,
     ScoreRecord,
@@ -139,15 +143,41 @@ class Reader:
             return runreader.runs(connection, where, order, limit, offset, after)
 
     def history(
-        self, run_uid: str, keys: Sequence[str] | None = None, *, max_points: int | None = None
+        self,
+        run_uid: str,
+        keys: Sequence[str] | None = None,
+        *,
+        max_points: int | None = None,
+        stream: str = "default",
     ) -> dict[str, Series]:
         """A run's metrics in step order; beyond `max_points` each is reduced to min, max and last of equal buckets.
+
+        Args:
+            stream: `default`, or `system` for what the machine took: its steps are times, Unix ns.
 
         Raises:
             NotFoundError: there is no such run.
         """
         with self._store.reading() as connection:
-            return runreader.history(connection, run_uid, keys, max_points)
+            return metricreader.history(connection, run_uid, keys, max_points, stream)
+
+    def rows(
+        self,
+        run_uid: str,
+        keys: Sequence[str] | None = None,
+        *,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        stream: str = "default",
+    ) -> HistoryPage:
+        """What a run logged as one row a step, from `min_step` on and below `max_step`, a part of a long history at a
+        time. With `keys`: the rows that have them all.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        with self._store.reading() as connection:
+            return metricreader.rows(connection, run_uid, keys, min_step, max_step, stream)
 
     def rich(self, run_uid: str, key: str | None = None) -> list[dict[str, Any]]:
         """What a run logged that is no scalar, in step order: {key, step, at_ns, value}.
@@ -156,7 +186,7 @@ class Reader:
             NotFoundError: there is no such run.
         """
         with self._store.reading() as connection:
-            return runreader.rich(connection, run_uid, key)
+            return metricreader.rich(connection, run_uid, key)
 
     def files(self, run_uid: str) -> Sequence[FileRecord]:
         """A run's files by path: those that were saved, and what was recorded by itself.
@@ -166,6 +196,23 @@ class Reader:
         """
         with self._store.reading() as connection:
             return keptreader.files(connection, run_uid)
+
+    def console(
+        self,
+        run_uid: str,
+        *,
+        search: str | None = None,
+        stream: str | None = None,
+        last: int | None = None,
+        before: int = 0,
+    ) -> Page[ConsoleLine]:
+        """What a run printed, in order of time: all, or the `last` lines, `before` so many at the end.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        with self._store.reading() as connection:
+            return consolereader.console(connection, run_uid, search, stream, last, before)
 
     def alerts(self, run_uid: str | None = None, *, limit: int | None = 50) -> Sequence[AlertRecord]:
         """What a run, or any, wanted somebody to see; newest first.
@@ -184,10 +231,12 @@ class Reader:
         limit: int | None = 50,
         offset: int = 0,
         after: str | None = None,
+        manifests: bool = True,
     ) -> Page[ArtifactRecord]:
-        """Artifact versions, newest first, with aliases and the runs that made and used them."""
+        """Artifact versions, newest first, with aliases and the runs that made and used them; without `manifests` a
+        list costs the same however many files they have."""
         with self._store.reading() as connection:
-            return artifactreader.artifacts(connection, where, order, limit, offset, after)
+            return artifactreader.artifacts(connection, where, order, limit, offset, after, manifests=manifests)
 
     def scores(
         self,

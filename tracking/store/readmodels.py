@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from weft.tracking.metricrules import Metric
 
 T = TypeVar("T")
 
@@ -200,7 +203,7 @@ class RunRecord:
     notes: str | None
     config: Mapping[str, Any]
     summary: Mapping[str, Any]
-    """Last value of every metric, under what was set by hand."""
+    """What every metric comes to, nested names joined by dots, and what was set by hand and not logged since."""
     metadata: Mapping[str, Any]
     started_ns: int
     ended_ns: int | None
@@ -234,6 +237,23 @@ class FileRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsoleLine:
+    """A line that a run printed, as a terminal shows it."""
+
+    at_ns: int
+    """When it was last written to."""
+    stream: str
+    """stdout or stderr."""
+    number: int
+    """From 0, by writer and stream."""
+    text: str
+    styled: str
+    """With its colours as ANSI codes (SGR), which are all the control characters that a program may have left in."""
+    writer: str
+    """The process that printed it, in hex."""
+
+
+@dataclass(frozen=True, slots=True)
 class AlertRecord:
     """What a run wanted somebody to see."""
 
@@ -258,6 +278,20 @@ class Series:
     """Points stored; more than len(steps) when downsampled."""
     late: int = 0
     """How many came with a step below their writer's highest."""
+    nonfinite: int = 0
+    """How many are NaN or infinite: min, max and mean of the summary pass over them."""
+    metric: Metric | None = None
+    """What `define_metric` said of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Some of a run's rows, in order of step."""
+
+    rows: Sequence[Mapping[str, Any]]
+    """Names and values, and `_step`, `_runtime` (s), `_timestamp` (Unix s)."""
+    next_step: int | None
+    """The next page's `min_step`; None: this was the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,10 +310,23 @@ class ArtifactRecord:
     description: str | None
     metadata: Mapping[str, Any]
     manifest: Mapping[str, Mapping[str, Any]]
-    """{path: {digest, size_bytes}}; open a file through `Blobs`."""
+    """{path: {digest, size_bytes}}, of a reference {ref, check} too; open a file through `Blobs`. Empty where it was not
+    asked for; `file_count` says how many there are."""
     producer_run: str | None
     """Run id."""
     consumer_runs: Sequence[str] = ()
+    maker_paths: Sequence[str] = ()
+    """`project/id` of every run that logged it, first ones first; `producer_run` is the first one's id."""
+    user_paths: Sequence[str] = ()
+    """`project/id` of every run that used it."""
+    file_count: int = 0
+    tags: Sequence[str] = ()
+    ttl_s: int | None = None
+    """Seconds after `logged_ns` from when it may be removed; None: never."""
+    logged_ns: int = 0
+    """When this content was last logged."""
+    updated_ns: int | None = None
+    """When anything was last said of it."""
 
 
 @dataclass(frozen=True, slots=True)

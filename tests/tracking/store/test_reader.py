@@ -27,7 +27,7 @@ from weft.tracking.journal.records import (
     SpanPriced,
 )
 from weft.tracking.store.reader import Reader
-from weft.tracking.store.runreader import Point, downsample
+from weft.tracking.store.metricreader import thinned
 from weft.tracking.store.sink import Position
 from weft.tracking.store.store import Store
 from weft.tracking.store.tracereader import percentile
@@ -237,15 +237,16 @@ def test_history_keeps_its_spikes(store: Store) -> None:
     assert len(store.reader().history(RUN.hex())["rare"].steps) == 3000
 
 
-@given(st.lists(st.tuples(st.integers(), st.floats(), st.integers()), min_size=1, max_size=200), st.integers(3, 40))
-def test_downsampling_keeps_extremes_and_end(points: list[Point], limit: int) -> None:
-    kept = downsample(points, limit)
+@given(st.lists(st.floats(), min_size=1, max_size=200), st.integers(3, 40))
+def test_downsampling_keeps_extremes_and_end(values: list[float], limit: int) -> None:
+    kept = thinned(values, limit)
     assert len(kept) <= max(limit, 3)
-    numbers = [point[1] for point in points if not math.isnan(point[1])]
+    assert kept == sorted(set(kept))
+    numbers = [value for value in values if not math.isnan(value)]
     if numbers:
-        assert max(point[1] for point in kept if not math.isnan(point[1])) == max(numbers)
-        assert min(point[1] for point in kept if not math.isnan(point[1])) == min(numbers)
-    assert kept[-1] is points[-1]
+        assert max(values[at] for at in kept if not math.isnan(values[at])) == max(numbers)
+        assert min(values[at] for at in kept if not math.isnan(values[at])) == min(numbers)
+    assert kept[-1] == len(values) - 1
 
 
 def test_what_is_not_there_is_said(reader: Reader) -> None:

@@ -1,0 +1,343 @@
+"""Answers about what runs logged: series of metrics, whole rows by step, values that are no numbers. For `Reader`.
+
+A metric's points are its sealed chunks and the rows that are not sealed yet, those of the run that it was forked from
+before them, without what a rewind took back.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from operator import lt
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, literal_column, select
+
+from weft.tracking.errors import NotFoundError, UsageError
+from weft.tracking.metricrules import MetricRules, metric_of
+from weft.tracking.store import chunks, schema
+from weft.tracking.store.chunks import Line
+from weft.tracking.store.columns import HexId
+from weft.tracking.store.jsontext import decoded, loads
+from weft.tracking.store.lookups import parts
+from weft.tracking.store.metricsink import summary
+from weft.tracking.store.readmodels import HistoryPage, Series
+
+_r = schema.run.c
+_k = schema.metric_key.c
+_m = schema.metric_point.c
+_c = schema.metric_chunk.c
+_d = schema.metric_definition.c
+_x = schema.rich_point.c
+_b = schema.run_rewind.c
+_SEGMENT = schema.segment.c
+_NONE = Line((), (), (), ())
+_FOREVER = (1 << 63) - 1
+STREAMS = ("default", "system")
+
+
+class _Part(NamedTuple):
+    """A run whose points count, up to a step: the run itself, and those that it was forked from."""
+
+    run_key: int
+    until: int
+    sessions: Mapping[int, int]
+    rewinds: Sequence[tuple[tuple[int, str, int], int]]
+
+
+def history(
+    connection: Connection,
+    run_uid: str,
+    keys: Sequence[str] | None = None,
+    max_points: int | None = None,
+    stream: str = "default",
+) -> dict[str, Series]:
+    if max_points is not None and (not isinstance(max_points, int) or max_points < 1):
+        raise UsageError(f"max_points is {max_points!r}; it must be a whole number of at least 1")
+    lineage = _lineage(connection, run_uid)
+    found: dict[str, Series] = {}
+    rules = _rules(connection, [lineage[-1].run_key]).get(lineage[-1].run_key) or MetricRules()
+    for key, metrics in _metrics(connection, lineage, keys, stream).items():
+        line = _joined([_line(connection, metric, part) for metric, part in metrics])
+        if not line.steps:
+            continue
+        total, late = len(line.steps), sum(line.late)
+        nonfinite = 0 if math.isfinite(sum(line.values)) else sum(not math.isfinite(value) for value in line.values)
+        if max_points is not None and total > max_points:
+            kept = thinned(line.values, max_points)
+            line = Line(*([column[at] for at in kept] for column in line))
+        found[key] = Series(key, line.steps, line.values, line.at_ns, total, late, nonfinite, rules.of(key))
+    return found
+
+
+def _lineage(connection: Connection, run_uid: str) -> list[_Part]:
+    """The run, and before it those that it was forked from, the oldest first."""
+    found: list[_Part] = []
+    uid: Any = HexId(32)("run_uid", run_uid)
+    until = _FOREVER
+    query = select(_r.id, _r.uid, _r.sessions, _r.forked_uid, _r.forked_step)
+    seen: set[bytes] = set()
+    while uid is not None and bytes(uid) not in seen:
+        seen.add(bytes(uid))
+        row = connection.execute(query.where(_r.uid == uid)).one_or_none()
+        if row is None:
+            break
+        sessions = {int(start): elapsed for start, elapsed in (loads(row.sessions) or {}).items()}
+        rewinds = connection.execute(select(_b).where(_b.run_key == row.id)).all()
+        back = [((one.at_ns, one.segment, one.seq), one.step) for one in rewinds]
+        found.insert(0, _Part(row.id, until, sessions, back))
+        uid = row.forked_uid
+        until = min(until, _FOREVER if row.forked_step is None else row.forked_step)
+    if not found:
+        raise NotFoundError(f"there is no run with uid {run_uid} in this store; `weft runs ls` lists what there is")
+    return found
+
+
+def _metrics(
+    connection: Connection, lineage: Sequence[_Part], keys: Sequence[str] | None, stream: str
+) -> dict[str, list[tuple[int, _Part]]]:
+    """By name, in order: the key of the metric in each run that has it."""
+    if stream not in STREAMS:
+        raise UsageError(f"stream is {stream!r:.80}; it is one of {', '.join(STREAMS)}")
+    found: dict[str, list[tuple[int, _Part]]] = {}
+    for part in lineage:
+        query = select(_k.id, _k.key).where(_k.run_key == part.run_key, _k.stream == stream.replace("default", ""))
+        if keys is not None:
+            query = query.where(_k.key.in_(list(keys)))
+        for metric, key in connection.execute(query):
+            found.setdefault(key, []).append((metric, part))
+    return dict(sorted(found.items()))
+
+
+def _line(connection: Connection, metric: int, part: _Part, first: int = -_FOREVER - 1, last: int = _FOREVER) -> Line:
+    """The points of a metric that stand, with steps from `first` to `last`, in order of step, time, segment and seq."""
+    last = min(last, part.until)
+    where = (_c.metric_key == metric, _c.last_step >= first, _c.first_step <= last)
+    query = select(_c.first_step, _c.first_at_ns, _c.last_step, _c.last_at_ns, _c.data).where(*where)
+    sealed = connection.execute(query.order_by(_c.first_step, _c.first_at_ns, _c.id)).all()
+    loose = _loose(connection, metric, first, last)
+    places = [((row.first_step, row.first_at_ns), (row.last_step, row.last_at_ns)) for row in sealed]
+    if loose:
+        places.append(((loose[0].step, loose[0].at_ns), (loose[-1].step, loose[-1].at_ns)))
+    apart = all(before[1] < after[0] for before, after in pairwise(places))
+    if not apart or part.rewinds:
+        return _sorted(connection, sealed, loose, part, first, last)
+    lines = [chunks.line(bytes(row.data)) for row in sealed]
+    if loose:
+        numbers = [math.nan if row.value is None else row.value for row in loose]
+        lines.append(Line([r.step for r in loose], [r.at_ns for r in loose], numbers, [int(r.late) for r in loose]))
+    line = _joined(lines)
+    if line.steps and (line.steps[0] < first or line.steps[-1] > last):
+        keep = [at for at, step in enumerate(line.steps) if first <= step <= last]
+        line = Line(*([column[at] for at in keep] for column in line))
+    return line
+
+
+def _loose(connection: Connection, metric: int, first: int, last: int) -> Sequence[Any]:
+    """Points that are not sealed, in order."""
+    query = (
+        select(_m.step, _m.at_ns, _m.value, _m.late, _SEGMENT.name.label("segment"), _m.seq)
+        .join(schema.segment, _SEGMENT.id == _m.segment_key)
+        .where(_m.metric_key == literal_column(str(metric)))
+        .order_by(_m.step, _m.at_ns, _SEGMENT.name, _m.seq)
+    )
+    if first > -_FOREVER - 1 or last < _FOREVER:
+        query = query.where(_m.step >= first, _m.step <= last)
+    return connection.execute(query).all()
+
+
+def _sorted(
+    connection: Connection, sealed: Sequence[Row[Any]], loose: Sequence[Any], part: _Part, first: int, last: int
+) -> Line:
+    """The same where chunks overlap or a rewind asks for every point's own time and place."""
+    names: dict[int, str] = {}
+    points = [(r.step, r.at_ns, r.segment, r.seq, math.nan if r.value is None else r.value, int(r.late)) for r in loose]
+    for row in sealed:
+        c = chunks.unseal(bytes(row.data))
+        missing = sorted(set(c.segments) - names.keys())
+        for some in parts(missing):
+            found = connection.execute(select(_SEGMENT.id, _SEGMENT.name).where(_SEGMENT.id.in_(some)))
+            names.update((key, name) for key, name in found)
+        points += zip(c.steps, c.at_ns, [names[key] for key in c.segments], c.seqs, c.values, c.late, strict=True)
+    standing = [
+        point
+        for point in points
+        if first <= point[0] <= last and not any(point[1:4] < at and point[0] > step for at, step in part.rewinds)
+    ]
+    standing.sort(key=lambda point: point[:4])
+    if not standing:
+        return _NONE
+    steps, at_ns, _, _, values, late = zip(*standing, strict=True)
+    return Line(steps, at_ns, values, late)
+
+
+def _joined(lines: Sequence[Line]) -> Line:
+    """Lines of which each begins where the one before ends; of a run and its fork, in order of step."""
+    lines = [line for line in lines if line.steps]
+    if len(lines) <= 1:
+        return Line(*map(list, lines[0])) if lines else _NONE  # type: ignore[arg-type]
+    joined = Line([], [], [], [])
+    for line in lines:
+        for column, more in zip(joined, line, strict=True):
+            column += more  # type: ignore[operator]
+    if any(before.steps[-1] > after.steps[0] for before, after in pairwise(lines)):
+        order = sorted(range(len(joined.steps)), key=lambda at: (joined.steps[at], joined.at_ns[at]))
+        joined = Line(*([column[at] for at in order] for column in joined))
+    return joined
+
+
+def thinned(values: Sequence[float], limit: int) -> list[int]:
+    """Where at most `limit` of them stand: of each of equal buckets its least, its greatest and its last, in order.
+
+    Deterministic, and no spike vanishes. NaN is neither least nor greatest; a bucket of nothing else keeps its last.
+    """
+    if limit < 3:
+        return _extremes(values, 0, len(values))[-limit:]
+    buckets = limit // 3
+    size = len(values) / buckets
+    kept: list[int] = []
+    for at in range(buckets):
+        kept += _extremes(values, round(at * size), round((at + 1) * size))
+    return kept
+
+
+def _extremes(values: Sequence[float], start: int, end: int) -> list[int]:
+    if start >= end:
+        return []
+    part = values[start:end]
+    numbers = [value for value in part if value == value]  # all but NaN
+    chosen = {end - 1}
+    if numbers:
+        chosen |= {start + part.index(min(numbers)), start + part.index(max(numbers))}
+    return sorted(chosen)
+
+
+def rows(
+    connection: Connection,
+    run_uid: str,
+    keys: Sequence[str] | None,
+    min_step: int | None,
+    max_step: int | None,
+    stream: str = "default",
+) -> HistoryPage:
+    """Rows by step from `min_step` on, below `max_step`: as many as lie in one chunk, or all that is not sealed."""
+    lineage = _lineage(connection, run_uid)
+    real = None if keys is None else [key for key in keys if key not in MADE]
+    metrics = _metrics(connection, lineage, real or None, stream)
+    first = -_FOREVER - 1 if min_step is None else min_step
+    last = _FOREVER if max_step is None else max_step - 1
+    upto = _window(connection, [metric for found in metrics.values() for metric, _ in found], first, last)
+    lines = {
+        key: _joined([_line(connection, metric, part, first, upto) for metric, part in found])
+        for key, found in metrics.items()
+    }
+    lines = {key: line for key, line in lines.items() if line.steps}
+    said = [] if stream == "system" else _rich(connection, lineage, real or None, first, upto)
+    merged = _merged(lines, said, _Clock(lineage))
+    if keys is not None:
+        merged = [row for row in merged if all(key in row for key in keys)]
+    return HistoryPage(merged, upto + 1 if upto < last else None)
+
+
+MADE = ("_step", "_runtime", "_timestamp")
+"""What every row has besides what was logged."""
+
+
+def _window(connection: Connection, metrics: Sequence[int], first: int, last: int) -> int:
+    """Up to which step rows are read together: so that of a long history little more than a chunk a metric is."""
+    edges: list[int] = []
+    for some in parts(metrics):
+        query = select(_c.last_step).where(_c.metric_key.in_(some), _c.last_step >= first, _c.last_step < last)
+        found = connection.execute(query.order_by(_c.last_step).limit(1)).scalar()
+        edges += [] if found is None else [found]
+    return min(edges, default=last)
+
+
+class _Clock:
+    """How long a run had gone on at some time: its sessions added up."""
+
+    def __init__(self, lineage: Sequence[_Part]) -> None:
+        sessions = sorted({start: elapsed for part in lineage for start, elapsed in part.sessions.items()}.items())
+        self._starts = [start for start, _ in sessions]
+        self._elapsed = [elapsed for _, elapsed in sessions]
+
+    def __call__(self, at_ns: int) -> float:
+        at = max(0, bisect_right(self._starts, at_ns) - 1)
+        return max(0, self._elapsed[at] + at_ns - self._starts[at]) / 1e9 if self._starts else 0.0
+
+
+def _merged(lines: Mapping[str, Line], said: Sequence[Any], clock: _Clock) -> list[dict[str, Any]]:
+    """One row a step. Of several values of a step the latest holds, and none that came late before one that did not."""
+    columns = list(lines.values())
+    if columns and not said and all(line.steps == columns[0].steps for line in columns):
+        steps = columns[0].steps
+        if all(map(lt, steps, steps[1:])):
+            times = columns[0].at_ns if len(columns) == 1 else list(map(max, *(line.at_ns for line in columns)))
+            made = (range(0), [clock(at) for at in times], [at / 1e9 for at in times])
+            names = (*lines, *MADE)
+            return [
+                dict(zip(names, cells, strict=True))
+                for cells in zip(*(line.values for line in columns), steps, *made[1:], strict=True)
+            ]
+    cells: dict[int, dict[str, Any]] = {}
+    latest: dict[int, int] = {}
+    for key, line in lines.items():
+        passes = ((1, 0) if any(line.late) else (0,)) if len(line.steps) else ()
+        for wanted in passes:
+            for step, at, value, late in zip(line.steps, line.at_ns, line.values, line.late, strict=True):
+                if late == wanted:
+                    cells.setdefault(step, {})[key] = value
+                    latest[step] = max(at, latest.get(step, at))
+    for item in said:
+        cells.setdefault(item.step, {})[item.key] = decoded(item.value)
+        latest[item.step] = max(item.at_ns, latest.get(item.step, item.at_ns))
+    return [
+        {**cells[step], "_step": step, "_runtime": clock(latest[step]), "_timestamp": latest[step] / 1e9}
+        for step in sorted(cells)
+    ]
+
+
+def rich(connection: Connection, run_uid: str, key: str | None) -> list[dict[str, Any]]:
+    said = _rich(connection, _lineage(connection, run_uid), None if key is None else [key], -_FOREVER - 1, _FOREVER)
+    return [{"key": one.key, "step": one.step, "at_ns": one.at_ns, "value": decoded(one.value)} for one in said]
+
+
+def _rich(
+    connection: Connection, lineage: Sequence[_Part], keys: Sequence[str] | None, first: int, last: int
+) -> list[Any]:
+    found: list[Any] = []
+    for part in lineage:
+        query = (
+            select(_x.key, _x.step, _x.at_ns, _x.value, _SEGMENT.name.label("segment"), _x.seq)
+            .join(schema.segment, _SEGMENT.id == _x.segment_key)
+            .where(_x.run_key == part.run_key, _x.step >= first, _x.step <= min(last, part.until))
+            .order_by(_x.step, _x.at_ns, _SEGMENT.name, _x.seq, _x.key)
+        )
+        if keys is not None:
+            query = query.where(_x.key.in_(list(keys)))
+        for row in connection.execute(query):
+            stamp = (row.at_ns, row.segment, row.seq)
+            if not any(stamp < at and row.step > step for at, step in part.rewinds):
+                found.append(row)
+    return found
+
+
+def summaries(connection: Connection, runs: Mapping[int, Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+    """By run key: what its metrics come to, under what was set by hand and not logged since."""
+    metrics: dict[int, list[Mapping[str, Any]]] = {}
+    for some in parts(sorted(runs)):
+        query = select(schema.metric_key).where(_k.run_key.in_(some), _k.stream == "")
+        for row in connection.execute(query).mappings():
+            metrics.setdefault(row["run_key"], []).append(row)
+    rules = _rules(connection, sorted(metrics))
+    return {key: summary(metrics.get(key, ()), rules.get(key) or MetricRules(), own) for key, own in runs.items()}
+
+
+def _rules(connection: Connection, run_keys: Sequence[int]) -> dict[int, MetricRules]:
+    found: dict[int, MetricRules] = {}
+    for some in parts(run_keys):
+        for row in connection.execute(select(schema.metric_definition).where(_d.run_key.in_(some))).mappings():
+            found.setdefault(row["run_key"], MetricRules()).put(metric_of(row["name"], row))
+    return found
