@@ -202,8 +202,15 @@ def _place(home: Path) -> Path:
         return home
 
 
-_WANDB = ("WANDB_CONSOLE", "WANDB__DISABLE_STATS", "WANDB_X_STATS_SAMPLING_INTERVAL", "WANDB_X_DISABLE_STATS")
-_WANDB += ("WANDB_DISABLE_GIT", "WANDB_SAVE_CODE", "WANDB_DISABLE_CODE")
+_WANDB = (
+    "WANDB_CONSOLE",
+    "WANDB__DISABLE_STATS",
+    "WANDB_X_DISABLE_STATS",
+    "WANDB_X_STATS_SAMPLING_INTERVAL",
+    "WANDB_DISABLE_GIT",
+    "WANDB_SAVE_CODE",
+    "WANDB_DISABLE_CODE",
+)
 """wandb's variables that are read here, where ours say nothing."""
 
 _OFF = frozenset({"0", "false", "no", "off"})

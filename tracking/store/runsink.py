@@ -96,7 +96,7 @@ class RunState:
     def described(self, metadata: bytes | None, stamp: Stamp) -> None:
         """Where the run happens: every key by its last writer, and none of before the session that started last."""
         began = tuple(self._stamps.get("start", ()))
-        for key in [key for key in self._metadata if tuple(self._stamps.get(f"metadata.{key}", ())) < began]:
+        for key in [key for key in self._metadata if tuple(self._stamps.get(f"metadata.{key}", began)) < began]:
             del self._metadata[key]
         found = loads(metadata)
         if isinstance(found, dict) and stamp >= began:
@@ -268,6 +268,7 @@ def remove_run(transaction: Transaction, uid: bytes) -> None:
     for statement in (
         "DELETE FROM run_file WHERE run_key = ?",
         "DELETE FROM alert WHERE run_key = ?",
+        "DELETE FROM console_line WHERE run_key = ?",
         "DELETE FROM score WHERE run_key = ? AND target IN ('run', 'row')",
         "UPDATE score SET run_key = NULL WHERE run_key = ?",
         "DELETE FROM artifact_link WHERE run_key = ?",

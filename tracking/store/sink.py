@@ -19,6 +19,7 @@ from weft.tracking.journal.records import (
     AlertRaised,
     ArtifactLogged,
     ArtifactUsed,
+    ConsoleLogged,
     FileSaved,
     MetricDefined,
     MetricsLogged,
@@ -35,9 +36,11 @@ from weft.tracking.journal.records import (
     SpanPriced,
     SpanUpdated,
     SystemSampled,
+    VersionUpdated,
 )
 from weft.tracking.store import schema
 from weft.tracking.store.artifactsink import ArtifactSink, remove_version
+from weft.tracking.store.consolesink import apply_console
 from weft.tracking.store.fitting import fitted
 from weft.tracking.store.keptsink import apply_kept
 from weft.tracking.store.removal import remove_span, remove_trace, sweep
@@ -63,7 +66,7 @@ class Position(NamedTuple):
     """Of the segment: whose spans its opened ones are."""
 
 
-_SPANS, _SCORES, _RUNS, _ARTIFACTS, _REMOVED, _SEGMENT, _KEPT = KINDS = range(7)
+_SPANS, _SCORES, _RUNS, _ARTIFACTS, _REMOVED, _SEGMENT, _KEPT, _CONSOLE = KINDS = range(8)
 _KIND = {
     SpanOpened: _SPANS,
     SpanClosed: _SPANS,
@@ -79,8 +82,10 @@ _KIND = {
     SystemSampled: _RUNS,
     ArtifactLogged: _ARTIFACTS,
     ArtifactUsed: _ARTIFACTS,
+    VersionUpdated: _ARTIFACTS,
     FileSaved: _KEPT,
     AlertRaised: _KEPT,
+    ConsoleLogged: _CONSOLE,
     Removed: _REMOVED,
     SegmentOpened: _SEGMENT,
     SegmentClosed: _SEGMENT,
@@ -137,6 +142,7 @@ class Sink:
             if kinds[_SCORES]:
                 apply_scores(tx, [frame.record for frame in kinds[_SCORES]])
             apply_kept(tx, position.segment, segment_key, kinds[_KEPT])
+            apply_console(tx, position.writer, kinds[_CONSOLE])
             artifacts = ArtifactSink(tx, position.segment)
             for frame in kinds[_ARTIFACTS]:
                 artifacts.apply(frame.record, frame.offset)
@@ -177,5 +183,4 @@ def _remove(tx: Transaction, record: Removed) -> None:
         tx.bury(record.target, record.key, record.project, record.at_ns)
         remove_run(tx, record.key)
     elif record.target == "artifact":
-        tx.bury(record.target, record.key, record.project, record.at_ns)
-        remove_version(tx, record.key.decode("ascii", "replace"), record.project)
+        remove_version(tx, record.key.decode("ascii", "replace"), record.project, record.at_ns)

@@ -1,4 +1,4 @@
-"""What a control group lets this process have: in a container the machine's own numbers are not its. Linux, v1 and v2."""
+"""What a control group lets this process have: a container has less than its machine. Linux only, v1 and v2."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Tap:
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
-        self.listeners: tuple[Callable[[str], None], ...] = ()
+        self.listeners: tuple[Callable[[Any], None], ...] = ()
         self._own = "write" in vars(stream)
         """Whether somebody else had put a `write` on this very object before."""
         write = self._write = stream.write
@@ -66,10 +66,12 @@ class Tap:
 
 
 _taps: list[Tap] = []
-_lock = threading.RLock()  # guards the list of taps, and who listens
+_lock = threading.RLock()  # guards the list of taps, who listens, and the numbers below
+_printed: dict[str, int] = {}
+"""How many lines of each stream are recorded by captures that are closed: numbers are this process's, by stream."""
 
 
-def listen(stream: Any, listener: Callable[[str], None]) -> bool:
+def listen(stream: Any, listener: Callable[[Any], None]) -> bool:
     """Tell `listener` what is written to the stream from now on. False where its `write` cannot be wrapped."""
     with _lock:
         tap = next((tap for tap in _taps if tap.stream is stream and stream.write is tap.heard), None)
@@ -83,7 +85,7 @@ def listen(stream: Any, listener: Callable[[str], None]) -> bool:
         return True
 
 
-def leave(listener: Callable[[str], None]) -> None:
+def leave(listener: Callable[[Any], None]) -> None:
     """Tell this listener no more."""
     with _lock:
         for tap in list(_taps):
@@ -109,7 +111,7 @@ class Capture:
     def renew(self) -> None:
         """A new screen: at the start, and in a forked child, whose lines are its own."""
         self._lock = threading.RLock()  # guards the screen; never held while anything is written or called
-        self._terminal = Terminal()
+        self._terminal = Terminal(_printed.get(self._stream, 0))
         self._busy = False
         self._pending: deque[str] = deque()
         self._told_ns = 0
@@ -133,6 +135,12 @@ class Capture:
                 self._tell(*lines)
         except Exception as error:
             self._runtime.faults.note("record what was printed", error)
+
+    def close(self) -> None:
+        """Record how the lines stand now. The same run, begun again in this process, counts on behind them."""
+        self.flush()
+        with _lock:
+            _printed[self._stream] = max(_printed.get(self._stream, 0), self._terminal.end)
 
     def flush(self) -> None:
         """Record what is held back."""
@@ -247,7 +255,7 @@ class Console:
             for capture in self._captures.values():
                 leave(capture.write)
         for capture in self._captures.values():
-            capture.flush()
+            capture.close()
         self._stop = True
         self._held.set()
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-MIB = 1 << 20
+_SHARED = ("gpu", "memory", "temp", "powerWatts")
+"""What a device's values are said of the run's own processes on it, too: NVML does not tell whose work it is."""
 
 
 class Gpus:
@@ -81,7 +82,7 @@ class Gpus:
             own = self._of_processes(handle, pids)
             if own is not None:
                 total = values.get("memoryTotalBytes")
-                shared = {name: values[name] for name in ("gpu", "memory", "temp", "powerWatts") if name in values}
+                shared: dict[str, float] = {name: values[name] for name in _SHARED if name in values}
                 shared["memoryAllocatedBytes"] = own
                 if total:
                     shared["memoryAllocated"] = 100 * own / total

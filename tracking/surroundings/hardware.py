@@ -26,7 +26,7 @@ def describe(gpus: Gpus) -> dict[str, Any]:
     """{cpu, cpu_count, cpu_count_physical, memory_bytes, gpus, gpu_driver}; what cannot be found out is left away."""
     found: dict[str, Any] = {"cpu": processor(), "cpu_count": os.cpu_count()}
     try:
-        import psutil  # late: 10 ms that no start waits for
+        import psutil  # type: ignore[import-untyped]  # late: 10 ms that no start waits for
 
         found["cpu_count_physical"] = psutil.cpu_count(logical=False)
         found["memory_bytes"] = psutil.virtual_memory().total

@@ -31,7 +31,7 @@ class Machine:
     """Looks at one process, those it started, and the machine they share."""
 
     def __init__(self, pid: int, gpus: Gpus, disk_paths: Iterable[str] = ("/",)) -> None:
-        import psutil  # late: 10 ms, only where a run is recorded
+        import psutil  # type: ignore[import-untyped]  # late: 10 ms, only where a run is recorded
 
         self._psutil = psutil
         self._gpus = gpus

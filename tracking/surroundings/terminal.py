@@ -26,7 +26,8 @@ _piece = re.compile(
     r"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f-\x9a\x9c])"
 )
 _begun = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c\n]*\x1b?|[ -/]*)|\x9b[0-?]*[ -/]*|[\x9d\x90\x98\x9e\x9f][^\x07\x1b\x9c\n]*\x1b?"
+    r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c\n]*\x1b?|[ -/]*)"
+    r"|\x9b[0-?]*[ -/]*|[\x9d\x90\x98\x9e\x9f][^\x07\x1b\x9c\n]*\x1b?"
 )
 _SIMPLE = {1: 22, 2: 22, 3: 23, 4: 24, 5: 25, 7: 27, 8: 28, 9: 29}
 """Attributes of SGR (ECMA-48, 8.3.117) and what ends each."""
@@ -101,13 +102,17 @@ class _Row:
 
 
 class Terminal:
-    """One screen that is written to. `feed` it, then take what `changed`. Not thread safe: its owner orders its callers."""
+    """One screen that is written to: `feed` it, then take what `changed`. Its owner orders its callers.
 
-    def __init__(self) -> None:
+    Args:
+        first: the number of the first line.
+    """
+
+    def __init__(self, first: int = 0) -> None:
         self._rows: list[_Row] = [_Row()]
-        self._first = 0
+        self._first = first
         """Number of the first row that the cursor can still reach."""
-        self._row = 0
+        self._row = first
         """Where the cursor is, as a number of a line."""
         self._column = 0
         self._style = ""
@@ -138,6 +143,11 @@ class Terminal:
             self._obey(found)
             at = found.end()
         return self._first + len(self._rows) - 1 > last
+
+    @property
+    def end(self) -> int:
+        """The number behind the last line that has anything on it."""
+        return self._first + len(self._rows) - (0 if self._rows[-1].length else 1)
 
     def changed(self) -> list[Line]:
         """The lines that are not as they were when this was last asked, in order."""

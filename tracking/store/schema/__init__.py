@@ -7,8 +7,12 @@ checks would cost a look-up a row.
 
 from weft.tracking.store.schema.artifacts import artifact as artifact
 from weft.tracking.store.schema.artifacts import artifact_alias as artifact_alias
+from weft.tracking.store.schema.artifacts import artifact_drop as artifact_drop
+from weft.tracking.store.schema.artifacts import artifact_edit as artifact_edit
+from weft.tracking.store.schema.artifacts import artifact_gone as artifact_gone
 from weft.tracking.store.schema.artifacts import artifact_link as artifact_link
 from weft.tracking.store.schema.artifacts import artifact_version as artifact_version
+from weft.tracking.store.schema.artifacts import manifest_part as manifest_part
 from weft.tracking.store.schema.base import metadata as metadata
 from weft.tracking.store.schema.calls import score as score
 from weft.tracking.store.schema.calls import span as span
@@ -29,5 +33,6 @@ from weft.tracking.store.schema.metrics import rich_point as rich_point
 from weft.tracking.store.schema.metrics import run_rewind as run_rewind
 from weft.tracking.store.schema.metrics import summary_value as summary_value
 from weft.tracking.store.schema.runs import alert as alert
+from weft.tracking.store.schema.runs import console_line as console_line
 from weft.tracking.store.schema.runs import run as run
 from weft.tracking.store.schema.runs import run_file as run_file

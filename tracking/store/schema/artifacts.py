@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import Column, Index, LargeBinary, PrimaryKeyConstraint, Table, Text
 
 from weft.tracking.store.schema.base import Int, key, metadata
 
@@ -32,12 +32,67 @@ artifact_version = Table(
     Column("logged_seq", Int, nullable=False),
     Column("description", Text),
     Column("metadata", Text),
+    Column("tags", Text),
+    Column("ttl_s", Int),
+    Column("file_count", Int),
+    Column("updated_ns", Int),
     Index("ix_artifact_version_artifact_key_digest", "artifact_key", "digest", unique=True),
     Index("ix_artifact_version_artifact_key_number", "artifact_key", "number", unique=True),
     Index("ix_artifact_version_created_ns", "created_ns"),
     Index("ix_artifact_version_digest", "digest"),
 )
-"""`number` is given in order of ingest and never again; `logged_*` is the last time that this content was logged."""
+"""`number` is given in order of ingest and never again; `logged_*` is the last time that this content was logged.
+
+`manifest` is the JSON object, or of a long one the list of its parts' digests. Description, metadata, tags and ttl are what
+`artifact_edit` says. Written by 0.1.0 a row has no file count.
+"""
+
+manifest_part = Table(
+    "manifest_part",
+    metadata,
+    Column("artifact_key", Int, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("entries", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("artifact_key", "digest"),
+)
+"""Some of the files of long manifests, compressed JSON: versions of one artifact share what they have in common."""
+
+artifact_edit = Table(
+    "artifact_edit",
+    metadata,
+    Column("artifact_key", Int, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("value", Text),
+    Column("at_ns", Int, nullable=False),
+    Column("segment", Text, nullable=False),
+    Column("seq", Int, nullable=False),
+    PrimaryKeyConstraint("artifact_key", "digest", "field"),
+)
+"""What was last said of a version, by logging it or afterwards, field by field (JSON)."""
+
+artifact_gone = Table(
+    "artifact_gone",
+    metadata,
+    Column("artifact_key", Int, nullable=False),
+    Column("number", Int, nullable=False),
+    Column("digest", Text, nullable=False),
+    PrimaryKeyConstraint("artifact_key", "number"),
+)
+"""Numbers of versions that were deleted."""
+
+artifact_drop = Table(
+    "artifact_drop",
+    metadata,
+    Column("artifact_key", Int, nullable=False),
+    Column("alias", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("at_ns", Int, nullable=False),
+    Column("segment", Text, nullable=False),
+    Column("seq", Int, nullable=False),
+    PrimaryKeyConstraint("artifact_key", "alias", "digest"),
+)
+"""When an alias was last taken from a version."""
 
 artifact_alias = Table(
     "artifact_alias",
@@ -48,9 +103,11 @@ artifact_alias = Table(
     Column("at_ns", Int, nullable=False),
     Column("segment", Text, nullable=False),
     Column("seq", Int, nullable=False),
+    Column("dropped", Int, nullable=False, server_default="0"),
     PrimaryKeyConstraint("artifact_key", "alias"),
 )
-"""Where an alias points, and who last moved it. `latest` is not kept: it is what was logged last."""
+"""Where an alias points, and who last moved it; `dropped`: it was taken away since, and points at nothing. `latest` is not
+kept: it is what was logged last."""
 
 artifact_link = Table(
     "artifact_link",
@@ -60,7 +117,8 @@ artifact_link = Table(
     Column("run_key", Int, nullable=False),
     Column("role", Text, nullable=False),
     Column("at_ns", Int, nullable=False),
+    Column("used_as", Text),
     PrimaryKeyConstraint("artifact_key", "digest", "run_key", "role"),
     Index("ix_artifact_link_run_key", "run_key"),
 )
-"""Lineage: this run `made` or `used` this content, first at `at_ns`."""
+"""Lineage: this run `made` or `used` this content, last at `at_ns`."""

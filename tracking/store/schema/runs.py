@@ -69,6 +69,24 @@ run_file = Table(
 )
 """A file of a run, in the blobs; of several of one path the last writer's (at_ns, segment, seq)."""
 
+console_line = Table(
+    "console_line",
+    metadata,
+    Column("run_key", Int, nullable=False),
+    Column("writer", LargeBinary, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("number", Int, nullable=False),
+    Column("began_ns", Int, nullable=False),
+    Column("at_ns", Int, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("styled", Text),
+    PrimaryKeyConstraint("run_key", "writer", "stream", "number"),
+    Index("ix_console_line_run_key_began_ns", "run_key", "began_ns"),
+    sqlite_with_rowid=False,
+)
+"""A line that a run printed; of several of one place the last writer's (at_ns, content). `styled`: with its colours,
+where it has any; `began_ns`: when it was first heard of."""
+
 alert = Table(
     "alert",
     metadata,

@@ -151,6 +151,12 @@ def _artifacts() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("artifact_key", "digest", "field", name="pk_artifact_edit"),
     )
+    for field in ("description", "metadata"):
+        op.execute(
+            "INSERT INTO artifact_edit (artifact_key, digest, field, value, at_ns, segment, seq) "
+            f"SELECT artifact_key, digest, '{field}', {field}, logged_ns, logged_segment, logged_seq "
+            f"FROM artifact_version WHERE {field} IS NOT NULL"
+        )
     op.create_table(
         "artifact_gone",
         sa.Column("artifact_key", sa.BigInteger(), nullable=False),
