@@ -1,14 +1,16 @@
 """How this process comes to its end: an uncaught exception, Ctrl-C, `sys.exit(n)`, or just so. `runs` asks at exit.
 
-Watching chains `sys.excepthook` and `sys.exit` while a run is live and gives them back afterwards. It installs no
-signal handler and swallows nothing. `seconds_left` is how long the end may wait for weft.
+Watching chains `sys.excepthook`, `sys.exit`, `exit` and `quit` while a run is live and gives them back afterwards. It
+installs no signal handler and swallows nothing. `seconds_left` is how long the end may wait for weft.
 """
 
 from __future__ import annotations
 
+import builtins
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
 
@@ -72,22 +74,26 @@ class Watch:
     def __init__(self) -> None:
         self._error: BaseException | None = None
         self._hook: Any = None
-        self._exit: Any = None
+        self._exits: list[_Exit] = []
 
     def start(self) -> None:
         """Chain the hooks, once."""
         if self._hook is not None:
             return
         self._error = None
-        self._hook, self._exit = sys.excepthook, sys.exit
+        self._hook = sys.excepthook
         sys.excepthook = self._on_error
-        sys.exit = self._on_exit
+        self._exits = [_Exit(self._left, place, name) for place, name in _WAYS_OUT if hasattr(place, name)]
+        for one in self._exits:
+            one.chain()
 
     def stop(self) -> None:
         """Give the hooks back, unless somebody has chained onto them meanwhile; then they stay, and only pass on."""
-        if sys.excepthook == self._on_error and sys.exit == self._on_exit:
-            sys.excepthook, sys.exit = self._hook, self._exit
-            self._hook = self._exit = None
+        if self._hook is not None and sys.excepthook == self._on_error and all(one.is_last for one in self._exits):
+            sys.excepthook = self._hook
+            for one in self._exits:
+                one.give_back()
+            self._hook, self._exits = None, []
         self._error = None
 
     def ending(self) -> Ending:
@@ -98,11 +104,43 @@ class Watch:
         self._error = error
         self._hook(kind, error, trace)
 
-    def _on_exit(self, status: Any = None, /) -> NoReturn:
+    def _left(self, status: Any) -> None:
         if threading.current_thread() is threading.main_thread():  # elsewhere it ends but a thread
             self._error = SystemExit(status)
-        self._exit(status)
-        raise SystemExit(status)  # whoever was chained before us let it pass
+
+
+_WAYS_OUT = ((sys, "exit"), (builtins, "exit"), (builtins, "quit"))
+"""The functions that end a program with an exit code. A `raise SystemExit(3)` of its own, outside of a `with` block, is
+seen by nobody: the interpreter tells its code to no hook."""
+
+
+class _Exit:
+    """Stands before one of them."""
+
+    def __init__(self, heard: Callable[[Any], None], place: Any, name: str) -> None:
+        self._heard = heard
+        self._place = place
+        self._name = name
+        self._former: Any = getattr(place, name)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nobody has chained onto it."""
+        return getattr(self._place, self._name) is self
+
+    def chain(self) -> None:
+        setattr(self._place, self._name, self)
+
+    def give_back(self) -> None:
+        setattr(self._place, self._name, self._former)
+
+    def __call__(self, code: Any = None) -> NoReturn:
+        self._heard(code)
+        self._former(code)
+        raise SystemExit(code)  # whoever was chained before us let it pass
+
+    def __repr__(self) -> str:
+        return repr(self._former)  # `exit` typed at a prompt says how to leave
 
 
 watch = Watch()

@@ -19,18 +19,17 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 from weft.tracking import exits, metrics, names, resuming
 from weft.tracking.alerts import AlertLevel, Throttle, level_of, say, wait_seconds
 from weft.tracking.config import Summary
-from weft.tracking.errors import NotFoundError, UsageError
+from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import (
     SCHEMA,
     AlertRaised,
-    ArtifactUsed,
     MetricsLogged,
     RunFinished,
     RunRewound,
 )
 from weft.tracking.payloads.redaction import clean_name
 from weft.tracking.runfacts import RunFacts
-from weft.tracking.runfiles import RunFiles, restore
+from weft.tracking.runfiles import RunFiles, restore, stored
 
 if TYPE_CHECKING:
     from weft.tracking.artifacts import Artifact
@@ -284,15 +283,10 @@ class Run(RunFacts):
             NotFoundError: there is no such run or file.
             StoreError: the store cannot be read.
         """
-        from weft.tracking.api import Api  # late: what logs alone needs no database
-        from weft.tracking.blobs import Blobs
-
-        with Api(settings=self.settings) as api:
-            found = {file.path: file.digest for file in api.files(run_path or self.path)}
-        if name not in found:
-            raise NotFoundError(f"run {run_path or self.path} has no file {name!r:.150}; it has {len(found)} others")
+        project, _, ident = (run_path or self.path).rpartition("/")
+        digest = stored(self.settings, project or self.project, ident, name)
         where = Path(self.dir if root is None else root)
-        return restore(Blobs(self.home), found[name], name, where, replace=replace).open(encoding="utf-8")
+        return restore(self._blobs(), digest, name, where, replace=replace).open(encoding="utf-8")
 
     def alert(
         self,

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weft.tracking.blobs import Blobs
-from weft.tracking.errors import HomeError, UsageError
+from weft.tracking.errors import HomeError, NotFoundError, UsageError
 from weft.tracking.journal.records import SCHEMA, FileSaved, Record
 from weft.tracking.payloads.redaction import clean_name
 
 if TYPE_CHECKING:
     from weft.tracking.runtime import Runtime
+    from weft.tracking.settings import Settings
 
 log = logging.getLogger("weft.recording")
 
@@ -96,6 +97,27 @@ class RunFiles:
         clean = clean_name(name.encode("utf-8", "backslashreplace").decode(), self._rt.settings.redact)
         self._record(FileSaved(SCHEMA, self._uid, self._rt.ids.wall_ns(), clean, digest, size))
         return True
+
+
+def stored(settings: Settings, project: str, ident: str, name: str) -> str:
+    """The digest of a file of a run.
+
+    Raises:
+        NotFoundError: there is no such run, or it has no such file.
+        StoreError: the store cannot be read.
+    """
+    from weft.tracking.store.access import open_store  # late: what logs alone needs no database
+
+    with open_store(settings) as store:
+        reader = store.reader()
+        runs = reader.runs({"project": project, "id": ident}, limit=1).rows
+        files = reader.files(runs[0].uid) if runs else ()
+    if not runs:
+        raise NotFoundError(f"there is no run {project}/{ident} in {settings.home}; `weft runs ls` lists what there is")
+    for file in files:
+        if file.path == name:
+            return file.digest
+    raise NotFoundError(f"run {project}/{ident} has no file {name!r:.150}; it has {len(files)} others")
 
 
 def restore(blobs: Blobs, digest: str, name: str, root: Path, *, replace: bool) -> Path:

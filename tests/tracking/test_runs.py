@@ -597,6 +597,8 @@ def _script(tmp_path: Path, body: str, *argv: str) -> subprocess.CompletedProces
         ("runs.init()\n1 / 0", "failed", 1, 1),
         ("runs.init()\nsys.exit(3)", "failed", 3, 3),
         ("runs.init()\nsys.exit()", "finished", 0, 0),
+        ("runs.init()\nexit(3)", "failed", 3, 3),
+        ("runs.init()\nquit()", "finished", 0, 0),
         ("runs.init()\nraise KeyboardInterrupt", "killed", 255, -2),
         ("with runs.init():\n    raise SystemExit(4)", "failed", 4, 4),
         ("runs.init()\nos._exit(5)", None, None, 5),
