@@ -1,6 +1,8 @@
 """Content-addressed files under `<home>/blobs/ab/cdef...`: artifacts, tables, big payloads. Callers mind disk trouble.
 
-A blob is on the disk, synced, when `put` returns, so that the frame that names it may follow. Nothing here deletes one.
+A blob is on the disk, synced, when `put` returns, so that the frame that names it may follow. Many at once are staged as
+drafts first and settled together: one sync for all. What no record names is deleted by `collecting`, nowhere else; a blob
+that is met again gets a new time, by which that tells what somebody is about to name.
 """
 
 from __future__ import annotations
@@ -9,18 +11,41 @@ import hashlib
 import os
 import re
 import secrets
+import stat
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
+from weft.tracking import disks
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.home import Home
 
 _digest = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
-_SYNCED_KEPT = 4096
+DRAFT = ".new"
+"""How the names of drafts end; one that its process did not live to settle is deleted by `collecting`."""
+_WHOLE = 1 << 20
+"""Up to this size a file is read in one piece."""
+_MANY = 16
+"""From so many on the whole file system is synced at once, instead of one file after the other."""
+FRESH_SECONDS = 3600.0
+"""So long after it was written or met again nobody deletes a blob: the record that names it may be on its way."""
+_TOUCH_SECONDS = FRESH_SECONDS / 6
+_SYNCED_KEPT = 1 << 16
 _synced: set[str] = set()
 """Blobs whose folder this process has synced since they were renamed into it: by path."""
+
+
+class Staged(NamedTuple):
+    """The content of a file as it was at one moment."""
+
+    digest: str
+    size_bytes: int
+    draft: str | None
+    """The copy, not synced and under no name yet; None: the blob is there."""
 
 
 class Blobs:
@@ -31,6 +56,11 @@ class Blobs:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._folder = home.blobs
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return self._folder
 
     def put(self, data: bytes | memoryview) -> str:
         """Keep these bytes; returns their sha256 in hex.
@@ -80,6 +110,67 @@ class Blobs:
                 draft.unlink(missing_ok=True)
                 raise
         return digest
+
+    def stage(self, source: str | os.PathLike[str] | bytes) -> Staged:
+        """Copy a file or bytes into a draft, unless the blob is there: `settle` makes blobs of drafts.
+
+        Raises:
+            OSError: the file could not be read; UsageError: it is a pipe, a device, a folder or the like.
+            HomeError: the copy could not be written.
+        """
+        if isinstance(source, bytes):
+            return self._stage_data(source)
+        fd = os.open(source, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(fd, "rb", buffering=0) as file:
+            info = os.fstat(file.fileno())
+            if not stat.S_ISREG(info.st_mode):
+                raise UsageError(f"{os.fspath(source)!r:.200} is no plain file, so there is no content to keep")
+            if info.st_size <= _WHOLE:
+                data = file.read(info.st_size + 1) or b""
+                if len(data) == info.st_size:
+                    return self._stage_data(data)
+                file.seek(0)  # it grows or shrinks at this moment
+            return self._stage_stream(file)
+
+    def settle(self, drafts: Mapping[str, str], met: Collection[str] = ()) -> None:
+        """Make blobs of drafts, all durable at return.
+
+        Args:
+            drafts: paths of drafts by digest.
+            met: digests of blobs that `stage` or `met` found there; whoever wrote them may not have synced yet.
+
+        Raises:
+            OSError: something could not be written; what was settled until then stays, the other drafts too.
+            HomeError: the home cannot be used.
+        """
+        if len(drafts) > _MANY:
+            disks.sync_all(self._folder)
+        else:
+            for draft in drafts.values():
+                disks.sync_file(draft)
+        folders = {self.path(digest).parent for digest in drafts}
+        new = False
+        for folder in folders:
+            with suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+                new = True
+        for digest, draft in drafts.items():
+            os.replace(draft, self.path(digest))
+        unsynced = [path for digest in met if str(path := self.path(digest)) not in _synced]
+        folders |= {path.parent for path in unsynced}
+        if len(folders) > _MANY:
+            disks.sync_all(self._folder)
+        else:
+            for folder in folders:
+                _sync_folder(folder)
+            if new:
+                _sync_folder(self._folder)
+        for path in (*unsynced, *map(self.path, drafts)):
+            _remember(path)
+
+    def met(self, digest: str, size: int) -> bool:
+        """Whether the blob is there, of this size; if so nobody deletes it for a while (`FRESH_SECONDS`)."""
+        return self._there(digest, size)
 
     def path(self, digest: str) -> Path:
         """Where this blob lies, or would.
@@ -137,19 +228,69 @@ class Blobs:
 
     def _kept(self, digest: str, size: int) -> bool:
         """Whether the blob is there whole; a file of another size was damaged and is written again."""
-        target = self.path(digest)
-        try:
-            if target.stat().st_size != size:
-                return False
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+        if not self._there(digest, size):
             return False
+        target = self.path(digest)
         if str(target) not in _synced:
             _sync_folder(target.parent)  # its writer may not have come this far yet
             _remember(target)
         return True
 
+    def _there(self, digest: str, size: int) -> bool:
+        place = f"{self._folder}{os.sep}{digest[:2]}{os.sep}{digest[2:]}"
+        try:
+            info = os.stat(place)
+            if info.st_size != size:
+                return False
+            if info.st_mtime < time.time() - _TOUCH_SECONDS:
+                os.utime(place)  # if it is deleted at this moment this fails, and it is written again
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return False
+        return True
+
+    def _stage_data(self, data: bytes) -> Staged:
+        digest = hashlib.sha256(data).hexdigest()
+        if self._there(digest, len(data)):
+            return Staged(digest, len(data), None)
+        with self._home.using("keep the content of a file"):
+            draft, fd = self._draft()
+            try:
+                with os.fdopen(fd, "wb", buffering=0) as file:
+                    rest = memoryview(data)
+                    while rest:
+                        rest = rest[file.write(rest) :]
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
+        return Staged(digest, len(data), str(draft))
+
+    def _stage_stream(self, source: BinaryIO) -> Staged:
+        with self._home.using("keep the content of a file"):
+            draft, fd = self._draft()
+        sha, size = hashlib.sha256(), 0
+        try:
+            with os.fdopen(fd, "w+b", buffering=0) as file:
+                with self._home.using("keep the content of a file"):
+                    cloned = disks.clone(source.fileno(), file.fileno())
+                read = file if cloned else source
+                while chunk := read.read(_CHUNK):
+                    sha.update(chunk)
+                    size += len(chunk)
+                    if not cloned:
+                        with self._home.using("keep the content of a file"):
+                            rest = memoryview(chunk)
+                            while rest:
+                                rest = rest[file.write(rest) :]
+            if self._there(sha.hexdigest(), size):
+                draft.unlink()
+                return Staged(sha.hexdigest(), size, None)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        return Staged(sha.hexdigest(), size, str(draft))
+
     def _draft(self) -> tuple[Path, int]:
-        draft = self._folder / f"{secrets.token_hex(12)}.new"
+        draft = self._folder / f"{secrets.token_hex(12)}{DRAFT}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             return draft, os.open(draft, flags, 0o600)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, select, union_all
 
+from weft.tracking.errors import StoreError
 from weft.tracking.store import schema
 from weft.tracking.store.artifactsink import LATEST
 from weft.tracking.store.columns import Field, number_of, text_of
@@ -15,13 +17,15 @@ from weft.tracking.store.fields import orders, project_field
 from weft.tracking.store.filters import Document, Fields, Where
 from weft.tracking.store.jsontext import decoded
 from weft.tracking.store.listing import Listing, page
-from weft.tracking.store.lookups import parts, projects, run_names
+from weft.tracking.manifest import joined
+from weft.tracking.store.lookups import parts, projects
 from weft.tracking.store.readmodels import ArtifactRecord, Page
 
 _a = schema.artifact.c
 _v = schema.artifact_version.c
 _l = schema.artifact_link.c
 _n = schema.artifact_alias.c
+_FEW = 500
 _joined = schema.artifact_version.join(schema.artifact, _a.id == _v.artifact_key)
 
 
@@ -47,7 +51,8 @@ def _newest() -> Select[Any]:
 
 _latest = _newest().subquery()
 _aliases = union_all(
-    select(_n.artifact_key, _n.digest, _n.alias), select(_latest.c.artifact_key, _latest.c.digest, literal(LATEST))
+    select(_n.artifact_key, _n.digest, _n.alias).where(_n.dropped == 0),
+    select(_latest.c.artifact_key, _latest.c.digest, literal(LATEST)),
 ).subquery()
 
 
@@ -68,6 +73,11 @@ FIELDS: Fields = {
     "producer_run": Field(schema.run.c.run_id, text_of, via=_linked("made")),
     "consumer_runs": Field(schema.run.c.run_id, text_of, via=_linked("used"), items=True),
     "aliases": Field(_aliases.c.alias, text_of, via=_aliased, items=True),
+    "tags": Document((_v.tags,), decoded, needle=(_v.tags,)),
+    "file_count": Field(_v.file_count, number_of),
+    "logged_ns": Field(_v.logged_ns, number_of),
+    "updated_ns": Field(_v.updated_ns, number_of),
+    "ttl_s": Field(_v.ttl_s, number_of),
     "text": Field(_a.name, text_of, texts=(_a.name, _v.type, _v.description)),
     "metadata": Document((_v.metadata,), decoded, needle=(_v.metadata,)),
 }
@@ -75,20 +85,33 @@ LISTING = Listing(_joined, _joined, _v.id, FIELDS, orders(FIELDS), first="-creat
 
 
 def artifacts(
-    connection: Connection, where: Where | None, order: str, limit: int | None, offset: int, after: str | None = None
+    connection: Connection,
+    where: Where | None,
+    order: str,
+    limit: int | None,
+    offset: int,
+    after: str | None = None,
+    *,
+    manifests: bool = True,
 ) -> Page[ArtifactRecord]:
-    query = select(schema.artifact_version, _a.project_key, _a.name).select_from(_joined)
+    version = [column for column in _v if manifests or column.name != "manifest"]
+    query = select(*version, _a.project_key, _a.name).select_from(_joined)
     found = page(connection, LISTING, query, where, order=order, limit=limit, offset=offset, after=after)
     names = projects(connection) if found.rows else {}
     keys = sorted({row.artifact_key for row in found.rows})
+    digests = sorted({row.digest for row in found.rows})
     aliases = _aliases_of(connection, keys)
-    links = _links(connection, keys)
-    records = [_record(row, names, aliases, links) for row in found.rows]
+    links = _links(connection, keys, digests)
+    held = _Parts(connection)
+    records = [_record(row, names, aliases, links, held if manifests else None) for row in found.rows]
     return Page(records, found.total, offset, found.cursor, found.exact, found.notes)
 
 
-def _record(row: Any, names: Any, aliases: Any, links: dict[tuple[int, str], _Lineage]) -> ArtifactRecord:
+def _record(
+    row: Any, names: Any, aliases: Any, links: dict[tuple[int, str], _Lineage], held: _Parts | None
+) -> ArtifactRecord:
     lineage = links.get((row.artifact_key, row.digest), _Lineage([], []))
+    manifest = held.manifest(row.artifact_key, row.manifest) if held is not None else {}
     return ArtifactRecord(
         project=names.get(row.project_key, ""),
         name=row.name,
@@ -100,10 +123,47 @@ def _record(row: Any, names: Any, aliases: Any, links: dict[tuple[int, str], _Li
         created_ns=row.created_ns,
         description=row.description,
         metadata=decoded(row.metadata) or {},
-        manifest=orjson.loads(row.manifest),
-        producer_run=lineage.made[0] if lineage.made else None,
-        consumer_runs=lineage.used,
+        manifest=manifest,
+        producer_run=lineage.made[0].rpartition("/")[2] if lineage.made else None,
+        consumer_runs=[path.rpartition("/")[2] for path in lineage.used],
+        maker_paths=lineage.made,
+        user_paths=lineage.used,
+        file_count=len(manifest) if row.file_count is None else row.file_count,
+        tags=decoded(row.tags) or [],
+        ttl_s=row.ttl_s,
+        logged_ns=row.logged_ns,
+        updated_ns=row.updated_ns,
     )
+
+
+class _Parts:
+    """Manifests, put together of the parts that versions share."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._held: dict[tuple[int, str], bytes] = {}
+
+    def manifest(self, artifact_key: int, text: str) -> dict[str, Any]:
+        """Of a row's text.
+
+        Raises:
+            StoreError: a part is not in the store.
+        """
+        told = orjson.loads(text)
+        if isinstance(told, dict):
+            return told
+        lacking = [digest for digest in told if (artifact_key, digest) not in self._held]
+        table = schema.manifest_part.c
+        for part in parts(lacking):
+            query = select(table.digest, table.entries).where(
+                table.artifact_key == artifact_key, table.digest.in_(part)
+            )
+            for digest, entries in self._connection.execute(query):
+                self._held[artifact_key, digest] = zlib.decompress(bytes(entries))
+        try:
+            return joined(self._held[artifact_key, digest] for digest in told)
+        except KeyError as error:
+            raise StoreError(f"the store lacks part {error} of an artifact's manifest; it was damaged") from None
 
 
 def _aliases_of(connection: Connection, artifact_keys: Sequence[int]) -> dict[tuple[int, str], list[str]]:
@@ -122,18 +182,25 @@ class _Lineage(NamedTuple):
     used: list[str]
 
 
-def _links(connection: Connection, artifact_keys: Sequence[int]) -> dict[tuple[int, str], _Lineage]:
+def _links(
+    connection: Connection, artifact_keys: Sequence[int], digests: Sequence[str]
+) -> dict[tuple[int, str], _Lineage]:
+    """The runs (`project/id`) that made and used these versions, first ones first."""
     found: dict[tuple[int, str], _Lineage] = {}
+    wanted = set(digests)
+    names = projects(connection) if artifact_keys else {}
+    run = schema.run.c
+    few = [_l.digest.in_(digests)] if len(digests) <= _FEW else []
     for part in parts(artifact_keys):
         query = (
-            select(schema.artifact_link)
-            .join(schema.run, schema.run.c.id == _l.run_key)
-            .where(_l.artifact_key.in_(part))
-            .order_by(_l.at_ns, schema.run.c.uid)
+            select(_l.artifact_key, _l.digest, _l.role, run.run_id, run.project_key)
+            .join(schema.run, run.id == _l.run_key)
+            .where(_l.artifact_key.in_(part), *few)
+            .order_by(_l.at_ns, run.uid)
         )
-        rows = connection.execute(query).all()
-        runs = run_names(connection, (row.run_key for row in rows))
-        for row in rows:
-            lineage = found.setdefault((row.artifact_key, row.digest), _Lineage([], []))
-            (lineage.made if row.role == "made" else lineage.used).append(runs[row.run_key].id)
+        for row in connection.execute(query):
+            if row.digest in wanted:
+                lineage = found.setdefault((row.artifact_key, row.digest), _Lineage([], []))
+                path = f"{names.get(row.project_key, '')}/{row.run_id}"
+                (lineage.made if row.role == "made" else lineage.used).append(path)
     return found
