@@ -58,7 +58,7 @@ def histogram(counts: Sequence[float], edges: Sequence[float]) -> dict[str, Any]
     names = [f"{units.number(low)} – {units.number(high)}" for low, high in pairwise(edges)]
     made = _bars(names, list(counts))
     made["series"][0]["barCategoryGap"] = "1%"
-    made["xAxis"]["axisLabel"] = {"showMaxLabel": True}
+    made["xAxis"]["axisLabel"] = {"hideOverlap": True, "showMinLabel": False, "showMaxLabel": False}
     return made
 
 
@@ -114,7 +114,7 @@ def _lines(rows: Rows, x: int, y: int, group: int | None, across: str, up: str) 
     for row in _thinned(rows):
         name = visible(str(row[group])) if group is not None else visible(up)
         series.setdefault(name, []).append([visible(row[x]) if words else _finite(row[x]), _finite(row[y])])
-    axis: dict[str, Any] = {"type": "category"} if words else {"type": "value", "scale": True}
+    axis: dict[str, Any] = {"type": "category"} if words else {"type": "value", "min": "dataMin", "max": "dataMax"}
     several = len(series) > 1
     return {
         **_frame(left=24 if up else 8, top=32 if several else 16, bottom=24),
@@ -130,7 +130,7 @@ def _lines(rows: Rows, x: int, y: int, group: int | None, across: str, up: str) 
 
 
 def _share(name: str) -> dict[str, Any]:
-    return _named({"type": "value", "min": 0, "max": 1, "splitNumber": 4}, name)
+    return _named({"type": "value", "min": 0, "max": 1, "interval": 0.25}, name)
 
 
 def _diagonal() -> dict[str, Any]:
@@ -192,9 +192,13 @@ def _matrix(rows: Rows, actual: int, predicted: int, count: int) -> dict[str, An
         "visualMap": _ramp(max((row[count] for row in rows), default=1)),
         "tooltip": {"confine": True},
         "series": [
-            {"name": "count", "type": "heatmap", "data": cells, "label": {"show": len(names) <= 20}},
+            {"name": "count", "type": "heatmap", "data": cells, "label": _DIGITS | {"show": len(names) <= 20}},
         ],
     }
+
+
+_DIGITS = {"color": "#FFFFFF", "textBorderColor": "rgba(12, 28, 44, 0.8)", "textBorderWidth": 2}
+"""Legible on every blue, on light ground and on dark."""
 
 
 def _ramp(most: float) -> dict[str, Any]:

@@ -6,20 +6,24 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 import streamlit as st
 
 from weft.tracking import units
 from weft.tracking.errors import Error
 from weft.tracking.media import Audio, Chart, Histogram, Html, Image, Media, Molecule, Object3D, Plotly, Video, revived
 from weft.tracking.media.base import FileMedia
-from weft.ui import media, mediacharts, page
+from weft.ui import cells, media, mediacharts, page
 from weft.ui.components.gallery import Item, Step, gallery
+from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
-from weft.ui.values import encodable
+from weft.ui.values import encodable, showable
 
 MOST_STEPS = 500
 """Of one key; the last ones are shown."""
 SHOWN_KEYS = 40
+SHOWN_ROWS = 200
+"""Of a chart that the app cannot draw."""
 HEIGHT = 280
 _POINTS = ("pts.json", "obj", "pdb")
 _PLAYED = frozenset({"mp4", "webm", "ogg", "ogv"})
@@ -58,6 +62,19 @@ def show(rows: Sequence[Mapping[str, Any]]) -> set[str]:
     if len(keys) > SHOWN_KEYS:
         page.label("", f"{units.count(len(keys))} keys hold media; {SHOWN_KEYS} of a kind are shown")
     return set(found)
+
+
+def said(value: object) -> str | None:
+    """A medium among plain values, in words; None for anything else."""
+    found = revived(value)
+    first = found[0] if isinstance(found, list) and found and all(isinstance(each, Media) for each in found) else found
+    if not isinstance(first, Media):
+        return None
+    words = type(first).__name__.lower() if not isinstance(first, Chart) else f"{first.chart} chart"
+    if isinstance(found, list):
+        return f"{units.count(len(found))} × {words}"
+    size = (getattr(first, "width", None), getattr(first, "height", None))
+    return f"{words}, {size[0]} × {size[1]}" if all(size) else words
 
 
 def _item(medium: Media, key: str) -> Item:
@@ -136,15 +153,15 @@ def _chart(key: str, steps: Logged) -> None:
     if isinstance(last, Histogram):
         _histograms(key, steps)
         return
-    at = _chosen(key, [step for step, _ in steps])
-    step, items = steps[at]
-    told = f"step {units.count(step)}"
-    if not isinstance(items[0], Chart):
-        page.label(key, told)
-    for number, item in enumerate(items):
+    title = last.title if isinstance(last, Chart) else ""
+    areas = last.strings.get("areas", "") if isinstance(last, Chart) else ""
+    at = len(steps) - 1
+    told = [key if title else "", f"step {units.count(steps[at][0])}" if at == 0 else "", areas if at == 0 else ""]
+    page.label(title or key, " · ".join(part for part in told if part))
+    if at:
+        at = _chosen(key, [step for step, _ in steps])
+    for number, item in enumerate(steps[at][1]):
         if isinstance(item, Chart):
-            areas = item.strings.get("areas", "")
-            page.label(item.title or key, " · ".join(part for part in (key if item.title else "", told, areas) if part))
             _draw(item, f"{key}-{number}")
         elif isinstance(item, Plotly):
             _figure(item, f"{key}-{number}")
@@ -152,8 +169,6 @@ def _chart(key: str, steps: Logged) -> None:
 
 def _chosen(key: str, steps: Sequence[int]) -> int:
     """Which of the times it was logged; the last unless another is chosen."""
-    if len(steps) < 2:
-        return 0
     chosen = st.select_slider(
         f"Step of {page.plain(key)}",
         range(len(steps)),
@@ -177,6 +192,10 @@ def _draw(chart: Chart, key: str) -> None:
     st.echarts_chart(made, height=min(height, 640), key=f"media-chart-{key}", renderer="canvas", alt=encodable(key))
 
 
+def _cell(value: Any) -> Any:
+    return cells.text(value if isinstance(value, str) else orjson.dumps(showable(value)).decode())
+
+
 def _histograms(key: str, steps: Logged) -> None:
     found = [
         mediacharts.Drawn(step, item.histogram, item.bins)
@@ -185,9 +204,13 @@ def _histograms(key: str, steps: Logged) -> None:
         if isinstance(item, Histogram)
     ]
     last = found[-1]
-    page.label(key, f"{units.count(int(sum(last.counts)))} values · {units.count(len(found))} steps")
+    page.label(key, f"{units.count(int(sum(last.counts)))} values · {_steps(len(found))}")
     made = mediacharts.by_step(found) if len(found) > 1 else mediacharts.histogram(last.counts, last.edges)
     st.echarts_chart(made, height=HEIGHT, key=f"media-chart-{key}", renderer="canvas", alt=encodable(key))
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{units.count(count)} steps"
 
 
 def _figure(item: Plotly, key: str) -> None:

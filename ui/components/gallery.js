@@ -23,8 +23,8 @@ function card(item, held) {
 function picture(item, src, gone, held) {
   const frame = el("a", { class: "frame", href: src, target: "_blank", rel: "noopener" });
   const shown = el("img", { src, alt: clean(item.caption || item.name), loading: "lazy", on: { error: gone } });
-  const small = item.width && item.width < 160;
-  if (small) { shown.classList.add("pixels"); shown.style.width = `${Math.min(160, item.width * Math.max(1, Math.floor(160 / item.width)))}px`; }
+  const small = item.width && item.width < 112;
+  if (small) { shown.classList.add("pixels"); shown.style.width = `${item.width * Math.floor(112 / item.width)}px`; } // whole pixels
   frame.append(shown);
   for (const mask of item.masks || []) mask_over(mask, frame, held);
   for (const box of item.boxes || []) {
@@ -157,7 +157,7 @@ function veil(held) {
 function draw(held, data) {
   const state = held.state, at = state.at, found = data.steps[at];
   state.items = found.items;
-  const told = el("span", { class: "at" }, `step ${found.step}`, el("span", { class: "muted" }, ` · ${at + 1} of ${data.steps.length}`));
+  const told = el("span", { class: "at" }, `step ${found.step}`, data.steps.length > 1 ? el("span", { class: "muted" }, ` · ${at + 1} of ${data.steps.length}`) : null);
   const slider = data.steps.length > 1 ? el("input", { type: "range", min: 0, max: data.steps.length - 1, value: at, "aria-label": `Step of ${clean(data.label)}`,
     on: { input: (event) => { state.at = Number(event.target.value); state.follow = state.at === data.steps.length - 1; show(held, data); } } }) : null;
   const most = state.all ? found.items.length : 24;

@@ -143,6 +143,8 @@ def _summary(run: RunRecord) -> None:
 def _value(value: Any) -> Any:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return {"text": units.number(value), "title": repr(value)}
+    if isinstance(value, (dict, list)) and (words := runmedia.said(value)) is not None:
+        return cells.text(words)
     return cells.text(value if isinstance(value, str) else orjson.dumps(showable(value)).decode())
 
 
