@@ -34,8 +34,8 @@ class RunFiles:
         self._record = record
         self._watched: dict[Path, str] = {}
         """Files to look at again at the end, and the names they have in the run."""
-        self._kept: dict[Path, tuple[int, int]] = {}
-        """Time and size of a file when it was kept."""
+        self._kept: dict[tuple[Path, str], tuple[int, int]] = {}
+        """Time and size of a file when it was kept, by its path and its name in the run."""
 
     def save(self, pattern: object, base_path: object, policy: str, *, expand: bool) -> list[str]:
         """`Run.save`."""
@@ -85,7 +85,7 @@ class RunFiles:
     def _keep(self, path: Path, name: str) -> bool:
         try:
             stat = path.stat()
-            if self._kept.get(path) == (stat.st_mtime_ns, stat.st_size):
+            if self._kept.get((path, name)) == (stat.st_mtime_ns, stat.st_size):
                 return True
             blobs = Blobs(self._rt.home)
             digest = blobs.put_file(path)
@@ -93,7 +93,7 @@ class RunFiles:
         except (OSError, HomeError) as error:
             self._rt.faults.note("save a file of a run", error)
             return False
-        self._kept[path] = (stat.st_mtime_ns, stat.st_size)
+        self._kept[path, name] = (stat.st_mtime_ns, stat.st_size)
         clean = clean_name(name.encode("utf-8", "backslashreplace").decode(), self._rt.settings.redact)
         self._record(FileSaved(SCHEMA, self._uid, self._rt.ids.wall_ns(), clean, digest, size))
         return True
