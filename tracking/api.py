@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from weft.tracking import names, runtime
 from weft.tracking.errors import MissingExtraError, NotFoundError, UsageError
+from weft.tracking.home import Home
 from weft.tracking.journal.records import SCHEMA, Removed, SpanUpdated
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.redaction import clean_name, redact
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from weft.tracking.runtime import Runtime
     from weft.tracking.store.filters import Where
     from weft.tracking.store.reader import Reader
+    from weft.tracking.tables.query import Params, QueryResult
 
 T = TypeVar("T")
 PAGE = 200
@@ -244,6 +246,26 @@ class Api:
         return self._results(
             ArtifactRecord, lambda reader, **page: reader.artifacts(self._of(where), order=order, **page)
         )
+
+    def sql(self, query: str, params: Params | None = None, *, limit: int | None = None) -> QueryResult:
+        """Ask the whole store by SQL (docs/sql.md): views such as runs, metrics, spans, scores, and logged tables.
+
+        Args:
+            query: one SELECT; a table that a run logged is "project/run/key", in double quotes.
+            params: values for `?`, or by name for `$name`.
+            limit: rows that are fetched at most.
+
+        Raises:
+            UsageError: the query is wrong, or does anything else than read.
+            MissingExtraError: DuckDB is not installed.
+
+        Example:
+            >>> weft.Api().sql("select run_id, max(value) as best from metrics where key = ? group by all", ["acc"]).rows
+        """
+        from weft.tracking.sql.question import answer  # who asks otherwise needs neither Arrow nor DuckDB
+
+        take_in(self._store, self._settings, foreign_s=0.0)
+        return answer(self._store, Home(self._settings.home), query, params, limit=limit)
 
     def update(
         self,

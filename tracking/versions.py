@@ -25,7 +25,7 @@ from weft.tracking.names import check_artifact, check_project, version_number
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.redaction import clean_name, redact, redact_text
 from weft.tracking.store.readmodels import ArtifactRecord
-from weft.tracking.tables import Table
+from weft.tracking.tables import parts as tableparts
 
 if TYPE_CHECKING:
     from weft.tracking.store.reader import Reader
@@ -158,8 +158,7 @@ class ArtifactVersion:
         if not found.endswith(".parquet"):
             self.get_entry(found if found in self.manifest else f"{name}.parquet")
             raise UsageError(f"{found!r} is neither a Table nor a medium; open() and download() give files")
-        with self.open(found) as file:
-            return Table.from_parquet(file)
+        return tableparts.read(self.manifest, found, self.open, self.blobs)
 
     def __getitem__(self, name: str) -> Any:
         """`get`."""

@@ -47,7 +47,7 @@ _TAIL_BYTES = 4096
 _TRIED_BYTES = 1 << 16
 _EXTRAS = {
     "openai": ("openai",),
-    "tables": ("pyarrow", "numpy"),
+    "tables": ("pyarrow", "numpy", "duckdb"),
     "ui": ("streamlit", "pandas"),
     "postgres": ("psycopg",),
 }

@@ -148,7 +148,7 @@ def plain(value: Any) -> Any:
         return value.item()
     if numpy is not None and isinstance(value, numpy.ndarray) and value.dtype.kind in "biufUSO":
         return value.tolist()
-    if torch is not None and isinstance(value, getattr(torch, "Tensor", ())):
+    if torch is not None and isinstance(value, torch.Tensor):
         return value.detach().cpu().tolist()
     if isinstance(value, datetime.datetime) and type(value) is not datetime.datetime:
         convert = getattr(value, "to_pydatetime", None)

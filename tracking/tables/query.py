@@ -140,6 +140,8 @@ def ask(sql: str, sources: Mapping[str, Any], params: Params | None = None, *, l
     duck = duckdb_for("SQL")
     if not isinstance(sql, str) or not sql.strip():
         raise UsageError(f"a query is text such as 'select * from t', got {sql!r:.80}")
+    if any(0xD800 <= ord(char) < 0xE000 for char in sql):
+        raise UsageError(f"a query is text without lone surrogates, got {sql!r:.80}")
     with _connection(duck, sources) as connection:
         try:
             _check_reads(duck, connection, sql)
@@ -147,8 +149,6 @@ def ask(sql: str, sources: Mapping[str, Any], params: Params | None = None, *, l
             return _fetched(answer, limit)
         except duck.Error as error:
             raise UsageError(_told(error)) from error
-        except UnicodeEncodeError as error:
-            raise UsageError("the query holds a lone surrogate, which is no character") from error
 
 
 @contextmanager

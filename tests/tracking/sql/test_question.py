@@ -1,0 +1,226 @@
+"""SQL over the store says what the readers say, reads only what it needs, and reads nothing else."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import weft
+from weft.tracking.errors import UsageError
+from weft.tracking.sql import views
+from weft.tracking.tables import Table, query
+
+pytest.importorskip("duckdb")
+
+
+@pytest.fixture
+def api(home: Path) -> Iterator[weft.Api]:
+    """Two runs with metrics and a table each, a traced call, a score, an artifact that one made and the other used."""
+
+    @weft.op
+    def double(x: int) -> int:
+        return 2 * x
+
+    for name, lr in (("first", 0.1), ("second", math.nan)):
+        with weft.init(project="digits", id=name, config={"lr": lr, "net": {"width": 64}}) as run:
+            for step in range(5):
+                run.log({"loss": 1 / (step + 1), "acc": step / 10})
+            run.log({"preds": Table(columns=["row", "guess"], data=[[1, name], [2, "b"]])})
+            assert double(4) == 8
+            if name == "first":
+                made = weft.Artifact("model", type="model")
+                made.add_bytes(b"weights", "weights.bin")
+                run.log_artifact(made)
+            else:
+                weft.flush()
+                run.use_artifact("model:latest")
+    weft.flush()
+    with weft.Api() as opened:
+        yield opened
+
+
+def test_every_view_has_its_columns_and_none_needs_quotes(api: weft.Api) -> None:
+    for name, view in views.VIEWS.items():
+        found = api.sql(f"select * from {name}")
+        assert found.columns == list(view.columns), name
+        plainly = [f"{column} is not null or {name}.{column} is null" for column in view.columns]
+        assert len(api.sql(f"select {', '.join(view.columns)} from {name} where {' or '.join(plainly)}")) == len(found)
+
+
+def test_metrics_are_all_there(api: weft.Api) -> None:
+    found = api.sql("select run_id, key, count(*) as n, max(value) as top from metrics group by all order by all")
+    assert [tuple(row) for row in found.rows] == [
+        ("first", "acc", 5, 0.4), ("first", "loss", 5, 1.0), ("second", "acc", 5, 0.4), ("second", "loss", 5, 1.0),
+    ]  # fmt: skip
+    assert found.rows[0]["top"] == 0.4
+    assert found[0][1] == "acc"
+
+
+FILTERS = [
+    ("run_id = 'first' and key = 'loss' and step > 2", [3, 4]),
+    ("key in ('loss', 'nothing') and run_id = 'first' and value < 0.3", [3, 4]),
+    ("run_id = 'first' and key = 'loss' and (step = 0 or value < 0.25)", [0, 4]),
+    ("run_id = 'first' and key = 'loss' and value is null", []),
+    ("run_id = 'first' and key = 'loss' and not (step < 4)", [4]),
+    ("run_id = 'first' and key = 'loss' and logged is not null and step in (1, 2)", [1, 2]),
+    ("run_id = 'first' and key = 'step'", []),
+]
+
+
+def test_a_filter_that_is_handed_down_keeps_exactly_its_rows(api: weft.Api) -> None:
+    for where, steps in FILTERS:
+        assert [row[0] for row in api.sql(f"select step from metrics where {where} order by step")] == steps, where
+
+
+def test_only_what_a_query_names_is_read(api: weft.Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    for name, view in views.VIEWS.items():
+        monkeypatch.setitem(
+            views.VIEWS,  # type: ignore[arg-type]
+            name,
+            views.View(
+                view.about,
+                view.columns,
+                lambda asked, wanted, kinds, name=name, load=view.load: (
+                    read.append((name, wanted.columns)) or load(asked, wanted, kinds)
+                ),
+            ),
+        )
+
+    api.sql("select name from spans s where exists (select 1 from runs where run_id = s.run_id)")
+
+    assert sorted({name for name, _ in read}) == ["runs", "spans"]
+    assert all(set(columns) <= {"name", "run_id"} for _, columns in read)
+
+
+def test_json_is_read_by_arrows_and_nan_is_said(api: weft.Api) -> None:
+    found = api.sql("select (config->>'lr')::double as lr, config->>'$.net.width' as w from runs order by started")
+    assert found.rows[0] == (0.1, "64")
+    assert math.isnan(found.rows[1]["lr"])
+
+
+def test_times_are_utc_and_ns_beside(api: weft.Api) -> None:
+    row = api.sql("select started, started_ns, ended - started as took from runs limit 1").rows[0]
+    assert row["started"].utcoffset() == datetime.timedelta(0)
+    assert abs(row["started"].timestamp() - row["started_ns"] / 1e9) < 1e-5
+
+
+def test_spans_come_with_what_they_were_given_and_said(api: weft.Api) -> None:
+    found = api.sql("select name, inputs->>'x' as x, output, run_id from spans where output = '8' order by started_ns")
+    assert [tuple(row) for row in found] == [("double", "4", "8", "first"), ("double", "4", "8", "second")]
+    assert api.sql("select count(*) from spans where output = '9' and name = 'double'").rows == [(0,)]
+    assert api.sql("select span_count from traces").rows == [(1,), (1,)]
+
+
+def test_money_is_decimal(api: weft.Api) -> None:
+    assert api.sql("select coalesce(sum(cost_usd), 0) as usd from traces").rows[0]["usd"] == Decimal(0)
+
+
+def test_lineage_says_who_made_and_who_used(api: weft.Api) -> None:
+    found = api.sql("select role, run_id, version from lineage where artifact = 'model' order by role").rows
+    assert found == [("made", "first", 0), ("used", "second", 0)]
+
+
+def test_logged_tables_are_joined_across_runs(api: weft.Api) -> None:
+    assert api.sql("select name, n_rows from tables order by name").rows == [
+        ("digits/first/preds", 2), ("digits/second/preds", 2),
+    ]  # fmt: skip
+    joined = api.sql(
+        'select a.row, a.guess, b.guess from "digits/first/preds" a join "digits/second/preds" b using (row) order by 1'
+    )
+    assert joined.columns == ["row", "guess", "guess_2"]
+    assert joined.rows == [(1, "first", "second"), (2, "b", "b")]
+    by_version = api.sql('select count(*) from "digits/run-first-preds:v0"')
+    assert by_version.rows == [(2,)]
+
+
+def test_parameters_are_values_never_sql(api: weft.Api) -> None:
+    evil = "first' or '1'='1"
+    assert api.sql("select count(*) from runs where run_id = ?", [evil]).rows == [(0,)]
+    assert api.sql("select count(*) from runs where run_id = $id", {"id": "first"}).rows == [(1,)]
+
+
+def test_results_leave_as_frames(api: weft.Api) -> None:
+    pytest.importorskip("pandas")
+    found = api.sql("select run_id, step from runs order by run_id")
+    assert list(found.to_pandas()["run_id"]) == ["first", "second"]
+    assert found.to_arrow().num_rows == 2
+    assert found.to_table().rows == [["first", 4 + 1], ["second", 4 + 1]]
+
+
+REFUSED = [
+    "select * from read_csv('/etc/passwd')",
+    "select * from read_text('/etc/passwd')",
+    "select * from read_parquet('https://example.com/x.parquet')",
+    "select * from glob('/etc/*')",
+    "select * from sniff_csv('/etc/passwd')",
+    "select * from '/etc/passwd'",
+    'select * from "/etc/passwd"',
+    "attach '/tmp/other.db'",
+    "copy runs to '/tmp/runs.csv'",
+    "copy (select 1) to '/tmp/one.csv'",
+    "export database '/tmp/all'",
+    "install httpfs",
+    "load httpfs",
+    "pragma database_list",
+    "call pragma_version()",
+    "set enable_external_access = true",
+    "set memory_limit = '900GB'",
+    "create table x as select 1",
+    "insert into runs values (1)",
+    "delete from runs",
+    "drop view runs",
+    "update runs set name = 'x'",
+    "with gone as (delete from runs returning *) select * from gone",
+    "select 1; select 2",
+    "select 1; attach '/tmp/other.db'",
+    "checkpoint",
+    "prepare p as select 1",
+    "use memory",
+    "",
+    "   ",
+    "not sql at all",
+    "select nonsense from runs",
+    "select \ud800",
+]
+
+
+def test_whatever_does_not_only_read_is_refused_in_one_line(api: weft.Api) -> None:
+    for sql in REFUSED:
+        with pytest.raises(UsageError) as refused:
+            api.sql(sql)
+        assert "\n" not in str(refused.value), sql
+        assert "root:" not in str(refused.value), sql
+    assert api.sql("select count(*) from runs").rows == [(2,)]
+    assert not Path("/tmp/runs.csv").exists()
+
+
+def test_python_variables_of_the_caller_are_no_tables(api: weft.Api) -> None:
+    secret = pytest.importorskip("pandas").DataFrame({"a": [1]})
+    assert len(secret) == 1
+    with pytest.raises(UsageError, match="there is no table 'secret'"):
+        api.sql("select * from secret")
+
+
+def test_an_unknown_table_is_told_what_there_is(api: weft.Api) -> None:
+    with pytest.raises(
+        UsageError, match=re.escape("there is no table 'run' (did you mean runs?). The views are runs,")
+    ):
+        api.sql("select * from run")
+
+
+def test_more_memory_than_a_query_may_take_is_said(api: weft.Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(query._SEALED, "memory_limit", "100MB")  # type: ignore[index]
+    with pytest.raises(UsageError, match="Out of Memory"):
+        api.sql("select max(len(x)) from (select list(range) as x from range(90000000) group by range % 2)")
+
+
+def test_a_limit_says_that_there_was_more(api: weft.Api) -> None:
+    found = api.sql("from range(1000000000)", limit=3)
+    assert (found.rows, found.cut) == ([(0,), (1,), (2,)], True)
