@@ -42,7 +42,7 @@ def test_patterns_folders_and_names(home: Path, journaled: Journaled, work: Path
         run.save("logs/deep/*", base_path="logs", policy="now")
         run.save("model [1].bin", policy="now", glob=False)
         assert _saved(journaled) == [
-            ("logs/a.txt", 1), ("b.txt", 1), ("logs/a.txt", 1), ("logs/deep/b.txt", 1), ("deep/b.txt", 1),
+            ("logs/a.txt", 1), ("b.txt", 1), ("logs/deep/b.txt", 1), ("deep/b.txt", 1),
             ("model [1].bin", 1),
         ]  # fmt: skip
 
