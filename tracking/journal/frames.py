@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 from msgspec import structs
 
-from weft.tracking.journal.records import SCHEMA, Record, SpanClosed
+from weft.tracking.journal.records import HIGHER, SCHEMA, Record, SpanClosed
 
 try:
     from isal.isal_zlib import crc32  # the same checksum, 8 times faster: 2 us of an 8 KB record
@@ -149,7 +149,7 @@ def scan(data: bytes | memoryview, base: int, *, limit: int | None = None) -> Sc
             return Scan(frames, base + at, _why(body), str(error))
         except msgspec.DecodeError as error:
             return Scan(frames, base + at, Stop.CORRUPT, str(error))
-        if record.schema > SCHEMA:
+        if record.schema > SCHEMA and record.schema > HIGHER.get(type(record), SCHEMA):
             return Scan(frames, base + at, Stop.NEWER, f"schema {record.schema} of {type(record).__name__}")
         frames.append(Frame(base + at, base + end, record))
         at = end
@@ -169,9 +169,10 @@ def _why(body: memoryview) -> Stop:
         schema = msgspec.msgpack.decode(head[1], type=int)
     except (msgspec.DecodeError, IndexError):
         return Stop.CORRUPT
-    return Stop.CORRUPT if kind in _KNOWN and schema <= SCHEMA else Stop.NEWER
+    return Stop.CORRUPT if kind in _KNOWN and schema <= _HIGHER.get(kind, SCHEMA) else Stop.NEWER
 
 
+_HIGHER = {made.__struct_config__.tag: highest for made, highest in HIGHER.items()}
 _candidate = re.compile(rb"(?:[\x93-\x9f]|\xdc\x00[\x10-\xff])[\x01-\x7f]")
 """How a body begins: a msgpack array of at least three items whose first is a small type id."""
 

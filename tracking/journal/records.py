@@ -11,7 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 SCHEMA = 1
-"""The schema number that this version writes and the highest it reads, for every type below."""
+"""The schema number that this version writes and the highest it reads, for every type that `HIGHER` does not name."""
 
 
 class _Record(msgspec.Struct, array_like=True, frozen=True, gc=False, tag_field="record"):
@@ -325,7 +325,7 @@ class ArtifactLogged(_Record, frozen=True, tag=30):
     digest: str
     """sha256 hex of the canonical manifest."""
     manifest: bytes
-    """JSON {path: {digest, size_bytes}}, paths sorted."""
+    """JSON {path: {digest, size_bytes}}, paths sorted; from schema 2 on compressed (zlib) where it is long."""
     size_bytes: int
     at_ns: int
     aliases: list[str] = []
@@ -397,10 +397,13 @@ class Removed(_Record, frozen=True, tag=40):
     """trace, span, score, run or artifact."""
     key: bytes
     """trace id; trace id and span id (the span and all below it); score uid; run uid; or the artifact version's digest
-    as ASCII."""
+    as ASCII, and `/name` behind it where only that artifact's is meant."""
     project: str
     at_ns: int
 
+
+HIGHER: dict[type[_Record], int] = {ArtifactLogged: 2}
+"""The highest schema number that this version reads, of types that have more than one."""
 
 Record: TypeAlias = (
     SegmentOpened

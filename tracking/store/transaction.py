@@ -209,6 +209,19 @@ class Transaction:
             )
         )
 
+    @property
+    def any_removals(self) -> bool:
+        """Whether there are tombstones at all."""
+        return self._removals
+
+    def bury_artifact(self, key: bytes, project: str, at_ns: int) -> None:
+        """Set the tombstone of a version, or move it to this later time: what was said until then is void."""
+        self.bury("artifact", key, project, at_ns)
+        self.run(
+            "UPDATE tombstone SET at_ns = ? WHERE target = 'artifact' AND key = ? AND project = ? AND at_ns < ?",
+            (at_ns, key, project, at_ns),
+        )
+
     def removed_traces(self, trace_ids: Iterable[bytes]) -> set[bytes]:
         """Those of these traces that a tombstone keeps out."""
         return self._removed_keys("trace", trace_ids)
