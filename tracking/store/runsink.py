@@ -27,7 +27,8 @@ _RUN = [column.name for column in schema.run.columns]
 
 
 JOINED_NS = -(1 << 62)
-"""What is taken from the time of a record of somebody who only joined the run: whoever leads it wins, in any order."""
+"""Added to the time of a record of somebody who only joined the run, which is then negative: whoever leads it wins, in
+any order."""
 
 
 class RunState:
@@ -136,8 +137,8 @@ class RunState:
     def _state(self, tx: Transaction) -> str:
         columns = self.columns
         if columns["ended_ns"] is not None and columns["ended_ns"] >= (columns["resumed_ns"] or 0):
-            led = self._stamps.get("start", (JOINED_NS,))[0] > JOINED_NS
-            if not led or self._stamps["finish"][0] > JOINED_NS:  # who only joined a run ends none that another leads
+            led = self._stamps.get("start", (JOINED_NS,))[0] >= 0
+            if not led or self._stamps["finish"][0] >= 0:  # who only joined a run ends none that another leads
                 return str(columns["ended_state"])
         writer = columns["writer"]
         return "crashed" if writer is not None and tx.ended(bytes(writer)) else "running"
