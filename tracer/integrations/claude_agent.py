@@ -13,10 +13,10 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from opentelemetry import context as otel_context
-from opentelemetry.context import Context
 from opentelemetry.trace import set_span_in_context
 
-from weft.tracer.context import attach, detach, get_current
+from weft.tracer.context import detach, get_current
+from weft.tracer.integrations.apart import Apart
 from weft.tracer.integrations.patches import Patches
 from weft.tracer.propagation import inject
 
@@ -32,7 +32,7 @@ class ClaudeAgent:
         self._patches = Patches("openinference-instrumentation-claude-agent-sdk")
         self._trackers: WeakValueDictionary[str, Any] = WeakValueDictionary()
         """By the id of a tool's call: who holds its span."""
-        self._turns: WeakKeyDictionary[Any, _Apart] = WeakKeyDictionary()
+        self._turns: WeakKeyDictionary[Any, Apart] = WeakKeyDictionary()
         """By connection: the client's turn that was begun last."""
 
     @property
@@ -66,10 +66,10 @@ class ClaudeAgent:
     def _turn(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def receive_response(client: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-            steps = _Apart(original.__get__(client, type(client))(*args, **kwargs))
+            apart = Apart()
             if (connection := getattr(client, "_query", None)) is not None:
-                self._turns[connection] = steps
-            return steps.read()
+                self._turns[connection] = apart
+            return apart.read_async(original.__get__(client, type(client))(*args, **kwargs))
 
         return receive_response
 
@@ -120,39 +120,10 @@ def _counted(original: Callable[..., Any]) -> Callable[..., Any]:
     return end_all
 
 
-class _Apart:
-    """A generator that is read, its body in a context of its own: what it makes current is not so for its reader."""
-
-    def __init__(self, source: AsyncGenerator[Any, None]) -> None:
-        self._source = source
-        self.context: Context | None = None
-        """The body's, as its last step left it."""
-
-    async def read(self) -> AsyncGenerator[Any, None]:
-        """Its items."""
-        try:
-            while True:
-                token = attach(get_current() if self.context is None else self.context)
-                try:
-                    item = await anext(self._source)
-                except StopAsyncIteration:
-                    return
-                finally:
-                    self.context = get_current()
-                    detach(token)
-                yield item
-        finally:
-            token = attach(get_current() if self.context is None else self.context)
-            try:
-                await self._source.aclose()
-            finally:
-                detach(token)
-
-
 def _read_apart(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def query(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        return _Apart(original(*args, **kwargs)).read()
+        return Apart().read_async(original(*args, **kwargs))
 
     return query
 

@@ -311,7 +311,11 @@ def _written(fields: dict[str, Any]) -> dict[str, Any]:
     found = {name: value for name, value in fields.items() if not isinstance(value, dict)}
     parts = in_order(fields.get("contents"))
     blocks = [part["tool_call"] for part in parts if isinstance(part, dict) and isinstance(part.get("tool_call"), dict)]
-    texts = [_openinference(part) for part in parts if not (isinstance(part, dict) and "tool_call" in part)]
+    held = [_openinference(part) for part in parts if not (isinstance(part, dict) and "tool_call" in part)]
+    thoughts = [part["text"] for part in held if _is_thought(part)]
+    texts = [part for part in held if not _is_thought(part)]
+    if thoughts:
+        found["reasoning_content"] = "\n\n".join(thoughts)
     if texts:
         found["content"] = texts
     elif isinstance(content := fields.get("content"), dict):
@@ -327,9 +331,15 @@ def _written(fields: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _is_thought(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "reasoning" and isinstance(part.get("text"), str)
+
+
 def _openinference(part: Any) -> Any:
     held = part.get("message_content", part) if isinstance(part, dict) else part
     if not isinstance(held, dict):
+        return held
+    if _is_thought(held):
         return held
     if held.get("text") is not None:
         return {"type": "text", "text": held["text"]}

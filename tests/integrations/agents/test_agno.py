@@ -32,6 +32,28 @@ def agent(provider):
     return of
 
 
+@weft.op
+def noted(event: object) -> None:
+    """What a reader does with an event."""
+
+
+async def test_who_reads_a_stream_is_not_inside_the_run(traced, agent):
+    with weft.span("work"):
+        for event in agent().run("hi", stream=True):
+            noted(event.event)
+        async for event in agent().arun("hi", stream=True):
+            noted(event.event)
+        for event in agent().run("left", stream=True):
+            noted(event.event)
+            break
+        noted("after")
+    (work,) = traced.tree()
+    runs = [one for one in work[1:] if one != ["noted"]]
+    assert [one[0] for one in runs[:2]] == ["helper.run", "helper.arun"]
+    assert "noted" not in str(runs)
+    assert str(work).count("noted") >= 4
+
+
 async def test_runs_streams_and_errors(traced, agent, served, billed, chat):
     with weft.span("work") as work:
         assert agent().run("hi").content.endswith("done")

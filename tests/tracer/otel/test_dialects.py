@@ -226,6 +226,28 @@ def test_openinference_of_a_call_that_failed_names_the_model_among_its_parameter
     assert told.output is MISSING  # an answer that says nothing is none
 
 
+def test_openinferences_thoughts_are_no_part_of_the_answer() -> None:
+    parts = [{"type": "reasoning", "text": "Hm.", "signature": "s"}, {"type": "text", "text": "Yes."}]
+    flat = {
+        f"llm.output_messages.0.message.contents.{number}.message_content.{name}": value
+        for number, part in enumerate(parts)
+        for name, value in part.items()
+    }
+    message = translate({"llm.output_messages.0.message.role": "assistant", **flat}).output["choices"][0]["message"]
+
+    assert message["reasoning_content"] == "Hm."
+    assert message["content"] == [{"type": "text", "text": "Yes."}]
+
+
+def test_what_an_agent_of_openinferences_was_told_is_a_users_message() -> None:
+    said = {"openinference.span.kind": "AGENT", "input.value": "hi", "llm.output_messages.0.message.content.0": "done"}
+    told = translate(said | {"input.mime_type": "text/plain", "llm.output_messages.0.message.role": "assistant"})
+
+    assert told.inputs == {"messages": [{"role": "user", "content": "hi"}]}
+    assert told.output["choices"][0]["message"]["content"] == [{"type": "text", "text": "done"}]
+    assert translate({"openinference.span.kind": "AGENT", "input.value": "hi"}).inputs == "hi"
+
+
 def test_what_gemini_calls_the_model_is_the_assistant() -> None:
     flat = {"llm.output_messages.0.message.role": "model", "llm.output_messages.0.message.content": "Yes."}
     parts = [{"role": "model", "parts": [{"type": "text", "content": "Yes."}]}]
