@@ -13,15 +13,18 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from weft.tracking import names, runtime
+from weft.tracking.blobs import Blobs
 from weft.tracking.errors import MissingExtraError, NotFoundError, UsageError
 from weft.tracking.home import Home
 from weft.tracking.journal.records import SCHEMA, Removed, SpanUpdated
+from weft.tracking.lineage import Direction, Lineage
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.redaction import clean_name, redact
 from weft.tracking.settings import Settings
 from weft.tracking.store.access import open_store, take_in
 from weft.tracking.store.readmodels import (
     ArtifactRecord,
+    ConsoleLine,
     Page,
     RunRecord,
     ScoreRecord,
@@ -30,6 +33,7 @@ from weft.tracking.store.readmodels import (
     TraceRecord,
 )
 from weft.tracking.targets import Target, target_of
+from weft.tracking.versions import ArtifactVersion, Reference, choose, version_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -237,6 +241,24 @@ class Api:
             raise UsageError(f"run {ident!r} is in several projects: {', '.join(f'{r.project}/{r.id}' for r in found)}")
         return _one(found, f"run {path!r:.80}")
 
+    def console_logs(
+        self, path: str, last: int | None = None, *, search: str | None = None, stream: str | None = None
+    ) -> Sequence[ConsoleLine]:
+        """What a run printed, as a terminal showed it, in order of time.
+
+        Args:
+            path: as `run`.
+            last: only so many lines at the end.
+            search: only lines with this text, whatever its case.
+            stream: only `stdout` or `stderr`.
+
+        Raises:
+            NotFoundError: there is no such run.
+            UsageError: it is ambiguous; or no number of lines, no stream.
+        """
+        uid = self.run(path).uid
+        return self._store.reader().console(uid, last=last, search=search, stream=stream).rows
+
     def artifacts(self, where: Where | None = None, *, order: str = "-created_ns") -> Results[ArtifactRecord]:
         """Versions of artifacts, newest first.
 
@@ -246,6 +268,51 @@ class Api:
         return self._results(
             ArtifactRecord, lambda reader, **page: reader.artifacts(self._of(where), order=order, **page)
         )
+
+    def artifact(self, name: str, type: str | None = None) -> ArtifactVersion:  # noqa: A002 - wandb's name for it
+        """One version, to look at, download or edit: `name`, `name:alias`, `name:v3`, each perhaps after `project/`.
+
+        Raises:
+            NotFoundError: there is none.
+            UsageError: it is in several projects and none was named, or it is of another type.
+        """
+        found = version_of(self._version(name), Blobs(Home(self._settings.home)))
+        if type is not None and found.type != type:
+            raise UsageError(f"{found.qualified_name} is of type {found.type!r}, and type={type!r:.80} was asked for")
+        return found
+
+    def artifact_exists(self, name: str, type: str | None = None) -> bool:  # noqa: A002 - wandb's name for it
+        """Whether there is such a version."""
+        try:
+            found = self._version(name)
+        except NotFoundError:
+            return False
+        return type is None or found.type == type
+
+    def lineage(
+        self, name: str, direction: Direction = "both", depth: int | None = None, *, limit: int = 10_000
+    ) -> Lineage:
+        """The runs and versions that a version came of (`up`), that came of it (`down`), or both.
+
+        Args:
+            name: as `artifact`.
+            depth: most steps from it; a run is one, the versions it read are the next. None: all.
+            limit: most nodes; `Lineage.whole` says whether that was all.
+
+        Raises:
+            NotFoundError: there is no such version.
+            UsageError: no such direction or depth.
+        """
+        found = self._version(name)
+        reader = self._store.reader()
+        return reader.lineage(
+            found.project, found.name, found.version, direction=direction, depth=depth, limit=limit
+        )
+
+    def _version(self, name: str) -> ArtifactRecord:
+        reference = Reference.parse(name)
+        take_in(self._store, self._settings, foreign_s=0.0)
+        return choose(self._store.reader(), reference, self.project)
 
     def sql(self, query: str, params: Params | None = None, *, limit: int | None = None) -> QueryResult:
         """Ask the whole store by SQL (docs/sql.md): views such as runs, metrics, spans, scores, and logged tables.

@@ -455,6 +455,25 @@ def find(text: str, project: str, blobs: Blobs) -> ArtifactVersion:
         return version_of(chosen(store.reader(), where, reference), blobs)
 
 
+def choose(reader: Reader, reference: Reference, project: str | None = None) -> ArtifactRecord:
+    """The version meant, in the project that it or the caller names, else in the only one that has the name.
+
+    Raises:
+        NotFoundError: there is none.
+        UsageError: several projects have the name.
+    """
+    place = reference.project or project
+    if place is None:
+        found = reader.artifacts({"name": reference.name}, limit=1000, manifests=False).rows
+        places = sorted({record.project for record in found})
+        if len(places) > 1:
+            called = reference.name
+            raise UsageError(f"{called} is in several projects: {', '.join(places)}. Give project/{called}")
+        place = places[0] if places else None
+    where = {"name": reference.name} | ({} if place is None else {"project": place})
+    return chosen(reader, where, Reference(place, reference.name, reference.which))
+
+
 def chosen(reader: Reader, where: Mapping[str, Any], reference: Reference) -> ArtifactRecord:
     """The version meant, with its manifest: the others are looked at without theirs.
 

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from weft.tracking.errors import StoreError
+from weft.tracking.lineage import Lineage
 from weft.tracking.store import (
     artifactreader,
     consolereader,
     keptreader,
+    lineagereader,
     metricreader,
     runreader,
     schema,
@@ -237,6 +239,28 @@ class Reader:
         list costs the same however many files they have."""
         with self._store.reading() as connection:
             return artifactreader.artifacts(connection, where, order, limit, offset, after, manifests=manifests)
+
+    def lineage(
+        self,
+        project: str,
+        name: str,
+        version: int,
+        *,
+        direction: str = "both",
+        depth: int | None = None,
+        limit: int = lineagereader.NODES,
+    ) -> Lineage:
+        """The runs and versions that a version came of (`up`), that came of it (`down`), or both.
+
+        Args:
+            depth: most steps from the version; a run is one, the versions it read are the next.
+            limit: most nodes.
+
+        Raises:
+            NotFoundError: there is no such version.
+        """
+        with self._store.reading() as connection:
+            return lineagereader.lineage(connection, project, name, version, direction, depth, limit)
 
     def scores(
         self,
