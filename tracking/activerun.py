@@ -55,8 +55,15 @@ def _of_active(method: Callable[Concatenate[Run, P], T]) -> Callable[P, T]:
 
 
 alert = _of_active(Run.alert)
+define_metric = _of_active(Run.define_metric)
 log_artifact = _of_active(Run.log_artifact)
+log_code = _of_active(Run.log_code)
+log_model = _of_active(Run.log_model)
 mark_preempting = _of_active(Run.mark_preempting)
 restore = _of_active(Run.restore)
 save = _of_active(Run.save)
+unwatch = _of_active(Run.unwatch)
 use_artifact = _of_active(Run.use_artifact)
+use_model = _of_active(Run.use_model)
+watch = _of_active(Run.watch)
+write_logs = _of_active(Run.write_logs)

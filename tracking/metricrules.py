@@ -5,7 +5,7 @@ Pure: `Run` asks and records them, the store resolves them by the same rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,20 +43,20 @@ class MetricRules:
         self._found: dict[str, Metric | None] = {}
         self.synced = False
         """Whether any definition takes an x axis along."""
+        self.step_metrics: frozenset[str] = frozenset()
+        """What is an x axis of others."""
         for metric in known:
             self.put(metric)
 
-    def __bool__(self) -> bool:
-        return bool(self._exact or self._patterns)
-
-    def __iter__(self) -> Any:
-        return iter((*self._exact.values(), *self._patterns.values()))
+    def __iter__(self) -> Iterator[Metric]:
+        yield from (*self._exact.values(), *self._patterns.values())
 
     def put(self, metric: Metric) -> None:
         """Take a whole definition in, in place of the one that its name had."""
         (self._patterns if metric.name.endswith("*") else self._exact)[metric.name] = metric
         self._found = {}
         self.synced = any(one.step_sync and one.step_metric for one in self)
+        self.step_metrics = frozenset(one.step_metric for one in self if one.step_metric)
 
     def defined(self, metric: Metric, *, overwrite: bool) -> list[Metric]:
         """The whole definitions that a call of `define_metric` leads to, its x axis's own among them; not put yet."""
@@ -92,7 +92,7 @@ class MetricRules:
         found: set[str] = set()
         for name in names:
             metric = self.of(name)
-            if metric is not None and metric.step_sync and metric.step_metric:
+            if metric is not None and metric.step_sync and metric.step_metric and name != metric.step_metric:
                 found.add(metric.step_metric)
         return found.difference(names)
 

@@ -7,7 +7,7 @@ Numbers that are NaN or infinite are counted, and are neither least nor greatest
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Order = tuple[Any, ...]
@@ -17,6 +17,7 @@ before those of its step that came in time, so that it never takes their place."
 KINDS = ("min", "max", "mean", "last", "first", "best", "copy", "none")
 ABSENT: Any = object()
 """A summary has no such key."""
+LONG: Any = object()
 LONGEST = 1024
 """Bytes of JSON: a last value that is no number and longer than this is left out of summaries."""
 
@@ -93,7 +94,7 @@ def shown(stats: Stats, rich: Any, kinds: Sequence[str], goal: str | None) -> An
     """A metric's entry in the summary.
 
     Args:
-        rich: its last value, where that is no number; else ABSENT.
+        rich: its last value, where that is no number; LONG where it is too long to be shown, else ABSENT.
         kinds: of `KINDS`; none: the last value.
         goal: `maximize`, or anything else for less is better: which of the extremes is the best.
 
@@ -102,11 +103,13 @@ def shown(stats: Stats, rich: Any, kinds: Sequence[str], goal: str | None) -> An
     """
     if "none" in kinds:
         return ABSENT
-    named = [kind for kind in kinds if kind != "copy"]
+    last = ABSENT if rich is LONG else rich if rich is not ABSENT else stats.last if stats.counted else ABSENT
+    named = [kind for kind in KINDS if kind in kinds and kind != "copy"]
     if not named:
-        return stats.last if rich is ABSENT and stats.last_at is not None else rich
-    if not stats.counted:
-        return ABSENT
-    best = "greatest" if goal == "maximize" else "least"
-    sources: Mapping[str, str] = {"min": "least", "max": "greatest", "best": best}
-    return {kind: getattr(stats, sources.get(kind, kind)) for kind in KINDS if kind in named}
+        return last
+    best = stats.greatest if goal == "maximize" else stats.least
+    found = {"min": stats.least, "max": stats.greatest, "mean": stats.mean, "first": stats.first, "best": best}
+    known = found if stats.counted else {}
+    if last is not ABSENT:
+        known = known | {"last": last}
+    return {kind: known[kind] for kind in named if kind in known} or ABSENT

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import threading
@@ -18,24 +17,26 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from weft.tracking import exits, metrics, names, resuming
 from weft.tracking.alerts import AlertLevel, Throttle, level_of, say, wait_seconds
-from weft.tracking.config import Summary
 from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import (
     SCHEMA,
     AlertRaised,
+    MetricDefined,
     MetricsLogged,
     RunFinished,
     RunRewound,
+    RunUpdated,
 )
+from weft.tracking.metricrules import Metric, MetricRules, checked
 from weft.tracking.payloads.redaction import clean_name
-from weft.tracking.runfacts import RunFacts
 from weft.tracking.runfiles import RunFiles, restore, stored
+from weft.tracking.runsurroundings import RunSurroundings
+from weft.tracking.summary import Summary
 
 if TYPE_CHECKING:
     from weft.tracking.artifacts import Artifact
     from weft.tracking.runarguments import Start
     from weft.tracking.runtime import Runtime
-    from weft.tracking.surroundings.recorders import Recorders
     from weft.tracking.tables import Table
     from weft.tracking.versions import ArtifactVersion
 
@@ -45,7 +46,7 @@ _EXACT = metrics.EXACT
 _STACK_CHARS = 64 << 10
 
 
-class Run(RunFacts):
+class Run(RunSurroundings):
     """One experiment, training or evaluation. Made by `init` or `start_run`; a context manager that finishes itself."""
 
     def __init__(
@@ -66,15 +67,19 @@ class Run(RunFacts):
             attached_at: the step of a run that another process started; nothing is recorded of it now.
         """
         super().__init__(active, start)
-        self.summary = Summary(functools.partial(self._updated, "summary"))
+        self._rules = MetricRules()
+        self.summary = Summary(self._summarised, self._rules)
         self.state = "running"
         """running, finished, failed, killed."""
-        self.surroundings: Recorders | None = None
-        """What records console, git, machine, ... of it, where something does."""
         self._on_end = on_end
         self._lock = threading.RLock()  # guards the steps and the end; re-entrant: a signal handler may log too
         self._step = self.starting_step if attached_at is None else attached_at
         self._highest: int | None = self._step - 1 if self._step else None
+        self._closed = True
+        """Whether the row of the highest step is committed."""
+        self._axes: dict[str, tuple[float, int]] = {}
+        """Of metrics that are x axes of others: the last value and its step."""
+        self._warned_late = False
         self._plain: set[str] = set()
         """Names of metrics that hold no secret: each is looked at once."""
         self._files = RunFiles(active, self.uid, self._files_folder, self._record)
@@ -97,8 +102,10 @@ class Run(RunFacts):
         Args:
             values: names and values. Numbers become metrics (NaN and infinities too); nested dicts dotted names; a
                 Table a version of an artifact; anything else is kept as it is.
-            step: default the run's own counter. One below the highest so far is kept, and marked late.
-            commit: whether the counter moves on: True by default, False by default where `step` is given.
+            step: default the run's own counter. What comes for a step below the highest, or for one that is committed,
+                is kept and marked late.
+            commit: whether the counter moves on: True by default, False by default where `step` is given. Calls of one
+                step are one row of the history.
 
         Raises:
             TypeError: `values` is no dict, a name no text, `step` no whole number.
@@ -125,13 +132,21 @@ class Run(RunFacts):
                 scalars = parts.scalars
                 break
         with self._lock:
-            at = self._step if step is None else metrics.check_step(step)
-            highest = self._highest
-            late = highest is not None and at < highest
+            closes = step is None if commit is None else commit
+            if step is None:
+                at, late = self._step, False
+            else:
+                at, highest = metrics.check_step(step), self._highest
+                late = highest is not None and (at < highest or (at == highest and self._closed))
             if not late:
                 self._highest = at
+                self._closed = closes
             if at >= self._step:
-                self._step = at + 1 if (step is None if commit is None else commit) else at
+                self._step = at + 1 if closes else at
+        if late and not self._warned_late:
+            self._warn_late(at)
+        if self._rules.synced:
+            scalars = self._synced(at, late, scalars, () if parts is None else parts.rich)
         rich = None if parts is None else self._rich(parts, at)
         written = scalars
         again: Sequence[tuple[str, float]] = () if parts is None else parts.again
@@ -139,9 +154,93 @@ class Run(RunFacts):
             written, again = self._clean_names(scalars, again)
         if scalars or rich is not None:
             self._append(MetricsLogged(SCHEMA, self.uid, at, self._wall_ns(), written, rich, late))
-            self.summary.logged(scalars)
+            if scalars:
+                self.summary.logged(at, late, scalars)
+            if rich is not None:
+                self.summary.logged_rich(at, rich)
         for name, number in again:
             self._append(MetricsLogged(SCHEMA, self.uid, at, self._wall_ns(), {name: number}, None, late))
+            self.summary.logged(at, late, {name: number})
+
+    def define_metric(
+        self,
+        name: str,
+        step_metric: str | Metric | None = None,
+        step_sync: bool | None = None,
+        hidden: bool | None = None,
+        summary: str | None = None,
+        goal: str | None = None,
+        overwrite: bool | None = None,
+    ) -> Metric:
+        """Say what a metric means. It holds for the whole history, what was logged before included.
+
+        Args:
+            name: nested names joined by dots; with a `*` at its end all names that begin so, but for those that begin
+                with `_` or have a definition of their own.
+            step_metric: the metric that is its x axis.
+            step_sync: whether a log() without the x axis takes its last value along; default whether one is named.
+            hidden: leave it out of charts that are made by themselves.
+            summary: what the summary says instead of the last value, separated by commas: min, max, mean, first, last,
+                best (by `goal`), or copy (the last value) or none. min, max, mean and best pass over NaN and
+                infinities.
+            goal: minimize or maximize.
+            overwrite: whether it stands in place of what was said of the name before, and does not add to it.
+
+        Raises:
+            UsageError: one of these cannot be meant, and nothing is defined; or the run is finished.
+
+        Example:
+            >>> run.define_metric("val/*", step_metric="epoch", summary="min,last")
+        """
+        self._check_running()
+        asked = checked(name, step_metric, step_sync, hidden, summary, goal)
+        with self._lock:
+            made = self._rules.defined(asked, overwrite=bool(overwrite))
+            for metric in made:
+                self._rules.put(metric)
+                self._define(metric)
+        return made[-1]
+
+    def _define(self, metric: Metric) -> None:
+        axis = metric.step_metric
+        self._record(
+            MetricDefined(
+                SCHEMA,
+                self.uid,
+                self._wall_ns(),
+                self._clean(metric.name) or metric.name,
+                list(metric.summary),
+                self._clean(axis),
+                metric.step_sync,
+                metric.goal,
+                metric.hidden,
+            )
+        )
+
+    def _synced(self, at: int, late: bool, scalars: dict[str, float], rich: Iterable[str]) -> dict[str, float]:
+        """These numbers, with the last values of x axes that they need and that this row has not."""
+        with self._lock:
+            axes = self._rules.axes({*scalars, *rich})
+            missing = {name: self._axes.get(name, (0.0, None)) for name in axes}
+            if not late:
+                scalars = scalars | {name: value for name, (value, step) in missing.items() if step != at}
+            for name in scalars.keys() & self._rules.step_metrics:
+                self._axes[name] = (scalars[name], at)
+        return scalars
+
+    def _warn_late(self, at: int) -> None:
+        self._warned_late = True
+        log.warning(
+            "run %s: step %d was logged after step %s was begun or committed; such points are kept, marked late",
+            self.path,
+            at,
+            self._highest,
+        )
+
+    def _summarised(self, changed: Mapping[str, Any], dropped: Sequence[str]) -> None:
+        keys = [clean_name(key, self._runtime.settings.redact) for key in dropped]
+        data = self._json(changed) if changed else None
+        self._record(RunUpdated(SCHEMA, self.uid, self._wall_ns(), summary=data, summary_dropped=keys))
 
     def _clean_names(
         self, scalars: Mapping[str, float], again: Sequence[tuple[str, float]]
@@ -350,8 +449,7 @@ class Run(RunFacts):
 
     def _close(self) -> None:
         """What is still to be said, before the last word."""
-        if self.surroundings is not None:
-            self.surroundings.close()
+        self._look_away()
         if self._runtime.recording:
             self._files.close()
         self.config.write_mutations()
@@ -365,6 +463,7 @@ class Run(RunFacts):
     def renew_lock(self) -> None:
         """After a fork: a thread of the parent may have held it."""
         self._lock = threading.RLock()
+        self.summary.renew_lock()
 
     def __enter__(self) -> Self:
         return self

@@ -14,7 +14,7 @@ import orjson
 from weft.tracking import metrics
 from weft.tracking.config import plain
 from weft.tracking.metricrules import MetricRules
-from weft.tracking.metricstats import ABSENT, LONGEST, Order, Stats, ends, shown
+from weft.tracking.metricstats import ABSENT, LONG, LONGEST, Order, Stats, ends, shown
 from weft.tracking.payloads.encoding import decode, encode
 
 Recorder = Callable[[dict[str, Any], Sequence[str]], None]
@@ -38,7 +38,7 @@ class Summary(Mapping[str, Any]):
     def __init__(self, record: Recorder, rules: MetricRules | None = None) -> None:
         put = object.__setattr__
         put(self, "_record", record)
-        put(self, "_rules", rules or MetricRules())
+        put(self, "_rules", MetricRules() if rules is None else rules)
         put(self, "_own", {})
         put(self, "_stats", {})
         put(self, "_rich", {})
@@ -115,9 +115,7 @@ class Summary(Mapping[str, Any]):
         at, text = self._rich.get(name, (None, None))
         rich: Any = ABSENT
         if at is not None and (stats.last_at is None or at > stats.last_at):
-            if text is None and not (rule and rule.summary):
-                return ABSENT
-            rich = ABSENT if text is None else decode(text)
+            rich = LONG if text is None else decode(text)
         return shown(stats, rich, rule.summary if rule else (), rule.goal if rule else None)
 
     def _count(self) -> None:

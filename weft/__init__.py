@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from weft.evals.scorer import Scorer as Scorer
     from weft.evals.scorer import scorer as scorer
     from weft.lifecycle import configure as configure
+    from weft.lifecycle import errors as errors
     from weft.lifecycle import flush as flush
     from weft.lifecycle import init as init
     from weft.lifecycle import login as login
     from weft.lifecycle import setup as setup
     from weft.lifecycle import teardown as teardown
+    from weft.lifecycle import util as util
     from weft.publishing import Ref as Ref
     from weft.publishing import get as get
     from weft.publishing import publish as publish
@@ -47,13 +49,20 @@ if TYPE_CHECKING:
     from weft.tracer.workers import ContextThreadPoolExecutor as ContextThreadPoolExecutor
     from weft.tracer.workers import wrap_context as wrap_context
     from weft.tracking.activerun import alert as alert
+    from weft.tracking.activerun import define_metric as define_metric
     from weft.tracking.activerun import finish as finish
     from weft.tracking.activerun import log as log
     from weft.tracking.activerun import log_artifact as log_artifact
+    from weft.tracking.activerun import log_code as log_code
+    from weft.tracking.activerun import log_model as log_model
     from weft.tracking.activerun import mark_preempting as mark_preempting
     from weft.tracking.activerun import restore as restore
     from weft.tracking.activerun import save as save
+    from weft.tracking.activerun import unwatch as unwatch
     from weft.tracking.activerun import use_artifact as use_artifact
+    from weft.tracking.activerun import use_model as use_model
+    from weft.tracking.activerun import watch as watch
+    from weft.tracking.activerun import write_logs as write_logs
     from weft.tracking.alerts import AlertLevel as AlertLevel
     from weft.tracking.api import Api as Api
     from weft.tracking.artifacts import Artifact as Artifact
@@ -81,7 +90,7 @@ _HOMES = {
     "weft.evals.evaluation": ["Evaluation", "evaluate"],
     "weft.evals.model": ["Model"],
     "weft.evals.scorer": ["Score", "Scorer", "scorer"],
-    "weft.lifecycle": ["configure", "flush", "init", "login", "setup", "teardown"],
+    "weft.lifecycle": ["configure", "errors", "flush", "init", "login", "setup", "teardown", "util"],
     "weft.tracer.context": ["attributes", "current_span", "thread"],
     "weft.tracer.feedback": ["score"],
     "weft.tracer.instrument": ["instrument", "uninstrument"],
@@ -109,13 +118,20 @@ _HOMES = {
     "weft.tracking.payloads.content": ["Content"],
     "weft.tracking.activerun": [
         "alert",
+        "define_metric",
         "finish",
         "log",
         "log_artifact",
+        "log_code",
+        "log_model",
         "mark_preempting",
         "restore",
         "save",
+        "unwatch",
         "use_artifact",
+        "use_model",
+        "watch",
+        "write_logs",
     ],
     "weft.tracking.alerts": ["AlertLevel"],
     "weft.tracking.run": ["Run"],

@@ -15,7 +15,7 @@ import orjson
 
 from weft.tracking.journal.records import MetricDefined, RunRewound
 from weft.tracking.metricrules import MetricRules, metric_of
-from weft.tracking.metricstats import ABSENT, LONGEST, Stats, ends, shown
+from weft.tracking.metricstats import ABSENT, LONG, LONGEST, Stats, ends, shown
 from weft.tracking.store import chunks, schema
 from weft.tracking.store.chunks import Columns
 from weft.tracking.store.jsontext import decoded
@@ -347,12 +347,10 @@ def summary(metrics: Iterable[Mapping[str, Any]], rules: MetricRules, own: Mappi
 def _value(metric: Mapping[str, Any], rules: MetricRules) -> Any:
     defined = rules.of(metric["key"])
     rich = metric["rich"]
-    text = ABSENT if rich is None or len(rich) > LONGEST else decoded(rich)
+    last = ABSENT if rich is None else LONG if len(rich.encode()) > LONGEST else decoded(rich)
     if metric["stale"]:
         return metric["last"] if metric["last"] is not None else math.nan
-    if rich is not None and text is ABSENT and (defined is None or not defined.summary):
-        return ABSENT
-    return shown(_stats(metric), text, () if defined is None else defined.summary, defined and defined.goal)
+    return shown(_stats(metric), last, defined.summary if defined else (), defined.goal if defined else None)
 
 
 def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
