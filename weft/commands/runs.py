@@ -106,6 +106,31 @@ def show(
         console.print(table)
 
 
+@app.command()
+def logs(
+    run: Annotated[str, typer.Argument(help="Run id, project/id, or a name.")],
+    project: Annotated[str | None, typer.Option(help="Look only in this project.")] = None,
+    last: Annotated[int | None, typer.Option(min=1, help="Only so many lines at the end.")] = None,
+    search: Annotated[str | None, typer.Option(help="Only lines with this text, whatever its case.")] = None,
+    stream: Annotated[str | None, typer.Option(help="Only stdout or stderr.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, a line with its time and stream.")] = False,
+) -> None:
+    """Show what a run printed, as a terminal showed it."""
+    with open_store() as store:
+        reader = store.reader()
+        found = find(reader, run, project)
+        page = reader.console(found.uid, last=last, search=search, stream=stream)
+    if json:
+        terminal.print_json(page.rows)
+        return
+    console = terminal.console()
+    for line in page.rows:
+        console.print(terminal.coloured(line.styled), soft_wrap=True)
+    if not page.rows:
+        matching = " that matches" if search or stream else ""
+        terminal.console(stderr=True).print(terminal.text(f"run {found.id} printed nothing{matching}", "dim"))
+
+
 def find(reader: Reader, text: str, project: str | None = None) -> RunRecord:
     """The one run that goes by this id, `project/id` or name.
 

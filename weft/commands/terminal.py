@@ -97,6 +97,12 @@ def text(value: object, style: str = "", limit: int | None = None) -> Text:
     return Text(escape(value, limit), style=style, overflow="ellipsis", no_wrap=limit is not None)
 
 
+def coloured(line: str) -> Text:
+    """A line that a program printed: colours (SGR) stay where the output takes them, all else is made harmless."""
+    parts = _COLOURS.split(line.expandtabs())
+    return Text.from_ansi("".join(part if at % 2 else escape(part) for at, part in enumerate(parts)))
+
+
 def status(word: str) -> Text:
     """`● ok`, `▲ error`, `◌ running`: sign and colour say the same, so that neither alone is needed."""
     sign, colour = _signs.get(word, ("○", "dim"))
@@ -112,6 +118,7 @@ def table(*columns: str, right: Iterable[str] = (), title: str | None = None) ->
     return made
 
 
+_COLOURS = re.compile("(\x1b\\[[0-9;]*m)")
 _UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 

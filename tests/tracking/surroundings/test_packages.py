@@ -11,9 +11,7 @@ from weft.tracking.surroundings.packages import installed
 
 def test_it_lists_what_pip_would() -> None:
     found = dict(line.split("==") for line in installed())
-    expected = {
-        re.sub(r"[-_.]+", "-", item.name).lower(): item.version for item in importlib.metadata.distributions()
-    }
+    expected = {re.sub(r"[-_.]+", "-", item.name).lower(): item.version for item in importlib.metadata.distributions()}
     assert found == expected
 
 
@@ -25,4 +23,4 @@ def test_the_first_on_the_path_wins_and_the_older_form_counts(tmp_path: Path) ->
     (old / "PKG-INFO").write_text("Metadata-Version: 1.0\nName: old\nVersion: 0.1\n")
     (tmp_path / "two" / "broken.egg-info").mkdir()
     path = [str(tmp_path / "one"), str(tmp_path / "two"), str(tmp_path / "missing"), ""]
-    assert [line for line in installed(path[:3])] == ["foo-bar==1.0", "old==0.1", "x==1"]
+    assert installed(path[:3]) == ["foo-bar==1.0", "old==0.1", "x==1"]

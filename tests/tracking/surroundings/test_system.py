@@ -38,7 +38,11 @@ def test_processes_that_it_started_count() -> None:
     machine = Machine(os.getpid(), Gpus())
     before = machine.sample()["system.proc.memory.rssMB"]
     with subprocess.Popen(
-        [sys.executable, "-c", "x = bytearray(80 << 20); x[::4096] = b'1' * len(x[::4096]); print('on', flush=True); input()"],
+        [
+            sys.executable,
+            "-c",
+            "x = bytearray(80 << 20); x[::4096] = b'1' * len(x[::4096]); print('on', flush=True); input()",
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as child:

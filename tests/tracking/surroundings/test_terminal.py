@@ -57,8 +57,7 @@ def test_nested_bars_are_two_lines() -> None:
     frames = []
     for outer in range(3):
         frames.append(f"\repoch {outer}/3")
-        for inner in range(4):
-            frames.append(f"\n\r  batch {inner}/4\x1b[A")
+        frames += [f"\n\r  batch {inner}/4\x1b[A" for inner in range(4)]
     assert shown(*frames, "\repoch 3/3", "\n\r\x1b[K", "\x1b[A", "\n\n", "done\n") == ["epoch 3/3", "", "done"]
 
 

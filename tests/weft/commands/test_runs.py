@@ -109,3 +109,16 @@ def test_sparklines_keep_their_shape() -> None:
     assert sparkline([1.0, 1.0]) == "▁▁"
     assert sparkline([0.0, math.nan, 7.0]) == "▁ █"
     assert len(sparkline([float(n) for n in range(1000)])) == 24
+
+
+def test_what_a_run_printed_is_shown_harmless(weft: Weft) -> None:
+    with runs.init(project="p", name="talks") as run:
+        run.write_logs("10%\r20%\r100%\nsecond \x1b[31mred\x1b[0m\n\u202ereversed\n")
+    said = weft("runs", "logs", "talks")
+    assert said.out == "100%\nsecond red\n\\u202ereversed\n"
+    assert weft("runs", "logs", run.id, "--last", "1").out == "\\u202ereversed\n"
+    assert weft("runs", "logs", run.id, "--search", "SECOND red").out == "second red\n"
+    rows = json.loads(weft("runs", "logs", run.id, "--json").out)
+    assert [(row["text"], row["stream"]) for row in rows][:2] == [("100%", "stdout"), ("second red", "stdout")]
+    assert "printed nothing that matches" in weft("runs", "logs", run.id, "--stream", "stderr").err
+    assert weft("runs", "logs", run.id, "--stream", "stdin").code == 64
