@@ -1,23 +1,42 @@
-"""`weft artifacts`: versions of datasets, models and results, listed and fetched."""
+"""`weft artifacts`: versions of datasets, models and results, listed, fetched, compared, traced back and cleaned up."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from weft.commands import terminal
-from weft.tracking import runtime, units
+from weft.tracking import protection, runtime, units, versions
+from weft.tracking.artifacts import Artifact, log_version
 from weft.tracking.blobs import Blobs
-from weft.tracking.errors import Error, NotFoundError, UsageError
+from weft.tracking.collecting import collect
+from weft.tracking.errors import Error, UsageError
 from weft.tracking.home import Home
+from weft.tracking.lineage import Lineage, layers
+from weft.tracking.names import check_aliases, check_project
+from weft.tracking.payloads.encoding import encode
+from weft.tracking.payloads.previews import preview
 from weft.tracking.store.access import open_store
 from weft.tracking.store.readmodels import ArtifactRecord
-from weft.tracking.versions import Reference, version_of
+from weft.tracking.store.store import Store
+from weft.tracking.versions import ArtifactVersion, Reference, choose, version_of
 
 app = typer.Typer(help="Artifacts: versioned files.", no_args_is_help=True, add_completion=False)
+
+FILES_SHOWN = 50
+Named = Annotated[str, typer.Argument(help="name, name:alias or name:v3, each perhaps after project/.")]
+Project = Annotated[str | None, typer.Option(help="Its project, when the name is known in several.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class _Found(NamedTuple):
+    record: ArtifactRecord
+    version: ArtifactVersion
 
 
 @app.command()
@@ -32,7 +51,7 @@ def ls(
     asked = (("name", name), ("project", project), ("type", type_))
     where: dict[str, Any] = {key: value for key, value in asked if value is not None}
     with open_store() as store:
-        page = store.reader().artifacts(where, limit=limit)
+        page = store.reader().artifacts(where, limit=limit, manifests=json)
     if json:
         terminal.print_json(page.rows)
         return
@@ -51,7 +70,7 @@ def ls(
             terminal.text(", ".join(row.aliases), limit=24),
             terminal.text(row.type, limit=20),
             terminal.text(row.project, limit=20),
-            f"{len(row.manifest):,}",
+            f"{row.file_count:,}",
             units.size(row.size_bytes),
             terminal.text(row.producer_run or units.UNKNOWN, "dim", limit=20),
             units.age(row.created_ns, now),
@@ -62,16 +81,61 @@ def ls(
 
 
 @app.command()
+def show(artifact: Named, project: Project = None, json: Json = False) -> None:
+    """Show one version: what is said of it, its files, who made and used it."""
+    with _opened(artifact, project) as (store, found):
+        protected = protection.protected_by(store, found.record)
+    record = found.record
+    if json:
+        terminal.print_json({"artifact": record, "protected_by": protected})
+        return
+    console = terminal.console()
+    aliases = f"  ({', '.join(record.aliases)})" if record.aliases else ""
+    console.print(terminal.text(f"{record.project}/{record.name}:v{record.version}{aliases}", "bold"), soft_wrap=True)
+    if record.description:
+        console.print(terminal.text(record.description), soft_wrap=True)
+    table = terminal.table("", "")
+    kept = "for ever" if record.ttl_s is None else units.duration(record.ttl_s * 1_000_000_000)
+    facts = [
+        ("type", record.type),
+        ("digest", record.digest),
+        ("holds", f"{units.counted(record.file_count, 'file')}, {units.size(record.size_bytes)}"),
+        ("created", units.age(record.created_ns, time.time_ns())),
+        ("tags", ", ".join(record.tags)),
+        ("kept", kept + (f"; {'; '.join(protected)}" if protected else "")),
+        ("made by", ", ".join(record.maker_paths)),
+        ("used by", ", ".join(record.user_paths)),
+        *((f"metadata {key}", preview(encode(value))) for key, value in record.metadata.items()),
+    ]
+    for name, value in facts:
+        if value:
+            table.add_row(terminal.text(name, "dim"), terminal.text(value))
+    console.print(table)
+    files = terminal.table("file", "size", "digest", right=("size",))
+    for path, entry in list(record.manifest.items())[:FILES_SHOWN]:
+        told = entry.get("ref") or str(entry["digest"])[:12]
+        files.add_row(terminal.text(path), units.size(entry.get("size_bytes")), terminal.text(told, "dim", limit=60))
+    console.print(files)
+    if record.file_count > FILES_SHOWN:
+        console.print(f"{FILES_SHOWN} of {record.file_count:,} files; --json shows all", style="dim")
+
+
+@app.command()
 def get(
-    artifact: Annotated[str, typer.Argument(help="name, name:alias or name:v3, each perhaps after project/.")],
+    artifact: Named,
     to: Annotated[Path | None, typer.Option(help="Folder to write to; default artifacts/<name>-v3.")] = None,
-    project: Annotated[str | None, typer.Option(help="Its project, when the name is known in several.")] = None,
+    prefix: Annotated[str | None, typer.Option(help="Only files whose path begins with this.")] = None,
+    checkout: Annotated[bool, typer.Option(help="Delete whatever else lies in the folder.")] = False,
+    project: Project = None,
     json: Annotated[bool, typer.Option("--json", help="Print what was fetched as JSON.")] = False,
 ) -> None:
     """Download a version; every file is checked by its hash."""
-    record = _find(artifact, project)
+    if checkout and prefix is not None:
+        raise UsageError("--checkout makes a folder exactly the version, so --prefix cannot be given with it")
+    with _opened(artifact, project) as (_, found):
+        record = found.record
     try:
-        folder = version_of(record, Blobs(Home(runtime.active().settings.home))).download(to)
+        folder = found.version.checkout(to) if checkout else found.version.download(to, path_prefix=prefix)
     except OSError as error:
         place = error.filename or to or "."
         raise Error(
@@ -80,20 +144,193 @@ def get(
     if json:
         terminal.print_json({"folder": folder, "artifact": record})
         return
-    holds = f"{units.counted(len(record.manifest), 'file')}, {units.size(record.size_bytes)}"
-    said = f"{record.name}:v{record.version}  {holds}  →  {folder}"
+    some = [path for path in record.manifest if prefix is None or path.startswith(prefix)]
+    size = sum(record.manifest[path].get("size_bytes") or 0 for path in some)
+    said = f"{record.name}:v{record.version}  {units.counted(len(some), 'file')}, {units.size(size)}  →  {folder}"
     terminal.console().print(terminal.text(said), soft_wrap=True)
 
 
-def _find(text: str, project: str | None) -> ArtifactRecord:
-    parsed = Reference.parse(text)
-    place = parsed.project or project
-    where = {"name": parsed.name} | ({} if place is None else {"project": place})
+@app.command()
+def put(
+    path: Annotated[str, typer.Argument(help="A file, a folder, or the address of what lies elsewhere.")],
+    name: Annotated[str, typer.Option(help="What the artifact is called, perhaps after project/.")],
+    type_: Annotated[str, typer.Option("--type", help="What kind of thing it is.")] = "dataset",
+    description: Annotated[str | None, typer.Option(help="For people.")] = None,
+    alias: Annotated[list[str] | None, typer.Option(help="An alias besides latest; may be given again.")] = None,
+    json: Json = False,
+) -> None:
+    """Log a file or folder as a version, outside of any run."""
+    rt = runtime.active()
+    place, _, called = name.rpartition("/")
+    made = Artifact(called, type_, description)
+    aliases = [one for one in check_aliases(alias) if one != versions.LATEST]
+    if "://" in path:
+        made.add_reference(path)
+    elif Path(path).is_dir():
+        made.add_dir(path)
+    else:
+        made.add_file(path)
+    where = check_project(place) if place else rt.settings.project
+    if not log_version(rt, made, project=where, aliases=aliases):
+        raise Error(f"{path} could not be kept, so nothing was logged. `weft doctor` says more")
     with open_store() as store:
-        found = list(store.reader().artifacts(where, limit=None).rows)
-    projects = sorted({record.project for record in found})
-    if len(projects) > 1:
-        raise UsageError(f"{parsed.name} is in several projects: {', '.join(projects)}. Give project/{parsed.name}")
-    if not found and place is not None:
-        raise NotFoundError(f"project {place} has no artifact {parsed.name}. `weft artifacts ls` shows what there is")
-    return Reference(place, parsed.name, parsed.which).choose(found)
+        record = choose(store.reader(), Reference(where, called, made.digest))
+    if json:
+        terminal.print_json(record)
+        return
+    holds = f"{units.counted(record.file_count, 'file')}, {units.size(record.size_bytes)}"
+    terminal.console().print(terminal.text(f"{where}/{called}:v{record.version}  {holds}"), soft_wrap=True)
+
+
+@app.command()
+def diff(before: Named, after: Named, project: Project = None, json: Json = False) -> None:
+    """Compare two versions: files that were added, removed, changed, and metadata."""
+    with _opened(before, project) as (_, first):
+        pass
+    with _opened(after, project or first.record.project) as (_, second):
+        pass
+    found = first.version.diff(second.version)
+    if json:
+        terminal.print_json(found)
+        return
+    console = terminal.console()
+    for sign, style, paths in (
+        ("+", "green", found.added),
+        ("-", "red", found.removed),
+        ("~", "yellow", found.changed),
+    ):
+        for path in paths:
+            console.print(terminal.text(f"{sign} {path}", style), soft_wrap=True)
+    for key, (old, new) in found.metadata.items():
+        told = f"metadata {key}: {preview(encode(old))} → {preview(encode(new))}"
+        console.print(terminal.text(told, "cyan"), soft_wrap=True)
+    said = (
+        f"{len(found.added)} added, {len(found.removed)} removed, {len(found.changed)} changed, "
+        f"{found.unchanged} the same"
+    )
+    console.print(terminal.text(said if found else "the two are the same", "dim"))
+
+
+@app.command()
+def verify(
+    artifact: Named,
+    folder: Annotated[Path, typer.Argument(help="The folder to compare with it.")],
+    project: Project = None,
+    json: Json = False,
+) -> None:
+    """Compare a folder with a version: exit 1 where a file is missing, different, or does not belong there."""
+    with _opened(artifact, project) as (_, found):
+        pass
+    trouble = None
+    try:
+        found.version.verify(folder)
+    except UsageError as error:
+        trouble = str(error)
+    if json:
+        terminal.print_json({"artifact": found.version.qualified_name, "folder": folder, "trouble": trouble})
+    elif trouble is None:
+        said = f"{folder} is {found.version.qualified_name}, {units.counted(len(found.version.manifest), 'file')}"
+        terminal.console().print(terminal.text(said), soft_wrap=True)
+    else:
+        raise Error(trouble)
+    if trouble is not None:
+        raise typer.Exit(terminal.FAILURE)
+
+
+@app.command()
+def rm(
+    artifact: Annotated[str, typer.Argument(help="name:alias or name:v3, perhaps after project/.")],
+    aliases: Annotated[bool, typer.Option("--aliases", help="Also where it has aliases besides latest.")] = False,
+    project: Project = None,
+    json: Json = False,
+) -> None:
+    """Delete a version. Its number is never given again; `weft artifacts gc` frees its files."""
+    if ":" not in artifact:
+        raise UsageError(f"{artifact} does not say which version: give {artifact}:v3 or {artifact}:latest")
+    with _opened(artifact, project) as (store, found):
+        record = found.record
+        protection.check_version(store, record, delete_aliases=aliases)
+        versions.remove(record.project, record.name, record.digest)
+    if json:
+        terminal.print_json({"deleted": found.version.qualified_name, "digest": record.digest})
+        return
+    said = f"{found.version.qualified_name} is deleted; `weft artifacts gc` frees what only it held"
+    terminal.console().print(terminal.text(said), soft_wrap=True)
+
+
+@app.command()
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be freed.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove versions whose time (TTL) is over, and free files that nothing names any more."""
+    done = collect(dry_run=dry_run)
+    if json:
+        terminal.print_json(done)
+        return
+    console = terminal.console()
+    for one in done.expired:
+        what = f"stays: {', '.join(one.kept_by)}" if one.kept_by else "would go" if dry_run else "is gone"
+        told = f"{one.version}  its time ended {units.moment(one.expired_ns)}, it {what}"
+        console.print(terminal.text(told), soft_wrap=True)
+    verb = "would free" if dry_run else "freed"
+    said = f"{verb} {units.counted(done.blobs + done.drafts, 'file')}, {units.size(done.bytes)}"
+    said += f"; {units.counted(done.kept_blobs, 'file')} in use, {units.size(done.kept_bytes)}"
+    if done.fresh_blobs:
+        said += f"; {units.counted(done.fresh_blobs, 'file')} that nothing names yet, too young to tell"
+    console.print(terminal.text(said), soft_wrap=True)
+
+
+@app.command()
+def lineage(
+    artifact: Named,
+    up: Annotated[bool, typer.Option("--up", help="Only what it came of.")] = False,
+    down: Annotated[bool, typer.Option("--down", help="Only what came of it.")] = False,
+    depth: Annotated[int | None, typer.Option(min=0, help="Most steps from it; a run is one.")] = None,
+    dot: Annotated[bool, typer.Option("--dot", help="Print Graphviz.")] = False,
+    project: Project = None,
+    json: Json = False,
+) -> None:
+    """The runs and versions that a version came of, and that came of it."""
+    direction = "both" if up == down else "up" if up else "down"
+    with _opened(artifact, project) as (store, found):
+        record = found.record
+        graph = store.reader().lineage(record.project, record.name, record.version, direction=direction, depth=depth)
+    if json:
+        terminal.print_json(graph)
+    elif dot:
+        typer.echo(graph.to_dot())
+    else:
+        _print(graph)
+
+
+def _print(graph: Lineage) -> None:
+    console = terminal.console()
+    steps = layers(graph)
+    into: dict[str, list[str]] = {}
+    named = {node.id: node for node in graph.nodes}
+    for edge in graph.edges:
+        into.setdefault(edge.target, []).append(named[edge.source].label)
+    table = terminal.table("step", "what", "name", "type", "came of", right=("step",))
+    for node in sorted(graph.nodes, key=lambda node: steps[node.id]):
+        sources = into.get(node.id, [])
+        told = ", ".join(sources[:3]) + (f" and {len(sources) - 3} more" if len(sources) > 3 else "")
+        table.add_row(
+            f"{steps[node.id]:+d}" if steps[node.id] else "0",
+            node.kind,
+            terminal.text(node.label, "bold" if node.id == graph.root else "", limit=40),
+            terminal.text(node.type, limit=20),
+            terminal.text(told, "dim", limit=60),
+        )
+    console.print(table)
+    if not graph.whole:
+        console.print("there is more than is shown: --depth, --up and --down narrow it", style="dim")
+
+
+@contextmanager
+def _opened(text: str, project: str | None) -> Iterator[tuple[Store, _Found]]:
+    """The store, and the version meant."""
+    reference = Reference.parse(text)
+    with open_store() as store:
+        record = choose(store.reader(), reference, project)
+        yield store, _Found(record, version_of(record, Blobs(Home(runtime.active().settings.home))))
