@@ -25,10 +25,8 @@ class Asked:
     blobs: Blobs
 
 
-def table(kinds: Mapping[str, Kind], columns: Mapping[str, Sequence[Any]], n_rows: int) -> pyarrow.Table:
-    """The columns that were asked for; a scan that asks none (`count(*)` alone asks one) still has its rows."""
+def table(kinds: Mapping[str, Kind], columns: Mapping[str, Sequence[Any]]) -> pyarrow.Table:
+    """These columns; there is at least one."""
     import pyarrow as pa  # the extra `tables`
 
-    if not columns:
-        return pa.table({"n": pa.nulls(n_rows)})
     return pa.table([array(kinds[name], values) for name, values in columns.items()], names=list(columns))

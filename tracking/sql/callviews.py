@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -31,7 +31,17 @@ SPAN: Mapping[str, Kind] = {
     "user_id": "text", "version": "text",
     "inputs": "json", "output": "json", "error": "json", "attributes": "json", "tags": "texts",
 }  # fmt: skip
-_PAYLOAD = ("inputs", "output", "error", "attributes", "tags")
+_STORED: Mapping[str, Sequence[str]] = {
+    "inputs": ("inputs", "more"),
+    "output": ("output",),
+    "error": ("error",),
+    "attributes": ("attributes", "closed_attributes", "more"),
+    "tags": ("more",),
+}
+"""What each column of a payload is made of."""
+_PAYLOAD = tuple(_STORED)
+_PIECE = 900
+"""Spans whose payloads are read at a time: a query with a limit reads little more than that."""
 
 _t, _s, _r, _j, _p = schema.trace.c, schema.span.c, schema.run.c, schema.project.c, schema.span_payload.c
 _RENAMED = {
@@ -41,16 +51,16 @@ _RENAMED = {
 _BYTES = ("trace_id", "span_id", "parent_id")
 
 
-def traces(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind]) -> pyarrow.Table:
+def traces(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind]) -> Iterator[pyarrow.Table]:
     """Root calls."""
     source = schema.trace.outerjoin(schema.run, _r.id == _t.run_key).outerjoin(schema.project, _j.id == _t.project_key)
-    narrow, n_rows = _narrow(asked, wanted.columns, source, lambda name: _t[_RENAMED.get(name, name)], _t.start_ns)
+    narrow = _narrow(asked, wanted.columns, source, lambda name: _t[_RENAMED.get(name, name)], _t.start_ns)
     if "tags" in narrow:
         narrow["tags"] = [None if tags is None else orjson.loads(tags) for tags in narrow["tags"]]
-    return table(kinds, narrow, n_rows)
+    yield table(kinds, narrow)
 
 
-def spans(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind]) -> pyarrow.Table:
+def spans(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind]) -> Iterator[pyarrow.Table]:
     """Calls. What they were given and said is read only of those that the rest of the filter leaves."""
     source = (
         schema.span.join(schema.trace, _t.id == _s.trace_key)
@@ -63,18 +73,18 @@ def spans(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind]) -> pyarrow.Ta
 
     plain = [name for name in wanted.columns if name not in _PAYLOAD]
     said = [name for name in wanted.columns if name in _PAYLOAD]
-    narrow, n_rows = _narrow(asked, [*plain, *(["id", "ended_ns"] if said else [])], source, column, _s.start_ns)
+    narrow = _narrow(asked, [*plain, *(["id", "ended_ns"] if said else [])], source, column, _s.start_ns)
     if not said:
-        return table(kinds, narrow, n_rows)
-    keys, ended = narrow.pop("id"), narrow["ended_ns"]
+        yield table(kinds, narrow)
+        return
+    keys = [*zip(narrow.pop("id"), narrow["ended_ns"], strict=True)]
     if "ended_ns" not in plain:
         del narrow["ended_ns"]
-    known = table(kinds, narrow, n_rows)
-    places = wanted.possible(known) if plain else list(range(n_rows))
-    payload = _payloads(asked, [(keys[at], ended[at]) for at in places], said)
-    kept: dict[str, Sequence[Any]] = {name: [values[at] for at in places] for name, values in narrow.items()}
-    kept |= payload
-    return table(kinds, {name: kept[name] for name in wanted.columns}, len(places))
+    left = wanted.possible(table(kinds, narrow)) if narrow else range(len(keys))
+    for places in parts(left, _PIECE):
+        kept: dict[str, Sequence[Any]] = {name: [values[at] for at in places] for name, values in narrow.items()}
+        kept |= _payloads(asked, [keys[at] for at in places], said)
+        yield table(kinds, kept)
 
 
 def _narrow(
@@ -83,11 +93,11 @@ def _narrow(
     source: FromClause,
     column: Callable[[str], ColumnElement[Any]],
     order: ColumnElement[Any],
-) -> tuple[dict[str, Sequence[Any]], int]:
-    """These columns of all rows, each one once; and how many rows there are."""
+) -> dict[str, Sequence[Any]]:
+    """These columns of all rows, each one once."""
     chosen = list(dict.fromkeys(names))
     columns = [_j.name if name == "project" else _r.run_id if name == "run_id" else column(name) for name in chosen]
-    query = select(*(one.label(f"c{at}") for at, one in enumerate(columns or [order]))).select_from(source)
+    query = select(*(one.label(f"c{at}") for at, one in enumerate(columns))).select_from(source)
     with asked.store.reading() as connection:
         rows = connection.execute(query.order_by(order)).all()
     turned: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(chosen)
@@ -97,15 +107,16 @@ def _narrow(
             found[name] = [hexed(value) for value in found[name]]
     if "price_source" in found:
         found["price_source"] = [value or None for value in found["price_source"]]
-    return found, len(rows)
+    return found
 
 
 def _payloads(asked: Asked, spans: Sequence[tuple[int, int | None]], names: Sequence[str]) -> dict[str, list[Any]]:
     """Payload columns of these spans (key, end), in their order."""
+    columns = [_p[name] for name in dict.fromkeys(("id", *(stored for name in names for stored in _STORED[name])))]
     rows: dict[int, Any] = {}
     with asked.store.reading() as connection:
         for part in parts([key for key, _ in spans]):
-            rows |= {row.id: row for row in connection.execute(select(schema.span_payload).where(_p.id.in_(part)))}
+            rows |= {row.id: row for row in connection.execute(select(*columns).where(_p.id.in_(part)))}
     return {name: [_said(name, rows.get(key), end_ns) for key, end_ns in spans] for name in names}
 
 

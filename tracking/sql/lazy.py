@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,7 +14,8 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _OF_NULL = re.compile(r"\bis_\w+\(")
 """Functions whose answer for null is not null."""
 
-Load = Callable[["Wanted"], "pyarrow.Table"]
+Load = Callable[["Wanted"], Iterable["pyarrow.Table"]]
+"""Yields the view in pieces."""
 
 
 class Wanted:
@@ -56,6 +57,27 @@ class Wanted:
         return [at for at in everything if told[at] is not False]
 
 
+class _Scan:
+    """What DuckDB asks of a scan: a reader. A query that has enough (a limit) reads no further."""
+
+    def __init__(self, wanted: Wanted, load: Load, columns: Sequence[str] | None, where: Any) -> None:
+        self._wanted, self._load, self._where = wanted, load, where
+        self._columns = list(wanted.schema.names if columns is None else columns)
+
+    def to_reader(self) -> pyarrow.RecordBatchReader:
+        import pyarrow as pa  # the extra `tables`
+
+        shape = pa.schema([self._wanted.schema.field(name) for name in self._columns])
+        return pa.RecordBatchReader.from_batches(shape, self._batches())
+
+    def _batches(self) -> Iterator[pyarrow.RecordBatch]:
+        import pyarrow.dataset as ds  # as above
+
+        for piece in self._load(self._wanted):
+            kept = ds.dataset(piece).scanner(columns=self._columns, filter=self._where)
+            yield from kept.to_table().to_batches()
+
+
 def lazy_dataset(schema: pyarrow.Schema, load: Load) -> Any:
     """A dataset of this schema that calls `load` when it is scanned.
 
@@ -63,9 +85,8 @@ def lazy_dataset(schema: pyarrow.Schema, load: Load) -> Any:
     """
     import pyarrow.dataset as ds  # the extra `tables`
 
-    class Lazy(ds.InMemoryDataset):  # type: ignore[misc] - pyarrow has no types
-        def scanner(self, *, columns: Any = None, filter: Any = None, **options: Any) -> Any:  # noqa: A002 - theirs
-            wanted = Wanted(schema, columns, filter)
-            return ds.dataset(load(wanted)).scanner(columns=columns, filter=filter, **options)
+    class Lazy(ds.InMemoryDataset):  # type: ignore[misc]  # pyarrow has no types
+        def scanner(self, *, columns: Any = None, filter: Any = None, **_: Any) -> Any:  # noqa: A002 - theirs
+            return _Scan(Wanted(schema, columns, filter), load, columns, filter)
 
     return Lazy(schema.empty_table())

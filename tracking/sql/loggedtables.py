@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import select
 
@@ -12,14 +12,8 @@ from weft.tracking.errors import NotFoundError
 from weft.tracking.sql.asking import Asked
 from weft.tracking.store import schema
 from weft.tracking.store.lookups import parts
-from weft.tracking.tables import arrow, parquet
-from weft.tracking.tables.parts import FILE, first_parts, part_paths, read
+from weft.tracking.tables.parts import FILE, first_parts, source
 from weft.tracking.versions import Reference
-
-if TYPE_CHECKING:
-    import pyarrow
-
-    from weft.tracking.store.readmodels import ArtifactRecord
 
 _x, _r, _j = schema.rich_point.c, schema.run.c, schema.project.c
 
@@ -106,7 +100,7 @@ def _numbers(connection: Any, digests: set[str]) -> dict[Any, int]:
     return found
 
 
-def content(asked: Asked, name: str) -> pyarrow.Table | None:
+def content(asked: Asked, name: str) -> Any:
     """A table by its name: `project/run/key` (as logged last) or, of an artifact that holds one, `project/artifact:v3`.
 
     None: it is no such name, or there is no such table.
@@ -123,7 +117,7 @@ def content(asked: Asked, name: str) -> pyarrow.Table | None:
             last = found[-1]
             where = {"project": last.project, "name": last.artifact, "digest": last.digest}
             versions = asked.reader.artifacts(where, limit=1).rows
-            return _read(asked, versions[0], FILE) if versions else None
+            return source(versions[0].manifest, FILE, asked.blobs) if versions else None
     if ":" in rest and not key:
         artifact, _, which = rest.partition(":")
         versions = asked.reader.artifacts({"project": project, "name": artifact}, limit=None).rows
@@ -132,20 +126,5 @@ def content(asked: Asked, name: str) -> pyarrow.Table | None:
         except NotFoundError:
             return None
         tables = first_parts(chosen.manifest)
-        return _read(asked, chosen, tables[0]) if len(tables) == 1 else None
+        return source(chosen.manifest, tables[0], asked.blobs) if len(tables) == 1 else None
     return None
-
-
-def _read(asked: Asked, version: ArtifactRecord, first: str) -> pyarrow.Table:
-    paths = part_paths(version.manifest, first)
-    pieces = []
-    for path in paths:
-        with asked.blobs.open(str(version.manifest[path]["digest"])) as file:
-            pieces.append(parquet.read(file))
-    whole = parquet.joined(pieces)
-    if whole is not None:
-        return whole
-    values = read(
-        version.manifest, first, lambda path: asked.blobs.open(str(version.manifest[path]["digest"])), asked.blobs
-    )
-    return arrow.to_arrow(values.columns, values.rows, "SQL")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -28,25 +28,24 @@ COLUMNS: Mapping[str, Kind] = {
 _OF_KEY = ("project", "run_id", "run_name", "key")
 
 
-def metrics(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind]) -> pyarrow.Table:
+def metrics(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind]) -> Iterator[pyarrow.Table]:
     """What `run.log` was given."""
     return _points(asked, wanted, kinds, "default")
 
 
-def system_metrics(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind]) -> pyarrow.Table:
+def system_metrics(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind]) -> Iterator[pyarrow.Table]:
     """What machine and process took."""
     return _points(asked, wanted, kinds, "system")
 
 
-def _points(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind], stream: str) -> pyarrow.Table:
+def _points(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind], stream: str) -> Iterator[pyarrow.Table]:
     import pyarrow as pa  # the extra `tables`
 
     keys = _keys(asked, stream)
-    known = table(kinds, {name: [row[at + 1] for row in keys] for at, name in enumerate(_OF_KEY)}, len(keys))
+    known = table(kinds, {name: [row[at + 1] for row in keys] for at, name in enumerate(_OF_KEY)})
     by_run: dict[str, list[int]] = {}
     for at in wanted.possible(known):
         by_run.setdefault(keys[at][0], []).append(at)
-    pieces = []
     for uid, places in by_run.items():
         history = asked.reader.history(uid, [keys[at][4] for at in places], stream=stream)
         for at in places:
@@ -55,17 +54,13 @@ def _points(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind], stream: str
                 continue
             of_point: dict[str, Any] = {"step": series.steps, "value": series.values}
             of_point |= {"logged": series.times_ns, "logged_ns": series.times_ns}
-            n_rows = len(series.steps)
-            pieces.append(
-                pa.table(
-                    [
-                        array(kinds[name], of_point[name]) if name in of_point else pa.repeat(known[name][at], n_rows)
-                        for name in wanted.columns
-                    ],
-                    names=wanted.columns,
-                )
-            )
-    return pa.concat_tables(pieces) if pieces else table(kinds, {name: [] for name in wanted.columns}, 0)
+            columns = [
+                array(kinds[name], of_point[name])
+                if name in of_point
+                else pa.repeat(known[name][at], len(series.steps))
+                for name in wanted.columns
+            ]
+            yield pa.table(columns, names=wanted.columns)
 
 
 def _keys(asked: Asked, stream: str) -> list[tuple[str, str | None, str, str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from weft.tracking.blobs import Blobs
@@ -63,9 +64,9 @@ def answer(
 
 def _dataset(asked: Asked, view: View, trouble: list[Exception]) -> Any:
     @functools.wraps(view.load)
-    def load(wanted: Wanted) -> pyarrow.Table:
+    def load(wanted: Wanted) -> Iterator[pyarrow.Table]:
         try:
-            return view.load(asked, wanted, view.columns)
+            yield from view.load(asked, wanted, view.columns)
         except Exception as error:
             trouble.append(error)
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,19 +24,19 @@ class View:
 
     about: str
     columns: Mapping[str, Kind]
-    load: Callable[[Asked, Wanted, Mapping[str, Kind]], pyarrow.Table]
+    load: Callable[[Asked, Wanted, Mapping[str, Kind]], Iterator[pyarrow.Table]]
 
 
 def _of_records(read: Callable[[Asked], Iterable[Any]], cells: Mapping[str, Callable[[Any], Any]]) -> Any:
     """A loader over records: each column by its name, or as `cells` says."""
 
-    def load(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind]) -> pyarrow.Table:
+    def load(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind]) -> Iterator[pyarrow.Table]:
         records = list(read(asked))
         columns: dict[str, Sequence[Any]] = {}
         for name in wanted.columns:
             cell = cells.get(name)
             columns[name] = [getattr(record, name) if cell is None else cell(record) for record in records]
-        return table(kinds, columns, len(records))
+        yield table(kinds, columns)
 
     return load
 

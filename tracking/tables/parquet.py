@@ -1,13 +1,15 @@
-"""Tables as Parquet files: written in row groups, the same content always as the same bytes; read whole, or its shape.
+"""Tables as Parquet files: written in row groups, the same content always as the same bytes; read whole, or as
+a query asks.
 
 What cannot be read is said in one line. pyarrow is an extra: it comes with the first call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from os import PathLike
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from weft.tracking.errors import UsageError
 from weft.tracking.tables.arrow import KIND, ROWS_A_GROUP, pyarrow_for
@@ -16,13 +18,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 Target: TypeAlias = "str | PathLike[str] | IO[bytes]"
-
-
-class Shape(NamedTuple):
-    """What a file holds, by its footer alone."""
-
-    columns: list[str]
-    n_rows: int
 
 
 def write(content: pyarrow.Table, target: Target) -> None:
@@ -52,35 +47,34 @@ def read(source: Target, columns: list[str] | None = None) -> pyarrow.Table:
         raise _unreadable(source, error) from error
 
 
-def shape(source: Target) -> Shape:
-    """Columns and number of rows.
+def dataset(files: Sequence[Path]) -> Any:
+    """The parts of one table for SQL, of which a query reads no more than it asks for; None where their columns are of
+    types that do not go together.
 
     Raises:
         as `read`.
     """
     arrow = pyarrow_for("Reading a Parquet file")
-    import pyarrow.parquet as parquet  # as above
+    import pyarrow.dataset as ds  # as above
 
-    try:
-        with parquet.ParquetFile(source) as file:
-            return Shape(list(file.schema_arrow.names), file.metadata.num_rows)
-    except (arrow.ArrowException, OSError, ValueError) as error:
-        raise _unreadable(source, error) from error
-
-
-def joined(parts: Iterable[pyarrow.Table]) -> pyarrow.Table | None:
-    """Several parts of one table as one, where their columns have types that go together; None: by values only."""
-    arrow = pyarrow_for("Reading a Parquet file")
-    found = list(parts)
-    if len(found) == 1:
-        return found[0]
-    told = [{field.name: (field.metadata or {}).get(KIND) for field in part.schema} for part in found]
+    schemas = [_schema(arrow, file) for file in files]
+    told = [{field.name: (field.metadata or {}).get(KIND) for field in schema} for schema in schemas]
     if any(other != told[0] for other in told):
         return None
     try:
-        return arrow.concat_tables(found, promote_options="permissive")
+        whole = arrow.unify_schemas(schemas, promote_options="permissive")
     except arrow.ArrowException:
         return None
+    return ds.dataset([str(file) for file in files], schema=whole, format="parquet")
+
+
+def _schema(arrow: Any, file: Path) -> pyarrow.Schema:
+    import pyarrow.parquet as parquet  # as above
+
+    try:
+        return parquet.read_schema(file)
+    except (arrow.ArrowException, OSError, ValueError) as error:
+        raise _unreadable(file, error) from error
 
 
 def _unreadable(source: Target, error: Exception) -> Exception:

@@ -10,13 +10,14 @@ import hashlib
 import io
 import re
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from weft.tracking.payloads import mediatypes
+from weft.tracking.tables import parquet
 from weft.tracking.tables.arrow import ROWS_A_GROUP
 from weft.tracking.tables.table import Table
 
@@ -66,6 +67,22 @@ def read(paths: Iterable[str], first: str, open_file: Callable[[str], BinaryIO],
         return Table.from_parquet(
             *(opened.enter_context(open_file(path)) for path in part_paths(paths, first)), blobs=blobs
         )
+
+
+def source(manifest: Mapping[str, Any], first: str, blobs: Blobs) -> Any:
+    """A table among an artifact's files, for SQL.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        NotFoundError: a file is not in this home.
+        UsageError: one is no sound Parquet file.
+    """
+    digests = [str(manifest[path]["digest"]) for path in part_paths(manifest, first)]
+    for digest in digests:
+        blobs.size(digest)  # says so where it is not here
+    files = [blobs.path(digest) for digest in digests]
+    whole = parquet.dataset(files)
+    return Table.from_parquet(*files, blobs=blobs).to_arrow() if whole is None else whole
 
 
 def write(artifact: Artifact, table: Table, path: str, start: int = 0, *, overwrite: bool = False) -> Part:

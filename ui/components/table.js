@@ -20,6 +20,8 @@ function cellNode(column, cell, row) {
   else if (column.type === "scores") content = scoreCell(cell.scores || []);
   else if (column.type === "mean" && typeof cell === "object" && "value" in cell) content = meanCell(cell);
   else if (cell.kind) content = el("span", { class: "named", title: cell.kind }, kindIcon(cell.kind), el("span", {}, cell.text), (cell.tags || []).map((tag) => el("span", { class: "chip" }, tag)));
+  else if (cell.picture) content = el("a", { class: "picture", href: cell.picture, target: "_blank", rel: "noopener" },
+    el("img", { src: cell.picture, alt: cell.title || "", loading: "lazy" }));
   if (cell.href) content = el("a", { class: "inner", href: cell.href, on: { click: going(cell.href) } }, content);
   if (column.link && row.href)
     content = el("a", { class: "go", href: row.href, on: { click: going(row.href) } }, content === "" ? "\u2013" : content);
@@ -31,7 +33,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const fresh = state.ids && data.live ? data.rows.filter((row) => !state.ids.has(row.id)).map((row) => row.id) : [];
   const known = state.page === data.page && state.ids;
   const scroller = el("div", { class: "scroll", style: { "max-height": data.height || "none" } });
-  const grid = el("div", { class: "grid", role: "table", "aria-label": data.label, style: {
+  const grid = el("div", { class: data.tall ? "grid tall" : "grid", role: "table", "aria-label": data.label, style: {
     "grid-template-columns": data.columns.map((column) => column.width || "minmax(80px, 1fr)").join(" ") } });
   const head = el("div", { class: "row head", role: "row" }, data.columns.map((column) => {
     const order = data.order && data.order.replace("-", "") === column.sort ? data.order : null;

@@ -30,7 +30,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: cells are text, None, or {text, title, tone, kind, href, status, scores, value, half, unit}."""
+    """One row: cells are text, None, or {text, title, tone, kind, href, status, scores, value, half, unit, picture}."""
 
     id: str
     href: str | None
@@ -49,6 +49,7 @@ def table(
     live: bool = False,
     keys: bool = False,
     none: str = "Nothing here.",
+    tall: bool = False,
 ) -> str | None:
     """Draw a list. Returns the order that a click on a head asks for.
 
@@ -56,6 +57,7 @@ def table(
         height: CSS height above which the list scrolls in itself.
         page: what is shown (filter, page, order): while it stays, rows that were not there before come in softly.
         keys: j, k and enter belong to this list.
+        tall: rows have the height of a small picture (`{picture, title}` in a cell).
     """
     data: Mapping[str, Any] = {
         "columns": [_column(column) for column in columns],
@@ -67,6 +69,7 @@ def table(
         "live": live,
         "keys": keys,
         "none": none,
+        "tall": tall,
     }
     result = _render(key=key, data=data, on_sort_change=_nothing)
     return str(result.sort) if result.sort else None

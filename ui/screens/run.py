@@ -11,7 +11,7 @@ import streamlit as st
 
 from weft.tracking import units
 from weft.tracking.store.readmodels import RunRecord, Series
-from weft.ui import cells, charts, links, page, runmedia
+from weft.ui import cells, charts, links, page, runmedia, runtables
 from weft.ui.components.json import tree
 from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
@@ -113,7 +113,7 @@ def _charts(project: str, ident: str) -> None:
                 page.label("", f"{units.count(len(keys) - SHOWN_CHARTS)} more: find them by name above")
     with page.part("What else was logged"):
         logged = data().rich(run.uid)
-        _rich(logged, runmedia.show(logged))
+        _rich(logged, runmedia.show(logged) | runtables.show(run, logged))
 
 
 def _section(found: Mapping[str, Series], keys: list[str]) -> None:
@@ -143,7 +143,7 @@ def _summary(run: RunRecord) -> None:
 def _value(value: Any) -> Any:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return {"text": units.number(value), "title": repr(value)}
-    if isinstance(value, (dict, list)) and (words := runmedia.said(value)) is not None:
+    if isinstance(value, (dict, list)) and (words := runtables.said(value) or runmedia.said(value)) is not None:
         return cells.text(words)
     return cells.text(value if isinstance(value, str) else orjson.dumps(showable(value)).decode())
 
