@@ -25,6 +25,10 @@ class ConfigError(UsageError, ValueError):
     """A key of a run's configuration that may not take that value."""
 
 
+CommError = Error
+"""wandb's name for what its server refuses: here whatever weft raises."""
+
+
 class NotFoundError(Error):
     """Nothing goes by that name or id."""
 

@@ -406,7 +406,7 @@ class Run(RunSurroundings):
         self._check_running()
         title, text = names.check_text("an alert's title", title), names.check_text("an alert's text", text)
         chosen, wait_s = level_of(level), wait_seconds(wait_duration)
-        if not self._alerts.passes(title, wait_s):
+        if self.disabled or not self._alerts.passes(title, wait_s):
             return
         title, text = self._clean(title) or "", self._clean(text) or ""
         self._record(AlertRaised(SCHEMA, self.uid, self._wall_ns(), title, text, chosen.value))

@@ -5,9 +5,12 @@ Everything that is recorded passes here, where secrets are taken out of it.
 
 from __future__ import annotations
 
+import builtins
 import functools
+import html
 import logging
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,6 +173,30 @@ class RunFacts:
         """How the recording goes: what could not be recorded, by cause. wandb tells of uploads here; there are none."""
         faults = dict(self._runtime.faults.counts)
         return {"path": self.path, "dropped": self._runtime.journal.dropped, "faults": faults}
+
+    def get_url(self) -> None:
+        """As `url`."""
+        return self.url
+
+    def to_html(self, height: int = 420, hidden: bool = False) -> str:
+        """A few words for a notebook: which run this is. `weft ui` shows it."""
+        text = html.escape(f"{self._name} ({self.path})")
+        return f"<details><summary>{text}</summary></details>" if hidden else f"<p>{text}</p>"
+
+    def display(self, height: int = 420, hidden: bool = False) -> bool:
+        """Show `to_html` where a notebook can.
+
+        Returns:
+            Whether there was one.
+        """
+        shell = sys.modules.get("IPython.display")
+        if shell is None or not hasattr(builtins, "get_ipython"):
+            return False
+        shell.display(shell.HTML(self.to_html(height, hidden)))
+        return True
+
+    def _label(self, *told: object, **more: object) -> None:
+        """Libraries tell wandb by this who they are."""
 
     def mark_preempting(self) -> None:
         """wandb's word to its server; everything is in the journal already."""
