@@ -109,7 +109,7 @@ def _named(axis: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _lines(rows: Rows, x: int, y: int, group: int | None, across: str, up: str) -> dict[str, Any]:
-    series: dict[str, list[list[float | None]]] = {}
+    series: dict[str, list[list[Any]]] = {}
     words = any(isinstance(row[x], str) for row in rows)
     for row in _thinned(rows):
         name = visible(str(row[group])) if group is not None else visible(up)

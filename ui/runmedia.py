@@ -134,11 +134,11 @@ def _boxes(image: Image) -> list[dict[str, Any]]:
 
 
 def _masks(image: Image) -> list[dict[str, Any]]:
-    names = image.classes.names if image.classes else {}
+    names: dict[Any, str] = dict(image.classes.names) if image.classes else {}
     return [
         {
             "src": media.PATH.format(digest=mask.content.digest),
-            "labels": {str(ident): encodable(str(name)) for ident, name in ({**names, **mask.class_labels}).items()},
+            "labels": {str(ident): encodable(str(name)) for ident, name in (names | mask.class_labels).items()},
         }
         for mask in image.masks.values()
     ]
@@ -184,9 +184,9 @@ def _draw(chart: Chart, key: str) -> None:
     rows = data().computed("chart", [chart.digest], lambda: chart.rows)
     made = mediacharts.spec(chart.chart, chart.columns, rows, chart.fields, chart.strings)
     if made is None:
-        st.dataframe(
-            [dict(zip(map(encodable, chart.columns), row, strict=False)) for row in rows[:1000]], height=HEIGHT
-        )
+        shown = [Row(str(at), None, [_cell(value) for value in row]) for at, row in enumerate(rows[:SHOWN_ROWS])]
+        heads = [Column(encodable(name)) for name in chart.columns]
+        table(heads, shown, key=f"media-chart-{key}", label=chart.title or chart.chart, height=f"{HEIGHT}px")
         return
     height = max(HEIGHT, 22 * len(made["yAxis"]["data"]) + 60) if chart.chart == "confusion_matrix" else HEIGHT
     st.echarts_chart(made, height=min(height, 640), key=f"media-chart-{key}", renderer="canvas", alt=encodable(key))

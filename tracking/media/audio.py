@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from weft.tracking.errors import UsageError
 from weft.tracking.media.arrays import fetched, flat, is_array
-from weft.tracking.media.base import FileMedia, Record, StoreBlob, file_content, read_file
+from weft.tracking.media.base import FileMedia, Record, StoreBlob, file_content, read_file, seconds_field, size_field
 from weft.tracking.payloads import mediatypes
 from weft.tracking.payloads.content import Content
 
@@ -74,7 +74,7 @@ class Audio(FileMedia):
 
     def _restore(self, record: Mapping[str, Any], blobs: Blobs | None) -> None:
         super()._restore(record, blobs)
-        self.sample_rate, self.duration_s = record.get("sample_rate"), record.get("duration_s")
+        self.sample_rate, self.duration_s = size_field(record, "sample_rate"), seconds_field(record, "duration_s")
 
 
 def _rate(value: Any) -> int:

@@ -87,7 +87,7 @@ class Media:
         raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self.record() == other.record()  # type: ignore[attr-defined]
+        return type(other) is type(self) and self.record() == other.record()
 
     def __hash__(self) -> int:
         return hash(orjson.dumps(self.record(), option=orjson.OPT_SORT_KEYS))
@@ -218,6 +218,30 @@ def content_of(record: Mapping[str, Any]) -> Content:
     if mediatypes.normal(kind) is None or not isinstance(ending, str) or not re.fullmatch(r"[a-z0-9.]{1,12}", ending):
         raise ValueError("a medium has a media type and a format")
     return Content(digest, size, kind, f"file.{ending}")
+
+
+def size_field(record: Mapping[str, Any], name: str) -> int | None:
+    """A number of pixels or frames that a record says, if it does.
+
+    Raises:
+        TypeError: it is no such number.
+    """
+    value = record.get(name)
+    if value is not None and (type(value) is not int or value < 0):
+        raise TypeError(f"{name} is a number of at least 0, not {value!r:.40}")
+    return value
+
+
+def seconds_field(record: Mapping[str, Any], name: str) -> float | None:
+    """A number of seconds, or by the second, that a record says, if it does.
+
+    Raises:
+        TypeError: it is no number.
+    """
+    value = record.get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise TypeError(f"{name} is a number, not {value!r:.40}")
+    return value
 
 
 def content_bytes(content: Content, blobs: Blobs | None) -> bytes:

@@ -87,5 +87,8 @@ class Chart(FileMedia):
 
     def _restore(self, record: Mapping[str, Any], blobs: Blobs | None) -> None:
         super()._restore(record, blobs)
-        self.chart, self.columns, self.n_rows = record["chart"], list(record["columns"]), record["n_rows"]
+        self.chart, self.columns, self.n_rows = str(record["chart"]), list(record["columns"]), int(record["n_rows"])
         self.fields, self.strings = dict(record["fields"]), dict(record["strings"])
+        texts = (*self.columns, *self.fields.values(), *self.strings.values())
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("a chart's columns, fields and strings are texts")

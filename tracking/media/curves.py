@@ -87,11 +87,9 @@ def resampled(curve: PrecisionRecall, points: int) -> tuple[list[float], list[fl
     recalls = [(points - 1 - at) / (points - 1) for at in range(points)]
     found, at = [], 0
     for wanted in recalls:
-        while curve.recall[at] > wanted:
+        while at + 1 < len(best) and curve.recall[at + 1] >= wanted:
             at += 1
-        # the last point that still has this much recall: recall falls along the curve, precision rises
-        reach = at if curve.recall[at] == wanted or at == 0 else at - 1
-        found.append(best[max(reach, 0)])
+        found.append(best[at])
     return recalls, found
 
 

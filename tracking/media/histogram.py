@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from weft.tracking.errors import UsageError
 from weft.tracking.media.arrays import fetched, flat, is_array
-from weft.tracking.media.base import Media, Record, StoreBlob
+from weft.tracking.media.base import Media, Record, StoreBlob, size_field
 
 if TYPE_CHECKING:
     from weft.tracking.blobs import Blobs
@@ -73,7 +73,7 @@ class Histogram(Media):
 
     def _restore(self, record: Mapping[str, Any], blobs: Blobs | None) -> None:
         self.histogram, self.bins = _given((record["values"], record["bins"]))
-        self.left_out = record.get("left_out", 0)
+        self.left_out = size_field(record, "left_out") or 0
 
     def __repr__(self) -> str:
         return f"<weft.Histogram {len(self.histogram)} bins, {sum(self.histogram):g} values>"

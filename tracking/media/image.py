@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from weft.tracking.errors import UsageError
 from weft.tracking.media.annotations import Classes, Mask, checked_boxes, checked_classes, checked_masks
 from weft.tracking.media.arrays import is_array
-from weft.tracking.media.base import FileMedia, Record, StoreBlob, file_content, read_file
+from weft.tracking.media.base import FileMedia, Record, StoreBlob, file_content, read_file, size_field
 from weft.tracking.media.pixels import image_array, pillow, written
 from weft.tracking.media.rasters import size_of
 from weft.tracking.payloads import mediatypes
@@ -127,8 +127,8 @@ class Image(FileMedia):
 
     def _restore(self, record: Mapping[str, Any], blobs: Blobs | None) -> None:
         super()._restore(record, blobs)
-        self.width, self.height = record["width"], record["height"]
-        self.grouping = record.get("grouping")
+        self.width, self.height = size_field(record, "width"), size_field(record, "height")
+        self.grouping = size_field(record, "grouping")
         self.classes = checked_classes(record.get("classes"))
         self.boxes = checked_boxes(record.get("boxes"))
         self.masks = {name: Mask.of_record(mask, blobs) for name, mask in record.get("masks", {}).items()}
@@ -197,8 +197,9 @@ def figure_of(value: Any) -> Any:
     library = sys.modules.get("matplotlib.figure")
     if library is None:
         return None
-    if value is sys.modules.get("matplotlib.pyplot"):
-        return value.gcf()
+    pyplot: Any = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None and value is pyplot:
+        return pyplot.gcf()
     base = getattr(library, "FigureBase", ())
     if isinstance(value, base):
         return value

@@ -43,7 +43,7 @@ def restore(record: Mapping[str, Any], blobs: Blobs | None = None) -> Media:
         raise ValueError(f"a record with {TYPE} {kind!r:.80} is no medium's; there are {', '.join(KINDS)}")
     try:
         return made.of_record(record, blobs)
-    except (Error, KeyError, TypeError, AttributeError) as error:
+    except (Error, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"this record of {kind} is not as weft writes it: {type(error).__name__} {error}") from error
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from weft.tracking.errors import UsageError
 from weft.tracking.media.arrays import fetched, is_array, numpy_for
-from weft.tracking.media.base import FileMedia, Record, StoreBlob, file_content, read_file
+from weft.tracking.media.base import FileMedia, Record, StoreBlob, file_content, read_file, seconds_field, size_field
 from weft.tracking.media.pixels import pillow, to_bytes
 from weft.tracking.media.rasters import size_of
 from weft.tracking.payloads import mediatypes
@@ -87,8 +87,8 @@ class Video(FileMedia):
 
     def _restore(self, record: Mapping[str, Any], blobs: Blobs | None) -> None:
         super()._restore(record, blobs)
-        self.width, self.height = record.get("width"), record.get("height")
-        self.fps, self.frames = record.get("fps"), record.get("frames")
+        self.width, self.height = size_field(record, "width"), size_field(record, "height")
+        self.fps, self.frames = seconds_field(record, "fps"), size_field(record, "frames")
 
 
 def _content_of(value: Any, ending: str | None) -> Content:
