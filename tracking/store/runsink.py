@@ -115,9 +115,8 @@ class RunState:
     def session(self, started_ns: int, elapsed_ns: int) -> None:
         """A session of the run: when it started, and how long the run had gone on before."""
         known = loads(self.columns["sessions"]) or {}
-        self.columns["sessions"] = orjson.dumps(
-            known | {str(started_ns): elapsed_ns}, option=orjson.OPT_SORT_KEYS
-        ).decode()
+        known[str(started_ns)] = max(elapsed_ns, known.get(str(started_ns), 0))
+        self.columns["sessions"] = orjson.dumps(known, option=orjson.OPT_SORT_KEYS).decode()
 
     def row(self, tx: Transaction) -> Row:
         columns = self.columns

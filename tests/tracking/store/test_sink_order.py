@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from weft.tracking.journal.frames import Frame
 from weft.tracking.journal.records import (
+    AlertRaised,
     ArtifactLogged,
     ArtifactUsed,
+    FileSaved,
     MetricsLogged,
     Record,
     Removed,
@@ -155,6 +157,10 @@ RECORDS: st.SearchStrategy[Record] = st.one_of(
         notes=maybe(TEXTS),
         parent_uid=maybe(RUNS),
         metadata=maybe(OBJECTS),
+        elapsed_ns=TIMES,
+        forked_uid=maybe(RUNS),
+        forked_step=maybe(TIMES),
+        joined=st.booleans(),
     ),
     st.builds(
         RunUpdated,
@@ -176,6 +182,20 @@ RECORDS: st.SearchStrategy[Record] = st.one_of(
         state=st.sampled_from(["finished", "failed", "killed"]),
         exit_code=TIMES,
         error=maybe(ERRORS),
+        joined=st.booleans(),
+    ),
+    st.builds(
+        FileSaved,
+        schema=st.just(1),
+        run_uid=RUNS,
+        at_ns=TIMES,
+        path=TEXTS,
+        digest=DIGESTS,
+        size_bytes=TIMES,
+        kind=st.sampled_from(["saved", "diff"]),
+    ),
+    st.builds(
+        AlertRaised, schema=st.just(1), run_uid=RUNS, at_ns=TIMES, title=TEXTS, text=TEXTS, level=st.just("WARN")
     ),
     st.builds(
         MetricsLogged,
@@ -263,6 +283,8 @@ def contents(store: Store) -> dict[str, Any]:
         "runs": [repr(run) for run in runs],
         "history": [repr(reader.history(run.uid)) for run in runs],
         "rich": [repr(reader.rich(run.uid)) for run in runs],
+        "files": [repr(reader.files(run.uid)) for run in runs],
+        "alerts": repr(reader.alerts(limit=None)),
         "scores": sorted(map(repr, reader.scores().rows)),
         "artifacts": sorted(artifacts),
         "counts": (status.traces, status.spans) == (reader.traces().total, reader.spans(limit=0).total),
