@@ -89,7 +89,7 @@ def translate(attributes: Attributes, events: Events = (), start_ns: int | None 
     counts, aggregated = usage(said)
     kind = _kind(said, counts is not None and not aggregated)
     aggregated = aggregated or (kind in ("agent", "chain") and _outer(said) and counts is not None)
-    model = said.text("model_served") or said.text("model_requested") or said.parameter("model")
+    model = _model(said.text("model_served") or said.text("model_requested") or said.parameter("model"))
     provider = said.text("provider")
     inputs, output = content(said, kind)
     return Translated(
@@ -131,6 +131,11 @@ def _outer(said: Said) -> bool:
     """The AI SDK's outer span, which sums the calls of its steps."""
     operation = said.raw("ai.operationId")
     return isinstance(operation, str) and ".do" not in operation
+
+
+def _model(said: str | None) -> str | None:
+    """Vertex AI's resource `projects/p/locations/l/publishers/google/models/gemini-2.5-flash` by the model's name."""
+    return said.rpartition("/models/")[2] or said if said is not None and "publishers/" in said else said
 
 
 def _kind(said: Said, counted: bool) -> str | None:

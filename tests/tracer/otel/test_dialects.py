@@ -239,6 +239,20 @@ def test_openinferences_thoughts_are_no_part_of_the_answer() -> None:
     assert message["content"] == [{"type": "text", "text": "Yes."}]
 
 
+@pytest.mark.parametrize(
+    ("said", "model"),
+    [
+        ("projects/p/locations/us-central1/publishers/google/models/gemini-2.5-flash", "gemini-2.5-flash"),
+        ("publishers/google/models/gemini-2.5-flash", "gemini-2.5-flash"),
+        ("publishers/google/models/", "publishers/google/models/"),
+        ("projects/p/locations/l/endpoints/42", "projects/p/locations/l/endpoints/42"),
+        ("accounts/fireworks/models/llama", "accounts/fireworks/models/llama"),
+    ],
+)
+def test_a_publishers_model_of_vertex_ai_goes_by_its_name(said: str, model: str) -> None:
+    assert translate({"llm.model_name": said}).model == model
+
+
 def test_what_an_agent_of_openinferences_was_told_is_a_users_message() -> None:
     said = {"openinference.span.kind": "AGENT", "input.value": "hi", "llm.output_messages.0.message.content.0": "done"}
     told = translate(said | {"input.mime_type": "text/plain", "llm.output_messages.0.message.role": "assistant"})
