@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from weft.evals.evaluation import Evaluation, OnCase
     from weft.evals.model import ModelPlan
     from weft.tracking.artifacts import Artifact
-    from weft.tracking.runs import Run
+    from weft.tracking.run import Run
 
 JOB_TYPE = "evaluation"
 WAKE_S = 0.5

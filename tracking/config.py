@@ -206,7 +206,8 @@ def _attributes(values: Any) -> Mapping[str, Any]:
     if is_dataclass(values):
         return {field.name: getattr(values, field.name) for field in fields(values)}
     try:
-        return vars(values)
+        found: dict[str, Any] = vars(values)
+        return found
     except TypeError:
         raise TypeError(f"expected a dict or a namespace, got {type(values).__name__}: {values!r:.80}") from None
 

@@ -25,7 +25,12 @@ log = logging.getLogger("weft.recording")
 T = TypeVar("T")
 
 REINIT = ("default", "return_previous", "finish_previous", "create_new")
-_MODES = {**{mode: mode for mode in get_args(Mode)}, "shared": "online", "dryrun": "offline", "run": "online"}
+_MODES: dict[str, str] = {
+    **{mode: mode for mode in get_args(Mode)},
+    "shared": "online",
+    "dryrun": "offline",
+    "run": "online",
+}
 """wandb's words for modes, and weft's: all processes may always share a run, and everything is local."""
 
 
@@ -76,7 +81,7 @@ def start(rt: Runtime, given: Mapping[str, Any]) -> Start:
         given_project = _variable("PROJECT", names.check_project) or rt.settings.project
     project = names.check_project(given_project)
     ident = _first(_checked(asked.get("id"), names.check_run_id), _variable("RUN_ID", names.check_run_id))
-    tags = _first(asked.get("tags"), _variable("TAGS", _comma_separated))
+    tags = _first(asked.get("tags"), _variable("TAGS", _tags))
     chosen = dict(parted.settings)
     if asked.get("save_code") is not None:
         chosen["save_code"] = bool(asked["save_code"])
@@ -143,7 +148,7 @@ def _config_paths(given: Any) -> list[dict[str, Any]]:
         if defaults == {}:
             log.warning("%s is empty: it gives the run no configuration", configfile.DEFAULTS)
         found.append(defaults or {})
-    paths = [given] if isinstance(given, str) else given or _variable("CONFIG_PATHS", _comma_separated) or ()
+    paths = [given] if isinstance(given, str) else given or _variable("CONFIG_PATHS", _listed) or ()
     return found + [plain(configfile.read_config(path)) for path in paths]
 
 
@@ -195,8 +200,12 @@ def _text(name: str, asked: Mapping[str, Any], variable: str) -> str | None:
     )
 
 
-def _comma_separated(text: str) -> list[str]:
-    return names.check_tags([part.strip() for part in text.split(",") if part.strip()])
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _tags(text: str) -> list[str]:
+    return names.check_tags(_listed(text))
 
 
 def _variable(name: str, sound: Callable[[str], T]) -> T | None:

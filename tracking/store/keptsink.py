@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from weft.tracking.journal.frames import Frame
-from weft.tracking.journal.records import FileSaved
+from weft.tracking.journal.records import AlertRaised, FileSaved
 from weft.tracking.store import schema
 from weft.tracking.store.transaction import Row, Transaction
 
@@ -18,7 +18,9 @@ def apply_kept(tx: Transaction, segment: str, segment_key: int, frames: Sequence
     alerts: list[Row] = []
     for frame in frames:
         record = frame.record
-        key = tx.run_key(record.run_uid)  # type: ignore[union-attr]
+        if not isinstance(record, (FileSaved, AlertRaised)):
+            continue
+        key = tx.run_key(record.run_uid)
         if key is None:
             continue
         if isinstance(record, FileSaved):
@@ -27,7 +29,7 @@ def apply_kept(tx: Transaction, segment: str, segment_key: int, frames: Sequence
             if said is None or stamp >= tuple(said[-3:]):
                 files[key, record.path] = (key, record.path, record.digest, record.size_bytes, record.kind, *stamp)
         else:
-            alerts.append((key, segment_key, frame.offset, record.at_ns, record.title, record.text, record.level))  # type: ignore[union-attr]
+            alerts.append((key, segment_key, frame.offset, record.at_ns, record.title, record.text, record.level))
     tx.upsert(schema.run_file, list(files.values()))
     tx.add_missing(schema.alert, alerts)
 
