@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -26,18 +26,19 @@ from weft.tracking.store.readmodels import (
     ArtifactRecord,
     ConsoleLine,
     Page,
-    RunRecord,
     ScoreRecord,
     SpanRecord,
     ThreadRecord,
     TraceRecord,
 )
+from weft.tracking.storedrun import StoredRun
 from weft.tracking.targets import Target, target_of
 from weft.tracking.versions import ArtifactVersion, Reference, choose, version_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from weft.tracking.media.logged import LoggedMedia
     from weft.tracking.runtime import Runtime
     from weft.tracking.store.filters import Where
     from weft.tracking.store.reader import Reader
@@ -219,15 +220,20 @@ class Api:
         """
         return self._results(ScoreRecord, lambda reader, **page: reader.scores(self._of(where), **page))
 
-    def runs(self, where: Where | None = None, *, order: str = "-started_ns") -> Results[RunRecord]:
-        """Runs, newest first.
+    def runs(self, where: Where | None = None, *, order: str = "-started_ns") -> Results[StoredRun]:
+        """Runs, newest first: {"summary.loss": {"$lt": 0.3}}, order="summary.loss".
 
         Raises:
             UsageError: as `traces`.
         """
-        return self._results(RunRecord, lambda reader, **page: reader.runs(self._of(where), order=order, **page))
 
-    def run(self, path: str) -> RunRecord:
+        def ask(reader: Reader, **page: Any) -> Page[StoredRun]:
+            found = reader.runs(self._of(where), order=order, **page)
+            return replace(found, rows=[StoredRun.of(row, reader) for row in found.rows])  # type: ignore[arg-type, return-value]
+
+        return self._results(StoredRun, ask)
+
+    def run(self, path: str) -> StoredRun:
         """One of them: `id`, or `project/id` where several projects have that id.
 
         Raises:
@@ -258,6 +264,26 @@ class Api:
         """
         uid = self.run(path).uid
         return self._store.reader().console(uid, last=last, search=search, stream=stream).rows
+
+    def media(self, path: str, key: str | None = None) -> list[LoggedMedia]:
+        """The images, recordings, charts ... that a run logged, in order of steps, those of a list one by one.
+
+        Args:
+            path: as `run`.
+            key: only what was logged under this name.
+
+        Raises:
+            NotFoundError: there is no such run.
+            UsageError: it is ambiguous.
+
+        Example:
+            >>> for found in weft.Api().media("digits/x1y2z3a4", "val/samples"):
+            ...     found.medium.save(f"{found.step}-{found.index}.png")
+        """
+        from weft.tracking.media.logged import media_of  # whoever asks for no media need not load them
+
+        run = self.run(path)
+        return media_of(self._store.reader().rich(run.uid, key), Blobs(Home(self._settings.home)))
 
     def artifacts(self, where: Where | None = None, *, order: str = "-created_ns") -> Results[ArtifactRecord]:
         """Versions of artifacts, newest first.

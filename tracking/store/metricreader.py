@@ -24,6 +24,7 @@ from weft.tracking.store.jsontext import decoded, loads
 from weft.tracking.store.lookups import parts
 from weft.tracking.store.metricsink import summary
 from weft.tracking.store.readmodels import HistoryPage, Series
+from weft.tracking.store.sampling import sampled, thinned
 
 _r = schema.run.c
 _k = schema.metric_key.c
@@ -188,32 +189,6 @@ def _joined(lines: Sequence[Line]) -> Line:
     return joined
 
 
-def thinned(values: Sequence[float], limit: int) -> list[int]:
-    """Where at most `limit` of them stand: of each of equal buckets its least, its greatest and its last, in order.
-
-    Deterministic, and no spike vanishes. NaN is neither least nor greatest; a bucket of nothing else keeps its last.
-    """
-    if limit < 3:
-        return _extremes(values, 0, len(values))[-limit:]
-    buckets = limit // 3
-    size = len(values) / buckets
-    kept: list[int] = []
-    for at in range(buckets):
-        kept += _extremes(values, round(at * size), round((at + 1) * size))
-    return kept
-
-
-def _extremes(values: Sequence[float], start: int, end: int) -> list[int]:
-    if start >= end:
-        return []
-    part = values[start:end]
-    numbers = [value for value in part if value == value]  # all but NaN
-    chosen = {end - 1}
-    if numbers:
-        chosen |= {start + part.index(min(numbers)), start + part.index(max(numbers))}
-    return sorted(chosen)
-
-
 def rows(
     connection: Connection,
     run_uid: str,
@@ -243,6 +218,31 @@ def rows(
 
 MADE = ("_step", "_runtime", "_timestamp")
 """What every row has besides what was logged."""
+
+
+def sample(
+    connection: Connection, run_uid: str, keys: Sequence[str] | None, x_axis: str, samples: int, stream: str
+) -> HistoryPage:
+    """At most so many rows of the whole history, as `sampling.sampled` chooses them."""
+    lineage = _lineage(connection, run_uid)
+    wanted = None if keys is None else [key for key in (*keys, x_axis) if key not in MADE]
+    lines = {
+        key: _joined([_line(connection, metric, part) for metric, part in found])
+        for key, found in _metrics(connection, lineage, wanted or None, stream).items()
+    }
+    said = [] if stream == "system" else _rich(connection, lineage, wanted or None, -_FOREVER - 1, _FOREVER)
+    places = {key: set(line.steps) for key, line in lines.items()}
+    for item in said:
+        places.setdefault(item.key, set()).add(item.step)
+    steps = set().union(*places.values())
+    for key in {*(wanted or ()), x_axis} - set(MADE):
+        steps &= places.get(key, set())
+    chosen = set(sampled(sorted(steps), [(line.steps, line.values) for line in lines.values()], samples))
+    few = {}
+    for key, line in lines.items():
+        at = [index for index, step in enumerate(line.steps) if step in chosen]
+        few[key] = Line(*([column[index] for index in at] for column in line))
+    return HistoryPage(_merged(few, [item for item in said if item.step in chosen], _Clock(lineage)), None)
 
 
 def _window(connection: Connection, metrics: Sequence[int], first: int, last: int) -> int:

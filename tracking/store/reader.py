@@ -181,6 +181,24 @@ class Reader:
         with self._store.reading() as connection:
             return metricreader.rows(connection, run_uid, keys, min_step, max_step, stream)
 
+    def sampled_rows(
+        self,
+        run_uid: str,
+        keys: Sequence[str] | None = None,
+        *,
+        x_axis: str = "_step",
+        samples: int = 500,
+        stream: str = "default",
+    ) -> HistoryPage:
+        """At most so many rows of the whole history: the first, the last, those of every metric's extremes, and others
+        in between; the same ones each time. With `keys`: of the rows that have them all, and the x axis.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        with self._store.reading() as connection:
+            return metricreader.sample(connection, run_uid, keys, x_axis, samples, stream)
+
     def rich(self, run_uid: str, key: str | None = None) -> list[dict[str, Any]]:
         """What a run logged that is no scalar, in step order: {key, step, at_ns, value}.
 

@@ -27,7 +27,7 @@ from weft.tracking.journal.records import (
     SpanPriced,
 )
 from weft.tracking.store.reader import Reader
-from weft.tracking.store.metricreader import thinned
+from weft.tracking.store.sampling import thinned
 from weft.tracking.store.sink import Position
 from weft.tracking.store.store import Store
 from weft.tracking.store.tracereader import percentile
