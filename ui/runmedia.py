@@ -13,6 +13,7 @@ from weft.tracking import units
 from weft.tracking.errors import Error
 from weft.tracking.media import Audio, Chart, Histogram, Html, Image, Media, Molecule, Object3D, Plotly, Video, revived
 from weft.tracking.media.base import FileMedia
+from weft.tracking.media.logged import media_of
 from weft.ui import cells, media, mediacharts, page
 from weft.ui.components.gallery import Item, Step, gallery
 from weft.ui.components.table import Column, Row, table
@@ -31,20 +32,23 @@ Logged = list[tuple[int, list[Media]]]
 """Steps and what was logged there."""
 
 
-def media_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Logged]:
+def by_key(rows: Sequence[Mapping[str, Any]]) -> dict[str, Logged]:
     """The media among logged values, by key and step."""
     found: dict[str, Logged] = {}
-    for row in rows:
-        value = revived(row.get("value"), data().blobs())
-        items = value if isinstance(value, list) else [value]
-        if items and all(isinstance(item, Media) for item in items):
-            found.setdefault(str(row["key"]), []).append((int(row.get("step") or 0), items))
+    times: dict[str, tuple[int, int]] = {}
+    for each in media_of(rows, data().blobs()):
+        steps = found.setdefault(each.key, [])
+        at = (each.step, each.at_ns)
+        if times.get(each.key) != at:
+            times[each.key] = at
+            steps.append((each.step, []))
+        steps[-1][1].append(each.medium)
     return found
 
 
 def show(rows: Sequence[Mapping[str, Any]]) -> set[str]:
     """Draw them; returns the keys that are theirs."""
-    found = media_of(rows)
+    found = by_key(rows)
     if not found:
         return set()
     page.label("Media", units.count(len(found)))

@@ -272,3 +272,20 @@ def test_an_op_that_returns_a_medium_records_it(home: Path) -> None:
     weft.flush()
     [span] = weft.Api().spans()
     assert revived(span.output) == image
+
+
+def test_media_are_read_back_with_their_steps_and_places(home: Path, tmp_path: Path) -> None:
+    images = [Image(np.full((4, 6), shade)) for shade in (0.0, 0.5, 1.0)]
+    with weft.init(project="p") as run:
+        run.log({"loss": 1.0, "samples": images[:2]}, step=3)
+        run.log({"samples": images[2], "weights": Histogram([1, 2]), "mixed": [images[0], "text"]}, step=9)
+    with weft.Api() as api:
+        found = api.media(run.path, "samples")
+        assert [(each.step, each.index, each.medium) for each in found] == [
+            (3, 0, images[0]),
+            (3, 1, images[1]),
+            (9, 0, images[2]),
+        ]
+        assert found[2].path == f"media/images/samples_9_{images[2].digest[:20]}.png"
+        assert found[2].medium.save(tmp_path).read_bytes() == images[2].bytes()  # type: ignore[attr-defined]
+        assert {each.key for each in api.media(run.path)} == {"samples", "weights", "mixed"}
