@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from weft.tracking.media.logged import LoggedMedia
-    from weft.tracking.media.logged import LoggedMedia
     from weft.tracking.runtime import Runtime
     from weft.tracking.store.filters import Where
     from weft.tracking.store.reader import Reader
@@ -265,26 +264,6 @@ class Api:
         """
         uid = self.run(path).uid
         return self._store.reader().console(uid, last=last, search=search, stream=stream).rows
-
-    def media(self, path: str, key: str | None = None) -> list[LoggedMedia]:
-        """The images, recordings, charts ... that a run logged, in order of steps, those of a list one by one.
-
-        Args:
-            path: as `run`.
-            key: only what was logged under this name.
-
-        Raises:
-            NotFoundError: there is no such run.
-            UsageError: it is ambiguous.
-
-        Example:
-            >>> for found in weft.Api().media("digits/x1y2z3a4", "val/samples"):
-            ...     found.medium.save(f"{found.step}-{found.index}.png")
-        """
-        from weft.tracking.media.logged import media_of  # whoever asks for no media need not load them
-
-        run = self.run(path)
-        return media_of(self._store.reader().rich(run.uid, key), Blobs(Home(self._settings.home)))
 
     def media(self, path: str, key: str | None = None) -> list[LoggedMedia]:
         """The images, recordings, charts ... that a run logged, in order of steps, those of a list one by one.
