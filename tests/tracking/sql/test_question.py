@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import weft
+from weft.tracking import runtime
 from weft.tracking.errors import UsageError
+from weft.tracking.settings import Settings
 from weft.tracking.sql import views
 from weft.tracking.tables import Table, query
 
@@ -21,7 +23,14 @@ pytest.importorskip("duckdb")
 
 @pytest.fixture
 def api(home: Path) -> Iterator[weft.Api]:
-    """Two runs with metrics and a table each, a traced call, a score, an artifact that one made and the other used."""
+    """A store with what `record` records."""
+    record()
+    with weft.Api() as opened:
+        yield opened
+
+
+def record() -> None:
+    """Two runs with metrics and a table each, traced calls, an artifact that one made and the other used."""
 
     @weft.op
     def double(x: int) -> int:
@@ -31,8 +40,8 @@ def api(home: Path) -> Iterator[weft.Api]:
         with weft.init(project="digits", id=name, config={"lr": lr, "net": {"width": 64}}) as run:
             for step in range(5):
                 run.log({"loss": 1 / (step + 1), "acc": step / 10})
-            run.log({"preds": Table(columns=["row", "guess"], data=[[1, name], [2, "b"]])})
             assert double(4) == 8
+            run.log({"preds": Table(columns=["row", "guess"], data=[[1, name], [2, "b"]])})
             if name == "first":
                 made = weft.Artifact("model", type="model")
                 made.add_bytes(b"weights", "weights.bin")
@@ -41,8 +50,20 @@ def api(home: Path) -> Iterator[weft.Api]:
                 weft.flush()
                 run.use_artifact("model:latest")
     weft.flush()
-    with weft.Api() as opened:
-        yield opened
+
+
+def test_both_databases_answer_alike(store_url: str, tmp_path: Path) -> None:
+    runtime.configure(Settings.resolve(home=tmp_path / "home", store_url=store_url, strict=True))
+    record()
+    with weft.Api() as api:
+        assert api._store.path is None or store_url.startswith("sqlite")
+        for name, rows in {
+            "runs": 2, "metrics": 20, "traces": 2, "spans": 2, "versions": 4, "lineage": 4, "tables": 2, "scores": 0,
+        }.items():  # fmt: skip
+            assert len(api.sql(f"select * from {name}")) == rows, name
+        assert api.sql('select guess from "digits/second/preds" order by row').rows == [("second",), ("b",)]
+        assert api.sql("select inputs->>'x' from spans where run_id = 'first' and output = '8'").rows == [("4",)]
+        assert api.sql("select sum(value) from metrics where key = 'acc' and step > 2").rows[0][0] == pytest.approx(1.4)
 
 
 def test_every_view_has_its_columns_and_none_needs_quotes(api: weft.Api) -> None:

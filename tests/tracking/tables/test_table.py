@@ -6,6 +6,7 @@ import builtins
 import datetime
 import io
 import math
+import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weft.tracking.errors import MissingExtraError, UsageError
-from weft.tracking.tables import Table
+from weft.tracking.tables import JoinedTable, Table
+from weft.tracking.tables.query import ask
 
 
 def _through(table: Table) -> Table:
@@ -183,3 +185,155 @@ def test_rows_are_enumerated() -> None:
     assert list(table.iterrows()) == [(0, [1]), (1, [2])]
     assert len(table) == 2
     assert repr(table) == "Table(2 rows of a)"
+
+
+def test_lists_of_numbers_are_native_lists() -> None:
+    """An embedding is a list in DuckDB and polars, too."""
+    arrow = pytest.importorskip("pyarrow")
+    numpy = pytest.importorskip("numpy")
+    table = Table(
+        columns=["e", "mixed"],
+        data=[[numpy.zeros(1536), [1, "a"]], [[1.0, None], {"x": 1}], [None, None]],
+        allow_mixed_types=True,
+    )
+    content = table.to_arrow()
+    assert content.schema.types == [arrow.list_(arrow.float64()), arrow.string()]
+    back = _through(table)
+    assert back.get_column("e") == [[0.0] * 1536, [1.0, None], None]
+    assert back.get_column("mixed") == [[1, "a"], {"x": 1}, None]
+
+
+def test_frames_of_polars_and_arrow_go_in_and_out() -> None:
+    polars = pytest.importorskip("polars")
+    pytest.importorskip("pyarrow")
+    table = Table(columns=["a", "b", "c"], data=[[1, "x", [1.5]], [None, None, None], [3, "z", []]])
+    for frame in (table.to_polars(), table.to_arrow(), polars.DataFrame({"a": [1, None, 3]})):
+        again = Table(dataframe=frame)
+        assert again.get_column("a") == [1, None, 3]
+    assert Table(dataframe=table.to_arrow()) == table
+    assert Table(dataframe=table.to_polars()) == table
+
+
+def test_pandas_words_for_nothing_are_none() -> None:
+    pandas = pytest.importorskip("pandas")
+    objects = pandas.DataFrame({"s": pandas.Series(["a", float("nan"), None], dtype="object")})
+    assert Table(dataframe=objects).get_column("s") == ["a", None, None]
+    assert Table(columns=["a"], data=[[pandas.NaT], [pandas.NA]]).rows == [[None], [None]]
+
+
+def test_a_long_table_is_written_in_groups_of_rows(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = Table(columns=["n", "s"], data=[[at, str(at)] for at in range(150_000)])
+    table.to_parquet(tmp_path / "t.parquet")
+    assert parquet.ParquetFile(tmp_path / "t.parquet").metadata.num_row_groups == 3
+    assert Table.from_parquet(tmp_path / "t.parquet") == table
+
+
+def test_a_value_far_down_that_has_no_native_form_turns_its_column_into_json() -> None:
+    rows: list[list[Any]] = [[str(at)] for at in range(70_000)]
+    rows[69_999] = ["\ud800"]
+    table = Table(columns=["s"], data=rows)
+    assert _through(table) == table
+
+
+def test_a_query_asks_the_table_itself() -> None:
+    pytest.importorskip("duckdb")
+    table = Table(columns=["a", "n"], data=[["x", 1], ["y", 2], ["x", 3]])
+    found = table.query("select a, count(*) as c, sum(n) as s from t group by a order by a")
+    assert (found.columns, found.rows) == (["a", "c", "s"], [("x", 2, 4), ("y", 1, 2)])
+    assert table.query("select max(n) from self where a = ?", ["x"]).rows == [(3,)]
+    assert table.query("select n as a, a from t limit 1").to_table().columns == ["a", "a_2"]
+    with pytest.raises(UsageError, match="no files and no network"):
+        table.query("select * from read_text('/etc/passwd')")
+    with pytest.raises(UsageError, match="does not exist"):
+        table.query("select * from runs")
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_a_query_of_everything_gives_everything(data: st.DataObject) -> None:
+    columns = st.sampled_from([st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(), st.binary()])
+    values = data.draw(st.lists(data.draw(columns) | st.none(), max_size=5))
+    table = Table(columns=["c"], data=[[value] for value in values])
+    assert _same([row[0] for row in table.query("from t").rows], values)
+
+
+@pytest.mark.parametrize("how", ["inner", "left", "outer"])
+def test_a_join_is_what_sql_says(how: Any) -> None:
+    pytest.importorskip("duckdb")
+    left = Table(columns=["k", "v"], data=[[1, "a"], [2, "b"], [2, "c"], [None, "d"], [4, "e"]])
+    right = Table(
+        columns=["k", "v", "w"], data=[[2, "x", 0.5], [2, "y", 1.5], [4, "z", None], [None, "q", 9.0], [7, "r", 7.0]]
+    )
+    made = left.join(right, "k", how=how)
+    assert made.columns == ["k", "v", "v_2", "w"]
+    words = {"inner": "join", "left": "left join", "outer": "full join"}[how]
+    wanted = ask(
+        f"select coalesce(l.k, r.k), l.v, r.v, r.w from l {words} r on l.k = r.k",
+        {"l": left.to_arrow(), "r": right.to_arrow()},
+    )
+    assert sorted(map(repr, (tuple(row) for row in made.rows))) == sorted(
+        map(repr, (tuple(row) for row in wanted.rows))
+    )
+
+
+def test_a_join_by_two_names_and_by_values_without_a_hash() -> None:
+    left = Table(columns=["a", "x"], data=[[[1, 2], 1], [[3], 2]])
+    right = Table(columns=["b", "y"], data=[[[3], "three"]])
+    assert left.join(right, ["a", "b"]).rows == [[[3], 2, "three"]]
+    both = JoinedTable(left, right, ["a", "b"])
+    assert (both.columns, len(both)) == (["a", "x", "y"], 2)
+    for wrong in (lambda: left.join(right, "a"), lambda: left.join(right, ["a", "b", "c"]), lambda: left.join(7, "a")):  # type: ignore[arg-type]
+        with pytest.raises(UsageError):
+            wrong()
+
+
+@pytest.mark.parametrize("content", [b"", b"not parquet at all", b"PAR1" + b"\0" * 100 + b"PAR1", b"\x80\x04N."])
+def test_what_is_no_parquet_is_told_in_one_line(tmp_path: Path, content: bytes) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "broken.parquet"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"broken\.parquet.* cannot be read as a table") as told:
+        Table.from_parquet(path)
+    assert "\n" not in str(told.value)
+    with pytest.raises(FileNotFoundError):
+        Table.from_parquet(tmp_path / "none.parquet")
+
+
+def test_a_file_with_a_damaged_middle_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "t.parquet"
+    Table(columns=["a"], data=[[str(at)] for at in range(5000)]).to_parquet(path)
+    data = bytearray(path.read_bytes())
+    data[200:1200] = b"\xff" * 1000
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match="cannot be read as a table"):
+        Table.from_parquet(path)
+
+
+class _Trap:
+    """What a pickle of it does when it is loaded, leaves a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_nothing_is_ever_unpickled(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    trap = tmp_path / "sprung"
+    pickled = pickle.dumps(_Trap(trap))
+    metadata = {b"ARROW:extension:name": b"arrow.py_extension_type", b"ARROW:extension:metadata": pickled}
+    schema = arrow.schema([arrow.field("p", arrow.binary(), metadata=metadata)], metadata={b"pandas": pickled})
+    parquet.write_table(arrow.table([arrow.array([pickled])], schema=schema), tmp_path / "theirs.parquet")
+
+    table = Table.from_parquet(tmp_path / "theirs.parquet")
+
+    assert table.rows == [[pickled]]
+    assert _through(table) == table
+    assert not trap.exists()
+    pickle.loads(pickled)
+    assert trap.exists()  # the trap works

@@ -1,0 +1,81 @@
+"""`weft sql` answers on the terminal, as JSON, CSV and Parquet; a wrong query is one line and exit code 64."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weft.tracking import runs
+
+pytest.importorskip("duckdb")
+Weft = Callable[..., Any]
+
+
+def _record() -> None:
+    for name in ("first", "second"):
+        with runs.init(project="p", id=name, name=f"{name}\x1b[31m") as run:
+            run.log({"loss": float("nan"), "acc": 0.5})
+
+
+def test_without_a_query_the_views_are_listed(weft: Weft) -> None:
+    said = weft("sql")
+    assert said.code == 0
+    assert "one row a logged number" in said.out
+    assert json.loads(weft("sql", "--json").out)["runs"]["started"] == "time"
+
+
+def test_rows_in_every_form(weft: Weft, tmp_path: Path) -> None:
+    _record()
+    query = "select run_id, name, value, [1, 2] as l from runs join metrics using (project, run_id) where key = 'loss'"
+    said = weft("sql", query + " order by 1")
+    assert said.code == 0
+    assert "\x1b" not in said.out
+    assert "first\\x1b[31m" in said.out
+    rows = json.loads(weft("sql", query + " order by 1", "--json").out)
+    assert rows[0] == {"run_id": "first", "name": "first\x1b[31m", "value": "NaN", "l": [1, 2]}
+    told = list(csv.reader(io.StringIO(weft("sql", query + " order by 1", "--csv").out)))
+    assert told == [
+        ["run_id", "name", "value", "l"],
+        *([n, f"{n}\x1b[31m", "nan", "[1,2]"] for n in ("first", "second")),
+    ]
+    target = tmp_path / "out.parquet"
+    assert "2 rows" in weft("sql", query, "--parquet", str(target)).out
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert parquet.read_table(target).num_rows == 2
+
+
+def test_a_terminal_shows_100_rows_and_says_so(weft: Weft) -> None:
+    said = weft("sql", "from range(1000000000)")
+    assert "the first 100 rows" in said.out
+    assert len(json.loads(weft("sql", "from range(1000000000)", "--json", "--limit", "5").out)) == 5
+    assert weft("sql", "from range(250)", "--csv").out.count("\n") == 251
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["selec 1"], "syntax error"),
+        (["select * from nothing"], "there is no table 'nothing'"),
+        (["select * from read_csv('/etc/passwd')"], "no files and no network"),
+        (["drop table runs"], "can only read"),
+        (["select 1", "--json", "--csv"], "choose one"),
+    ],
+)
+def test_a_wrong_call_is_one_line(weft: Weft, arguments: list[str], says: str) -> None:
+    said = weft("sql", *arguments)
+    assert said.code == 64
+    assert said.out == ""
+    assert says in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_file_that_cannot_be_written_is_said(weft: Weft, tmp_path: Path) -> None:
+    said = weft("sql", "select 1", "--parquet", str(tmp_path / "none" / "out.parquet"))
+    assert said.code == 1
+    assert "could not write" in said.err
