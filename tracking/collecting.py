@@ -21,8 +21,12 @@ from weft.tracking import protection, runtime, versions
 from weft.tracking.blobs import DRAFT, FRESH_SECONDS
 from weft.tracking.errors import StoreError
 from weft.tracking.home import Home
+from weft.tracking.journal import frames
+from weft.tracking.journal.locks import exclusive
+from weft.tracking.journal.records import ArtifactLogged
 from weft.tracking.journal.segments import Segments
 from weft.tracking.knownfiles import FOLDER as KNOWN
+from weft.tracking.manifest import unpacked
 from weft.tracking.settings import Settings
 from weft.tracking.store import schema
 from weft.tracking.store.access import drain_into, open_store
@@ -32,6 +36,7 @@ from weft.tracking.store.store import Store
 DRAFT_SECONDS = 7 * 86_400.0
 """After so long the draft of an artifact that nobody logged is an orphan."""
 KNOWN_SECONDS = 90 * 86_400.0
+LOCK_SECONDS = 30.0
 _DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _DIGEST_BYTES = re.compile(_DIGEST.pattern.encode())
 _GONE = ".gone"
@@ -95,26 +100,39 @@ def collect(
             for record in going:
                 versions.remove(record.project, record.name, record.digest)
             _take_all_in(store, settings, home)
-        here = dict(_blobs(home))
-        named = _named(store, here, skip={(record.project, record.name, record.digest) for record in going})
-        own = home.path / "weft.db"
-        if store.path is not None and store.path.resolve() != own.resolve() and own.exists():
-            # Another store of this home, from before WEFT_STORE named this one: what it names stays too.
-            with Store.open(f"sqlite:///{own}", create=False) as other:
-                named |= _named(other, here, skip=set())
-        _free(home, here, _with_theirs(here, named), done, fresh_s)
+        # Nobody takes records in meanwhile: what is in the store, and what waits behind it, is one state.
+        with home.using("collect its files"), exclusive(home.ingest_lock, LOCK_SECONDS) as held:
+            if not held:
+                raise StoreError("another process takes the journal in, so nothing was freed. Try again")
+            _mark_and_free(store, home, going, done, fresh_s)
     _sweep(home, done)
     return done
+
+
+def _mark_and_free(store: Store, home: Home, going: list[ArtifactRecord], done: Collected, fresh_s: float) -> None:
+    here = dict(_blobs(home))
+    named = _named(store, here, skip={(record.project, record.name, record.digest) for record in going})
+    own = home.path / "weft.db"
+    if own.exists() and (store.path is None or store.path.resolve() != own.resolve()):
+        # Another store of this home, from before WEFT_STORE named this one: what it names stays too.
+        with Store.open(f"sqlite:///{own}", create=False) as other:
+            named |= _named(other, here, skip=set())
+    named |= _waiting(store, home) & here.keys()
+    _free(here, _with_theirs(here, named), done, fresh_s)
 
 
 def _take_all_in(store: Store, settings: Settings, home: Home) -> None:
     drained = drain_into(store, settings)
     unread = [*drained.newer, *drained.unreadable]
     if drained.busy or drained.waiting_bytes or unread:
-        what = f"{len(unread)} segments of the journal cannot be read ({', '.join(unread[:3])})" if unread else (
-            "part of the journal waits to be taken in, by another process"
+        what = (
+            f"{len(unread)} segments of the journal cannot be read ({', '.join(unread[:3])})"
+            if unread
+            else ("part of the journal waits to be taken in, by another process")
         )
-        raise StoreError(f"{what}, so it is not known which files are named there: nothing was freed. See `weft doctor`")
+        raise StoreError(
+            f"{what}, so it is not known which files are named there: nothing was freed. See `weft doctor`"
+        )
     with store.reading() as connection:
         homes = set(connection.execute(select(schema.segment.c.home).distinct()).scalars())
     if homes and home.uid not in homes and any(True for _ in _blobs(home)):
@@ -131,9 +149,7 @@ def _expire(store: Store, done: Collected, now_ns: int) -> list[ArtifactRecord]:
         if expires_ns > now_ns:
             continue
         kept = [f"alias {alias}" for alias in protection.own_aliases(record)] + protection.protected_by(store, record)
-        done.expired.append(
-            Expired(f"{record.project}/{record.name}:v{record.version}", expires_ns, tuple(kept))
-        )
+        done.expired.append(Expired(f"{record.project}/{record.name}:v{record.version}", expires_ns, tuple(kept)))
         if not kept:
             going.append(record)
     return going
@@ -196,6 +212,23 @@ def _digests(text: str | bytes) -> Iterator[str]:
         yield from _DIGEST.findall(text)
 
 
+def _waiting(store: Store, home: Home) -> set[str]:
+    """What the journal names behind what was taken in: records that came meanwhile, and whatever damage left over."""
+    named: set[str] = set()
+    positions = store.sink().positions(home.uid)
+    for segment in (*Segments(home).pending(), *Segments(home).set_apart()):
+        apart = segment.path.parent != home.journal
+        start = 0 if apart else positions.get(segment.name, 0)
+        with segment.path.open("rb") as file:
+            file.seek(start)
+            data = file.read()
+        named.update(_digests(data))
+        for frame in frames.salvage(data, start).frames:
+            if isinstance(frame.record, ArtifactLogged):
+                named.update(_digests(unpacked(frame.record.manifest)))
+    return named
+
+
 def _with_theirs(here: dict[str, Path], named: set[str]) -> set[str]:
     """These blobs, and those that they name: a payload that was too long for its record names pictures of its own."""
     waiting = list(named)
@@ -224,10 +257,7 @@ def _inside(path: Path) -> set[str]:
     return found
 
 
-def _free(home: Home, here: dict[str, Path], named: set[str], done: Collected, fresh_s: float) -> None:
-    for segment in (*Segments(home).pending(), *Segments(home).set_apart()):
-        # What came in meanwhile, and what damage left over: every digest in it counts.
-        named |= set(_digests(segment.path.read_bytes())) & here.keys()
+def _free(here: dict[str, Path], named: set[str], done: Collected, fresh_s: float) -> None:
     for digest, path in here.items():
         try:
             info = path.stat()
@@ -246,7 +276,7 @@ def _free(home: Home, here: dict[str, Path], named: set[str], done: Collected, f
 
 
 def _delete(path: Path, fresh_s: float) -> bool:
-    """Delete a blob, unless somebody met it again at this moment: moved aside it is met by nobody, so its time is final."""
+    """Delete a blob, unless somebody met it again at this moment: moved aside it is met by nobody."""
     aside = path.with_name(path.name + _GONE)
     try:
         path.replace(aside)

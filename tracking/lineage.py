@@ -1,4 +1,4 @@
-"""Where a version comes from and what became of it: runs and versions as a graph. Frozen, pure; the store answers it."""
+"""Where a version comes from and what became of it: runs and versions as a graph. Frozen, pure."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Lineage:
 
 
 def layers(lineage: Lineage) -> dict[str, int]:
-    """How many steps left (negative) or right of the root each node stands, in the order they were met. Cycles are cut."""
+    """How many steps left (negative) or right of the root each node stands; rings are cut where they close."""
     after: dict[str, list[str]] = {}
     before: dict[str, list[str]] = {}
     for edge in lineage.edges:

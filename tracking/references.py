@@ -145,7 +145,7 @@ def _of_files(address: str, name: str | None, checksum: bool, most: int) -> list
 def _of_file(place: str, path: str, size: int, checksum: bool, digest: str | None = None) -> Entry:
     address = Path(place).absolute().as_uri()
     if not checksum:
-        return Entry(path, address, size, address, "uri")
+        return Entry(path, address, None, address, "uri")  # a size would tell versions apart
     if digest is None:
         with open(place, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
