@@ -46,6 +46,11 @@ class Home:
         return self.path / "ingest.lock"
 
     @property
+    def watch_trouble(self) -> Path:
+        """There while its watcher cannot ingest, and says why."""
+        return self.path / "watch.trouble"
+
+    @property
     def read_only(self) -> bool:
         """It is there, and nothing can be written into it: a read-only mount, or somebody else's."""
         return self.path.is_dir() and not may_write(self.path)

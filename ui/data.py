@@ -24,6 +24,8 @@ from weft.tracking.store import schema
 from weft.tracking.store.access import open_store
 from weft.tracking.store.readmodels import (
     ArtifactRecord,
+    ConsoleLine,
+    FileRecord,
     Page,
     RunRecord,
     ScoreRecord,
@@ -173,6 +175,26 @@ class Data:
             "history", (run_uid, keys, max_points), lambda: self._reader.history(run_uid, keys, max_points=max_points)
         )
 
+    def system(self, run_uid: str, max_points: int) -> dict[str, Series]:
+        """What machine and processes took, downsampled where it is long."""
+        return self._kept(
+            "system",
+            (run_uid, max_points),
+            lambda: self._reader.history(run_uid, max_points=max_points, stream="system"),
+        )
+
+    def console(self, run_uid: str, search: str | None, stream: str | None, last: int) -> Page[ConsoleLine]:
+        """The last lines that a run printed."""
+        return self._kept(
+            "console",
+            (run_uid, search, stream, last),
+            lambda: self._reader.console(run_uid, search=search, stream=stream, last=last),
+        )
+
+    def files(self, run_uid: str) -> list[FileRecord]:
+        """Files of a run."""
+        return self._kept("files", (run_uid,), lambda: list(self._reader.files(run_uid)))
+
     def rich(self, run_uid: str) -> list[dict[str, Any]]:
         """What a run logged that is no number."""
         return self._kept("rich", (run_uid,), lambda: self._reader.rich(run_uid))
@@ -192,6 +214,13 @@ class Data:
     def scores(self, where: Where, limit: int | None = None) -> Sequence[ScoreRecord]:
         """Judgements."""
         return self._kept("scores", (where, limit), lambda: self._reader.scores(where, limit=limit).rows)
+
+    def trouble(self) -> str | None:
+        """Why nothing new is taken in, where the watcher says so."""
+        try:
+            return Home(self.settings.home).watch_trouble.read_text(encoding="utf-8")
+        except OSError:
+            return None
 
     def blobs(self) -> Blobs:
         """The files behind artifacts."""

@@ -43,7 +43,17 @@ def run() -> None:
         return
     project = _project(list(projects))
     st.session_state["weft.project"] = project
+    _waiting()
     chosen.run()
+
+
+@st.fragment(run_every=5)
+def _waiting() -> None:
+    """What is shown is not all, where the watcher cannot feed the store."""
+    if trouble := data().trouble():
+        page.broken(
+            "Nothing new is taken in: what was recorded waits in the journal, and is tried again", Error(trouble)
+        )
 
 
 def failed(error: Exception) -> bool:

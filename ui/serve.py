@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 ADDRESS = "127.0.0.1"
 HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 """Names by which a browser on this machine, or one at the end of a forwarded port, may call the app."""
+RESTART_SECONDS = 2.0
+"""Before a watcher that died is followed by another."""
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws://127.0.0.1:* ws://localhost:*; "
@@ -251,13 +253,29 @@ def watcher(settings: Settings) -> Iterator[None]:
     if settings.store_url:
         env["WEFT_STORE"] = settings.store_url
     command = [sys.executable, "-m", "weft.cli", "ingest", "--watch", "--parent", str(os.getpid())]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=env)
+    over = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(command, env, over), name="weft-watcher", daemon=True)
+    keeper.start()
     try:
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        over.set()
+        keeper.join(10)
+
+
+def _keep(command: Sequence[str], env: dict[str, str], over: threading.Event) -> None:
+    """Run the watcher until it is over; one that died (killed for memory, say) is started again."""
+    while not over.is_set():
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=env)
+        while process.poll() is None and not over.wait(0.2):
+            pass
+        if over.is_set():
+            break
+        print(f"the watcher ended ({process.returncode}); another is started", file=sys.stderr)
+        over.wait(RESTART_SECONDS)
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import Annotated
 
 import typer
@@ -12,11 +11,8 @@ from weft.commands import terminal
 from weft.tracking import runtime, units
 from weft.tracking.home import Home
 from weft.tracking.journal.ingest import Drained, settle_collector
-from weft.tracking.journal.locks import exclusive
 from weft.tracking.store.access import drain_into, index_text, open_store
-
-IDLE_SECONDS = 0.25
-"""How soon a watcher looks again after a pass that found nothing."""
+from weft.watching import watch as watch_home
 
 
 def ingest(
@@ -70,16 +66,12 @@ def _said(done: Drained) -> str:
 
 
 def _watch(home: Home, parent: int | None) -> None:
-    with home.using("watch the journal"), exclusive(home.path / "watch.lock", wait_s=0) as mine:
-        if not mine:
+    def busy() -> bool:
+        if parent is None:
             terminal.console().print("another watcher is at work on this home already")
-            return
-        settings = runtime.active().settings
-        with open_store(settings, drain=False) as store:
-            try:
-                while parent is None or os.getppid() == parent:
-                    done = drain_into(store, settings)
-                    if not done.records and not index_text(store, IDLE_SECONDS):
-                        time.sleep(IDLE_SECONDS)
-            except KeyboardInterrupt:
-                pass
+        return parent is not None
+
+    try:
+        watch_home(home, runtime.active().settings, parent, on_busy=busy)
+    except KeyboardInterrupt:
+        pass
