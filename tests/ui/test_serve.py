@@ -6,6 +6,7 @@ import http.client
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -51,7 +52,7 @@ def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: 
 
 
 def test_a_served_app_guards_itself_and_ends_in_order(tmp_path: Path) -> None:
-    """One line with the URL; foreign hosts get 403; the policy is on every answer; SIGTERM ends it and its watcher."""
+    """One line with the URL; foreign hosts get 403; the policy is on every answer; SIGTERM ends all."""
     script = (
         "import sys; from pathlib import Path; from weft.ui.serve import serve; sys.exit(serve(0, Path(sys.argv[1])))"
     )
@@ -75,7 +76,14 @@ def test_a_served_app_guards_itself_and_ends_in_order(tmp_path: Path) -> None:
         answers[name] = (answer.status, answer.getheader("content-security-policy"))
         answer.read()
         connection.close()
-    watchers = psutil.Process(process.pid).children()
+    server = psutil.Process(process.pid)
+    first = server.children()
+    first[0].kill()
+    psutil.wait_procs(first, timeout=10)
+    deadline = time.monotonic() + 20
+    while not (watchers := [child for child in server.children() if child not in first]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     process.terminate()
     rest, _ = process.communicate(timeout=30)
     assert (process.returncode, rest) == (0, "")
