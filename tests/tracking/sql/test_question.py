@@ -246,3 +246,9 @@ def test_more_memory_than_a_query_may_take_is_said(api: weft.Api, monkeypatch: p
 def test_a_limit_says_that_there_was_more(api: weft.Api) -> None:
     found = api.sql("from range(1000000000)", limit=3)
     assert (found.rows, found.cut) == ([(0,), (1,), (2,)], True)
+
+
+def test_the_guide_tells_every_view_and_column() -> None:
+    told = (Path(__file__).parents[3] / "docs" / "sql.md").read_text()
+    for name, view in views.VIEWS.items():
+        assert f"| `{name}` | {view.about} | {', '.join(view.columns)} |" in told
