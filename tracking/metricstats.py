@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 Order = tuple[Any, ...]
 """Where a point stands: (step, whether it came in time, and what tells points of one step apart). A late point is
 before those of its step that came in time, so that it never takes their place."""
+
+
+class Ends(NamedTuple):
+    """The first and the last of some points: their orders, and where they stand among them."""
+
+    first_at: Order
+    first: int
+    last_at: Order
+    last: int
+
 
 KINDS = ("min", "max", "mean", "last", "first", "best", "copy", "none")
 ABSENT: Any = object()
@@ -39,14 +49,14 @@ class Stats:
         self.last = math.nan
         self.last_at: Order | None = None
 
-    def add(self, values: Sequence[float], orders: Sequence[Order], both: tuple[int, int]) -> None:
-        """Count these points, at least one; `both` are the `ends` of their orders."""
+    def add(self, values: Sequence[float], ends: Ends) -> None:
+        """Count these points, at least one."""
         self.counted += len(values)
-        first, last = both
-        if self.first_at is None or orders[first] < self.first_at:
-            self.first_at, self.first = orders[first], values[first]
-        if self.last_at is None or orders[last] > self.last_at:
-            self.last_at, self.last = orders[last], values[last]
+        first_at, first, last_at, last = ends
+        if self.first_at is None or first_at < self.first_at:
+            self.first_at, self.first = first_at, values[first]
+        if self.last_at is None or last_at > self.last_at:
+            self.last_at, self.last = last_at, values[last]
         numbers = values if math.isfinite(sum(values)) else [value for value in values if math.isfinite(value)]
         if not numbers:
             return
@@ -66,9 +76,10 @@ class Stats:
         return math.fsum(self.total) / self.finite if self.finite else math.nan
 
 
-def ends(orders: Sequence[Order]) -> tuple[int, int]:
-    """Where the first and the last of points stand among them."""
-    return orders.index(min(orders)), orders.index(max(orders))
+def ends(orders: Sequence[Order]) -> Ends:
+    """Of points in any order."""
+    first, last = min(orders), max(orders)
+    return Ends(first, orders.index(first), last, orders.index(last))
 
 
 def exact(values: Iterable[float]) -> tuple[float, ...]:

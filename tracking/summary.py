@@ -14,7 +14,7 @@ import orjson
 from weft.tracking import metrics
 from weft.tracking.config import plain
 from weft.tracking.metricrules import MetricRules
-from weft.tracking.metricstats import ABSENT, LONG, LONGEST, Order, Stats, ends, shown
+from weft.tracking.metricstats import ABSENT, LONG, LONGEST, Ends, Order, Stats, ends, shown
 from weft.tracking.payloads.encoding import decode, encode
 
 Recorder = Callable[[dict[str, Any], Sequence[str]], None]
@@ -125,29 +125,31 @@ class Summary(Mapping[str, Any]):
             del self._held[: len(held)]  # what another thread appends meanwhile stays
             if not held:
                 return
-            first = self._calls + 1
-            object.__setattr__(self, "_calls", self._calls + len(held))
-            orders: list[Order] = [(step, not late, first + at) for at, (step, late, _) in enumerate(held)]
-            names = held[0][2].keys()
-            if all(values.keys() == names for _, _, values in held):
-                both = ends(orders)
-                for name in names:
-                    self._add(name, [values[name] for _, _, values in held], orders, both)
+            before = self._calls
+            object.__setattr__(self, "_calls", before + len(held))
+            names, steps = list(held[0][2]), [step for step, _, _ in held]
+            if steps == sorted(steps) and not any(late or list(values) != names for _, late, values in held):
+                # The usual case: all calls have the same names, and come one after the other.
+                both = Ends((steps[0], True, before + 1), 0, (steps[-1], True, before + len(held)), len(held) - 1)
+                for name, column in zip(
+                    names, zip(*[values.values() for _, _, values in held], strict=True), strict=True
+                ):
+                    self._add(name, column, both)
                 return
             columns: dict[str, tuple[list[float], list[Order]]] = {}
-            for order, (_, _, values) in zip(orders, held, strict=True):
+            for at, (step, late, values) in enumerate(held):
                 for name, value in values.items():
-                    column = columns.setdefault(name, ([], []))
-                    column[0].append(value)
-                    column[1].append(order)
-            for name, (numbers, places) in columns.items():
-                self._add(name, numbers, places, ends(places))
+                    numbers, orders = columns.setdefault(name, ([], []))
+                    numbers.append(value)
+                    orders.append((step, not late, before + at + 1))
+            for name, (numbers, orders) in columns.items():
+                self._add(name, numbers, ends(orders))
 
-    def _add(self, name: str, values: Sequence[float], orders: Sequence[Order], both: tuple[int, int]) -> None:
+    def _add(self, name: str, values: Sequence[float], both: Ends) -> None:
         stats = self._stats.get(name)
         if stats is None:
             stats = self._stats[name] = Stats()
-        stats.add(values, orders, both)
+        stats.add(values, both)
         self._own.pop(name, None)
 
     def _write(self, changed: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from weft.tracking.metricrules import MetricRules, metric_of
 from weft.tracking.metricstats import ABSENT, LONG, LONGEST, Stats, ends, shown
 from weft.tracking.store import chunks, schema
 from weft.tracking.store.chunks import Columns
-from weft.tracking.store.jsontext import decoded
+from weft.tracking.store.jsontext import decoded, loads
 from weft.tracking.store.transaction import Row, Stamp, Transaction
 
 _METRIC = [column.name for column in schema.metric_key.columns]
@@ -122,6 +122,10 @@ class MetricSink:
         self._tx.add_missing(schema.run_rewind, [(run_key, record.at_ns, self._segment, offset, record.step)])
         self.rewound.add(run_key)
 
+    def refresh(self, run_key: int) -> None:
+        """Look at all that the summary of a run is made of."""
+        self._defined.add(run_key)
+
     def flush(self, hands: Mapping[int, Hand], ended: Set[int], *, again: bool) -> None:
         """Write the batch; `highest` and `rewound` then tell of the runs' steps.
 
@@ -189,7 +193,7 @@ class MetricSink:
             last, text = stats.last_at or _order(metric, _LAST), metric["rich"]
             if counted:
                 orders = [p.order(self._segment) for p in counted]
-                stats.add([p.value for p in counted], orders, ends(orders))
+                stats.add([p.value for p in counted], ends(orders))
             _keep(metric, stats, *_latest(stats, last, text, rich))
         for point in points:
             metric["newest_ns"] = max(metric["newest_ns"], point.at_ns)
@@ -249,7 +253,7 @@ class MetricSink:
         stats = Stats()
         if counted:
             places = [order for _, order in counted]
-            stats.add([p.value for p, _ in counted], places, ends(places))
+            stats.add([p.value for p, _ in counted], ends(places))
         _keep(metric, stats, *_latest(stats, None, None, [item for item in said if _stands(item[0], (), cut)]))
         metric["newest_ns"] = max([metric["newest_ns"], *(p.at_ns for p in points)])
         if metric["stale"]:
@@ -442,6 +446,22 @@ def _stands(order: Order, rewinds: Sequence[tuple[Stamp, int]], cut: Stamp | Non
 
 def _null(value: float) -> float | None:
     return None if math.isnan(value) else value
+
+
+def count_all(tx: Transaction) -> None:
+    """Aggregates and summaries of a store from before they were kept."""
+    for run_key, own, stamps in tx.rows("SELECT id, summary, stamps FROM run"):
+        sink = MetricSink(tx, "", 0)
+        sink.refresh(run_key)
+        sink.flush({run_key: Hand(loads(own) or {}, _stamped(loads(stamps) or {}), frozenset())}, set(), again=False)
+
+
+def _stamped(stamps: Mapping[str, Sequence[Any]]) -> Callable[[str], Stamp | None]:
+    def stamp(key: str) -> Stamp | None:
+        found = stamps.get(f"summary.{key}")
+        return None if found is None else (found[0], found[1], found[2])
+
+    return stamp
 
 
 def remove_metrics(tx: Transaction, run_key: int) -> None:

@@ -205,13 +205,14 @@ class Store:
             raise StoreError(f"weft could not make the store {path}: {error.strerror}.") from error
 
     def _migrate(self) -> None:
-        from weft.tracking.store import migrations  # alembic costs 0.3 s, and only this needs it
+        from weft.tracking.store import metricsink, migrations  # alembic costs 0.3 s, and only this needs it
 
         with self._said("create or migrate"):
             if self.path is not None:
                 self._set_journal_mode(self.path)
             with self._engine.connect().execution_options(weft_write=True) as connection, connection.begin():
                 migrations.upgrade(connection, REVISIONS[-1])
+                metricsink.count_all(Transaction(connection))
 
     def _set_journal_mode(self, path: Path) -> None:
         """WAL, so that readers never wait for the writer; not on a network, where its shared memory would lie."""

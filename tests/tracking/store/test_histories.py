@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import sqlalchemy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ from weft.tracking.journal.records import (
     RunUpdated,
     SystemSampled,
 )
-from weft.tracking.store import metricsink, schema
+from weft.tracking.store import metricsink, migrations, schema
 from weft.tracking.store.sampling import sampled
 from weft.tracking.store.sink import Position
 from weft.tracking.store.store import Store
@@ -271,3 +272,33 @@ def test_of_no_run_there_is_no_history(store: Store) -> None:
         store.reader().rows("0" * 32)
     with pytest.raises(NotFoundError, match="no run with uid"):
         store.reader().sampled_rows("0" * 32)
+
+
+def test_a_store_from_before_has_its_summaries_counted(store_url: str) -> None:
+    """Points, NaN and what was set by hand, as release 0.1 kept them."""
+    engine = sqlalchemy.create_engine(store_url)
+    blob = "BLOB" if engine.dialect.name == "sqlite" else "BYTEA"
+    with engine.begin() as connection:
+        migrations.upgrade(connection, "0002")
+        for statement in (
+            "INSERT INTO project (id, name) VALUES (1, 'p')",
+            f"INSERT INTO segment (id, home, name, position, writer) VALUES (1, 'h', 's', 900, CAST('w' AS {blob}))",
+            "INSERT INTO run (id, uid, run_id, project_key, name, state, started_ns, summary, stamps, last_step) "
+            f"VALUES (1, CAST('rrrrrrrrrrrrrrrr' AS {blob}), 'r', 1, '', 'finished', 0, "
+            '\'{"b":5,"c":"x"}\', '
+            '\'{"summary.b":[99,"s",800],"summary.c":[99,"s",800]}\', 2)',
+            "INSERT INTO metric_key (id, run_key, key, n, late, last, last_step, last_at_ns, last_segment, last_seq) "
+            "VALUES (1, 1, 'a', 3, 0, 2.0, 2, 3, 's', 300), (2, 1, 'b', 1, 0, 7.0, 0, 1, 's', 100)",
+            "INSERT INTO metric_point (metric_key, segment_key, seq, step, at_ns, value, late) VALUES "
+            "(1, 1, 100, 0, 1, 4.0, false), (1, 1, 200, 1, 2, NULL, false), (1, 1, 300, 2, 3, 2.0, false), "
+            "(2, 1, 100, 0, 1, 7.0, false)",
+        ):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    with Store.open(store_url) as store:
+        [run] = store.reader().runs({"summary.a": {"$lt": 3}, "summary.c": "x"}).rows
+        assert run.summary == {"a": 2.0, "b": 5, "c": "x"}
+        apply(store, [MetricDefined(SCHEMA, RUN, 5, "a", ["min", "max", "mean"])], "t")
+        [run] = store.reader().runs({"summary.a.mean": 3}).rows
+        assert run.summary["a"] == {"min": 2.0, "max": 4.0, "mean": 3.0}
+        assert store.reader().history(RUN.hex())["a"].nonfinite == 1
