@@ -11,13 +11,14 @@ import streamlit as st
 
 from weft.tracking import units
 from weft.tracking.store.readmodels import RunRecord, Series
-from weft.ui import cells, charts, links, page, runmedia, runtables
+from weft.ui import cells, charts, links, page, runlogs, runmedia, runplace, runsystem, runtables
 from weft.ui.components.json import tree
 from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
 from weft.ui.values import encodable, showable, visible
 
 LIVE_SECONDS = 2.0
+VIEWS = ("Charts", "Logs", "System", "Environment")
 POINTS = 1200
 """Points of a metric that go to the browser."""
 SHOWN_CHARTS = 24
@@ -34,10 +35,31 @@ def show() -> None:
         page.notice("No such run", page.gone("run", ident), links.to("runs"), "All runs")
         return
     _head(run)
+    view = _view()
+    live_s = LIVE_SECONDS if run.state == "running" else None
+    if view == "Logs":
+        runlogs.show(run, live_s)
+    elif view == "System":
+        runsystem.show(run, live_s)
+    elif view == "Environment":
+        runplace.show(run)
+    else:
+        _metrics(run, ident, live_s)
+
+
+def _view() -> str:
+    """Which of a run's views is open, by the URL."""
+    chosen = st.segmented_control(
+        "View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params", label_visibility="collapsed"
+    )
+    return str(chosen)
+
+
+def _metrics(run: RunRecord, ident: str, live_s: float | None) -> None:
     left, right = st.columns([2.6, 1], gap="medium")
     with left:
         _controls()
-        st.fragment(_charts, run_every=LIVE_SECONDS if run.state == "running" else None)(run.project, ident)
+        st.fragment(_charts, run_every=live_s)(run.project, ident)
     with right:
         with page.part("The summary"):
             _summary(run)
