@@ -193,14 +193,6 @@ def look_up(rt: Runtime, project: str, ident: str) -> Earlier | None:
 
 
 def _earlier(record: RunRecord) -> Earlier:
-    if record.state == "running":
-        log.warning(
-            "run %s/%s is still being written by another process (pid %s on %s); both write to it from now on",
-            record.project,
-            record.id,
-            record.metadata.get("pid", "?"),
-            record.metadata.get("host", "?"),
-        )
     return Earlier(
         uid=bytes.fromhex(record.uid),
         name=record.name,

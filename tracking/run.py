@@ -30,6 +30,7 @@ from weft.tracking.journal.records import (
 from weft.tracking.metricrules import Metric, MetricRules, checked
 from weft.tracking.payloads.redaction import clean_name
 from weft.tracking.runfiles import RunFiles, restore, stored
+from weft.tracking.runlock import RunLock
 from weft.tracking.runsurroundings import RunSurroundings
 from weft.tracking.summary import Summary
 
@@ -84,6 +85,8 @@ class Run(RunSurroundings):
         """Names of metrics that hold no secret: each is looked at once."""
         self._files = RunFiles(active, self.uid, self._files_folder, self._record)
         self._alerts = Throttle()
+        self.lock: RunLock | None = None
+        """Held by the process that leads it."""
         if attached_at is not None:
             self._pid = -1
             return
@@ -444,6 +447,8 @@ class Run(RunSurroundings):
         )
         if self._start.way.auto and self._runtime.recording and ending.exit_code == 0:
             resuming.forget(self._runtime, self.project)
+        if self.lock is not None:
+            self.lock.release()
         if not last and not self._runtime.journal.sync_within(exits.END_SECONDS):
             log.warning("the disk had not confirmed run %s within %.0f s", self.path, exits.END_SECONDS)
 
@@ -464,6 +469,8 @@ class Run(RunSurroundings):
         """After a fork: a thread of the parent may have held it."""
         self._lock = threading.RLock()
         self.summary.renew_lock()
+        if self.lock is not None:
+            self.lock.leave()
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@ from weft.tracking.errors import UsageError
 from weft.tracking.resuming import Way
 from weft.tracking.run import Run
 from weft.tracking.runarguments import Start
+from weft.tracking.runlock import RunLock
 
 said = logging.getLogger("weft.recording")
 
@@ -121,6 +122,9 @@ def init(
     if reinit != "create_new":
         active.run = made
     if start.recording:
+        if not start.joined:
+            made.lock = RunLock(active.home, made.uid)
+            made.lock.claim(made.path)
         if start.way.auto:
             resuming.note(active, made.project, made.id)
         made.surroundings = surroundings.start(made, start.settings, leads=not start.joined)

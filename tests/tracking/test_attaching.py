@@ -132,6 +132,46 @@ def test_a_leader_that_is_killed_leaves_a_crashed_run(home: Path) -> None:
     assert found.state == "crashed"
 
 
+def test_a_second_writer_of_a_run_is_told(home: Path) -> None:
+    """Nothing is lost and nobody is stopped; a rank that joins is no second writer."""
+    leader, joined = _ranks(home, [0, 1])
+    [second] = _ranks(home, [0])
+    errors = []
+    for process in (leader, joined, second):
+        process.kill()
+        errors.append(process.communicate(timeout=60)[1])
+    assert errors[:2] == ["", ""]
+    assert f"p/shared is being written by another process already (pid {leader.pid} on " in errors[2]
+    [last] = _ranks(home, [0])
+    assert last.communicate("go\n", timeout=60)[1] == ""
+    [found] = _stored()
+    with open_store() as store:
+        assert store.reader().history(found.uid)["rank0/loss"].total == 150
+
+
+def _own(seen: Any) -> None:
+    child = runs.init("p", id="child", config={"lr": 2})
+    child.log({"x": 1})
+    seen.put((child.id, child.owned))
+    child.finish()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_may_start_a_run_of_its_own(home: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    parent = runs.init("p", id="parent")
+    seen = context.Queue()
+    child = context.Process(target=_own, args=(seen,))
+    child.start()
+    assert seen.get(timeout=60) == ("child", True)
+    child.join()
+    parent.log({"x": 1})
+    assert {run.id: run.state for run in _stored()} == {"parent": "running", "child": "finished"}
+    parent.finish()
+    assert not list((home / "locks").iterdir())
+
+
 CONTENTION = """
 import weft, sys
 run = weft.init("busy", name=sys.argv[1])
