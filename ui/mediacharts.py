@@ -48,7 +48,7 @@ def spec(
             return _binned([row[index["value"]] for row in rows])
         if chart == "confusion_matrix":
             return _matrix(rows, index["Actual"], index["Predicted"], index["nPredictions"])
-    except (KeyError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError):
         return None
     return None
 
@@ -189,7 +189,7 @@ def _matrix(rows: Rows, actual: int, predicted: int, count: int) -> dict[str, An
         **_frame(left=28, top=8, bottom=28),
         "xAxis": _named({"type": "category", "data": names, "splitArea": {"show": True}}, "predicted"),
         "yAxis": {**_named({"type": "category", "data": names, "inverse": True}, "actual"), "nameGap": 42},
-        "visualMap": _ramp(max((row[count] for row in rows), default=1)),
+        "visualMap": _ramp(max((float(row[count]) for row in rows), default=1.0)),
         "tooltip": {"confine": True},
         "series": [
             {"name": "count", "type": "heatmap", "data": cells, "label": _DIGITS | {"show": len(names) <= 20}},

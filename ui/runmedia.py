@@ -20,8 +20,8 @@ from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
 from weft.ui.values import encodable, showable
 
-MOST_STEPS = 500
-"""Of one key; the last ones are shown."""
+MOST_STEPS = 120
+"""Of one key: of more, evenly chosen ones are shown, the last among them."""
 SHOWN_KEYS = 40
 SHOWN_ROWS = 200
 """Of a chart that the app cannot draw."""
@@ -46,9 +46,9 @@ def by_key(rows: Sequence[Mapping[str, Any]]) -> dict[str, Logged]:
     return found
 
 
-def show(rows: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Draw them; returns the keys that are theirs."""
-    found = by_key(rows)
+def show(run_uid: str) -> set[str]:
+    """Draw those of a run; returns the keys that are theirs."""
+    found = data().computed("media", [run_uid], lambda: by_key(data().rich(run_uid)))
     if not found:
         return set()
     page.label("Media", units.count(len(found)))
@@ -56,16 +56,24 @@ def show(rows: Sequence[Mapping[str, Any]]) -> set[str]:
     charts = [key for key in keys if isinstance(found[key][-1][1][0], (Chart, Histogram, Plotly))]
     for key in [key for key in keys if key not in charts][:SHOWN_KEYS]:
         with page.part(f"The media of {key}"):
-            steps = found[key][-MOST_STEPS:]
+            steps = thinned(found[key])
             shown = [Step(at, [_item(item, key) for item in items]) for at, items in steps]
             gallery(encodable(key), shown, key=f"media-{key}")
     for at in range(0, min(len(charts), SHOWN_KEYS), 2):
         for column, key in zip(st.columns(2, gap="small"), charts[at : at + 2], strict=False):
             with column, st.container(border=True, key=f"weft-media-{key}"), page.part(f"The charts of {key}"):
-                _chart(key, found[key][-MOST_STEPS:])
+                _chart(key, thinned(found[key]))
     if len(keys) > SHOWN_KEYS:
         page.label("", f"{units.count(len(keys))} keys hold media; {SHOWN_KEYS} of a kind are shown")
     return set(found)
+
+
+def thinned(steps: Logged) -> Logged:
+    """At most `MOST_STEPS` of them, the first and the last among them."""
+    last = len(steps) - 1
+    if last < MOST_STEPS:
+        return steps
+    return [steps[round(at * last / (MOST_STEPS - 1))] for at in range(MOST_STEPS)]
 
 
 def said(value: object) -> str | None:

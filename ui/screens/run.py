@@ -135,7 +135,7 @@ def _charts(project: str, ident: str) -> None:
                 page.label("", f"{units.count(len(keys) - SHOWN_CHARTS)} more: find them by name above")
     with page.part("What else was logged"):
         logged = data().rich(run.uid)
-        _rich(logged, runmedia.show(logged) | runtables.show(run, logged))
+        _rich(logged, runmedia.show(run.uid) | runtables.show(run, logged))
 
 
 def _section(found: Mapping[str, Series], keys: list[str]) -> None:
