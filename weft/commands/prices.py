@@ -221,12 +221,16 @@ def apply(
     rt = runtime.active()
     if not rt.recording and not dry_run:
         raise UsageError("nothing is recorded in mode disabled, so no price can be: unset WEFT_MODE, or use --dry-run")
+    prices = read(rt.settings.prices)
+    if prices.problems:
+        wrong = "; ".join(prices.problems)
+        raise UsageError(f"{prices.path} is not as it should be, so nothing was priced: {wrong}. Correct it first")
     now = time.time_ns()
     start = None if since is None else min(max(_start_ns(since, now), 0), MAX_INT)
     with open_store() as store:
         found = reprice(
             usages(store, project=project, since_ns=start, model=model),
-            read(rt.settings.prices),
+            prices,
             now,
             (lambda fact: None) if dry_run else rt.journal.append,
         )

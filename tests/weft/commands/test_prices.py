@@ -127,6 +127,17 @@ def test_a_malformed_price_file_is_one_line_and_bundled_prices_go_on(called: Pat
     assert "no price was added" in _weft("prices", "set", "m", "--input", "1", "--output", "1", code=64)
 
 
+def test_a_malformed_price_file_takes_no_stored_cost_away(called: Path) -> None:
+    """Priced again by it, every call that it named would lose its cost."""
+    _weft("prices", "set", "my-model", "--input", "1", "--output", "2.50")
+    _weft("prices", "apply")
+    with (called / "prices.toml").open("a") as file:
+        file.write("broken [[[")
+    for options in ((), ("--dry-run",)):
+        assert "nothing was priced" in _weft("prices", "apply", *options, code=64)
+    assert _total() == Decimal("3.5")
+
+
 def test_a_hostile_model_name_is_harmless(home: Path) -> None:
     weft.configure(home=home)
     with weft.span("chat", kind="llm") as span:
