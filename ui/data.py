@@ -19,6 +19,7 @@ from sqlalchemy import select
 from weft.tracking import runtime
 from weft.tracking.blobs import Blobs
 from weft.tracking.home import Home
+from weft.tracking.lineage import Lineage
 from weft.tracking.settings import Settings
 from weft.tracking.store import schema
 from weft.tracking.store.access import open_store
@@ -202,6 +203,31 @@ class Data:
     def artifacts(self, where: Where, limit: int = 50) -> Page[ArtifactRecord]:
         """Versions of artifacts."""
         return self._kept("artifacts", (where, limit), lambda: self._reader.artifacts(where, limit=limit))
+
+    def versions(self, where: Where, order: str, limit: int, offset: int) -> Page[ArtifactRecord]:
+        """One page of versions, without what they hold."""
+        return self._kept(
+            "versions",
+            (where, order, limit, offset),
+            lambda: self._reader.artifacts(where, order=order, limit=limit, offset=offset, manifests=False),
+        )
+
+    def latest(self, where: Where) -> Sequence[ArtifactRecord]:
+        """The latest version of each artifact, newest 1,000, without what they hold: for a filter's choices."""
+        return self.versions(where, "-logged_ns", 1000, 0).rows
+
+    def version_of(self, project: str, name: str, version: int) -> ArtifactRecord | None:
+        """One version, whole."""
+        where = {"project": project, "name": name, "version": version}
+        return next(iter(self.artifacts(where, limit=1).rows), None)
+
+    def lineage(self, project: str, name: str, version: int, direction: str) -> Lineage:
+        """Where a version comes from and what became of it: the nearest thousand."""
+        return self._kept(
+            "lineage",
+            (project, name, version, direction),
+            lambda: self._reader.lineage(project, name, version, direction=direction, limit=1000),
+        )
 
     def codes(self, versions: Iterable[str]) -> Mapping[str, ArtifactRecord]:
         """The code of ops, by version."""

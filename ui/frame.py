@@ -10,12 +10,15 @@ import streamlit as st
 from weft.tracking.errors import Error
 from weft.ui import page
 from weft.ui.data import data
-from weft.ui.screens import evaluation, evaluations, overview, runs, sessions, trace, traces
+from weft.ui.screens import artifact, artifacts, evaluation, evaluations, overview, runs, sessions, trace, traces
 from weft.ui.screens import run as run_screen
 
 log = logging.getLogger("weft.ui")
 ALL = "All projects"
-PATHS = ("", "overview", "traces", "trace", "sessions", "session", "evaluations", "evaluation", "runs", "run")
+PATHS = (
+    *("", "overview", "traces", "trace", "sessions", "session", "evaluations", "evaluation", "runs", "run"),
+    *("artifacts", "artifact"),
+)
 """Where screens are."""
 
 _FOLDER = Path(__file__).parent
@@ -96,5 +99,9 @@ def _screens() -> dict[str, list[st.Page]]:
         "Training": [
             st.Page(runs.show, title="Runs", icon=":material/show_chart:", url_path="runs"),
             st.Page(run_screen.show, title="Run", url_path="run", visibility="hidden"),
+        ],
+        "Assets": [
+            st.Page(artifacts.show, title="Artifacts", icon=":material/inventory_2:", url_path="artifacts"),
+            st.Page(artifact.show, title="Artifact", url_path="artifact", visibility="hidden"),
         ],
     }

@@ -30,3 +30,8 @@ def evaluation(project: str, run_id: str) -> str:
 def session(project: str, thread_id: str) -> str:
     """One conversation."""
     return to("session", {"project": project, "id": thread_id})
+
+
+def artifact(project: str, name: str, version: int, file: str | None = None) -> str:
+    """One version of an artifact, perhaps with one of its files."""
+    return to("artifact", {"project": project, "name": name, "version": f"v{version}", "file": file})
