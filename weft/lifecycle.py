@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from weft.tracer.instrument import instrument
-from weft.tracking import activerun, runs, runtime
+from weft.tracking import activerun, names, runs, runtime
+from weft.tracking import errors as errors
 from weft.tracking.errors import UsageError
 from weft.tracking.names import check_project
 from weft.tracking.run import Run
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("weft.recording")
 
 P = ParamSpec("P")
+
+util = names
+"""`wandb.util.generate_id()`, which scripts make ids for `resume` with."""
 
 
 def configure(
