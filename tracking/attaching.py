@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.tracking import runs, runtime
+from weft.tracking.metricrules import Metric
+from weft.tracking.metricstats import Standing
 from weft.tracking.payloads.encoding import decode, encode
 from weft.tracking.payloads.redaction import OPTIONS, redaction
 from weft.tracking.resuming import Earlier, Way
@@ -38,6 +40,8 @@ class Attachment:
     entity: str | None
     config: Mapping[str, Any]
     step: int
+    metrics: tuple[Metric, ...]
+    """What `define_metric` said."""
     mode: str
     state: str
     folder: Path | None
@@ -62,6 +66,7 @@ def attachment(run: Run) -> Attachment:
         entity=run.entity,
         config={key: _sendable(value) for key, value in run.config.items()},
         step=run.step,
+        metrics=run.metrics,
         mode="disabled" if run.disabled else "offline" if run.offline else "online",
         state=run.state,
         folder=run.folder,
@@ -105,6 +110,7 @@ def _earlier(found: Attachment) -> Earlier:
         last_step=None,
         elapsed_ns=0,
         state="running",
+        standing=Standing({}, {}, {}, found.metrics),
     )
 
 

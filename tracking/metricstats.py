@@ -7,8 +7,11 @@ Numbers that are NaN or infinite are counted, and are neither least nor greatest
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from weft.tracking.metricrules import Metric
 
 Order = tuple[Any, ...]
 """Where a point stands: (step, whether it came in time, and what tells points of one step apart). A late point is
@@ -74,6 +77,18 @@ class Stats:
     def mean(self) -> float:
         """NaN where there is no finite number."""
         return math.fsum(self.total) / self.finite if self.finite else math.nan
+
+
+class Standing(NamedTuple):
+    """What the summary of a run is made of, for a process that goes on with it."""
+
+    own: Mapping[str, Any]
+    """Set by hand, and not logged since."""
+    stats: Mapping[str, Stats]
+    rich: Mapping[str, tuple[Order, bytes | None]]
+    """Last values that are no numbers: their order, their JSON (None where it is too long to be shown)."""
+    metrics: Sequence[Metric]
+    """Its definitions."""
 
 
 def ends(orders: Sequence[Order]) -> Ends:

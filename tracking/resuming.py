@@ -20,6 +20,7 @@ from weft.tracking import names
 from weft.tracking.errors import Error, UsageError
 
 if TYPE_CHECKING:
+    from weft.tracking.metricstats import Standing
     from weft.tracking.runtime import Runtime
     from weft.tracking.store.readmodels import RunRecord
 
@@ -47,6 +48,8 @@ class Earlier:
     elapsed_ns: int
     """How long it went on, over all of its sessions."""
     state: str
+    standing: Standing
+    """What its summary goes on from."""
 
 
 class Moment(NamedTuple):
@@ -137,7 +140,7 @@ def _mode(resume: object) -> str | None:
 def _rewound(rt: Runtime, project: str, ident: str | None, to: Moment) -> Way:
     if ident is not None and ident != to.id:
         raise UsageError(f"init(resume_from={to.id!r}...) goes on with that run; id={ident!r} is another one")
-    return Way(to.id, _at(rt, project, to, "resume_from"), rewound=to.step)
+    return Way(to.id, _at(rt, project, to, "resume_from", until=to.step), rewound=to.step)
 
 
 def _forked(rt: Runtime, project: str, ident: str | None, at: Moment) -> Way:
@@ -148,8 +151,8 @@ def _forked(rt: Runtime, project: str, ident: str | None, at: Moment) -> Way:
     return Way(ident, forked=(_at(rt, project, at, "fork_from").uid, at.step))
 
 
-def _at(rt: Runtime, project: str, at: Moment, argument: str) -> Earlier:
-    earlier = _looked_up(rt, project, at.id, demanded=True)
+def _at(rt: Runtime, project: str, at: Moment, argument: str, until: int | None = None) -> Earlier:
+    earlier = _looked_up(rt, project, at.id, demanded=True, until=until)
     if earlier is None:
         raise UsageError(f"init({argument}=): there is no run {project}/{at.id} in {rt.settings.home}. `weft runs ls`")
     if earlier.last_step is None or at.step > earlier.last_step:
@@ -158,9 +161,11 @@ def _at(rt: Runtime, project: str, at: Moment, argument: str) -> Earlier:
     return earlier
 
 
-def _looked_up(rt: Runtime, project: str, ident: str, *, demanded: bool) -> Earlier | None:
+def _looked_up(
+    rt: Runtime, project: str, ident: str, *, demanded: bool, until: int | None = None
+) -> Earlier | None:
     try:
-        return look_up(rt, project, ident)
+        return look_up(rt, project, ident, until)
     except Error as error:
         if demanded:
             raise
@@ -170,8 +175,11 @@ def _looked_up(rt: Runtime, project: str, ident: str, *, demanded: bool) -> Earl
         return None
 
 
-def look_up(rt: Runtime, project: str, ident: str) -> Earlier | None:
+def look_up(rt: Runtime, project: str, ident: str, until: int | None = None) -> Earlier | None:
     """A run of this id, with all that its processes have written by now; None: there is none.
+
+    Args:
+        until: the step that it is about to be taken back to.
 
     Raises:
         StoreError: the store cannot be read.
@@ -188,11 +196,12 @@ def look_up(rt: Runtime, project: str, ident: str) -> Earlier | None:
                 log.warning(
                     "%d bytes of journal could not be taken in: run %s may go on from too low a step", left, ident
                 )
-        found = store.reader().runs({"project": project, "id": ident}, limit=1).rows
-    return _earlier(found[0]) if found else None
+        reader = store.reader()
+        found = reader.runs({"project": project, "id": ident}, limit=1).rows
+        return _earlier(found[0], reader.standing(found[0].uid, until)) if found else None
 
 
-def _earlier(record: RunRecord) -> Earlier:
+def _earlier(record: RunRecord, standing: Standing) -> Earlier:
     return Earlier(
         uid=bytes.fromhex(record.uid),
         name=record.name,
@@ -205,6 +214,7 @@ def _earlier(record: RunRecord) -> Earlier:
         last_step=record.step,
         elapsed_ns=round(record.runtime_s * 1e9),
         state=record.state,
+        standing=standing,
     )
 
 

@@ -70,6 +70,8 @@ class Run(RunSurroundings):
         super().__init__(active, start)
         self._rules = MetricRules()
         self.summary = Summary(self._summarised, self._rules)
+        if start.way.earlier is not None:
+            self.summary.restore(start.way.earlier.standing)
         self.state = "running"
         """running, finished, failed, killed."""
         self._on_end = on_end
@@ -203,6 +205,11 @@ class Run(RunSurroundings):
                 self._rules.put(metric)
                 self._define(metric)
         return made[-1]
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What `define_metric` said, x axes that it named included."""
+        return tuple(self._rules)
 
     def _define(self, metric: Metric) -> None:
         axis = metric.step_metric

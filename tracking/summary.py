@@ -14,7 +14,7 @@ import orjson
 from weft.tracking import metrics
 from weft.tracking.config import plain
 from weft.tracking.metricrules import MetricRules
-from weft.tracking.metricstats import ABSENT, LONG, LONGEST, Ends, Order, Stats, ends, shown
+from weft.tracking.metricstats import ABSENT, LONG, LONGEST, Ends, Order, Standing, Stats, ends, shown
 from weft.tracking.payloads.encoding import decode, encode
 
 Recorder = Callable[[dict[str, Any], Sequence[str]], None]
@@ -47,12 +47,15 @@ class Summary(Mapping[str, Any]):
         put(self, "_written", {})
         put(self, "_lock", threading.RLock())  # guards what was counted; re-entrant: a signal handler may log too
 
-    def restore(self, own: Mapping[str, Any], stats: Mapping[str, Stats]) -> None:
+    def restore(self, standing: Standing) -> None:
         """Take over what a run that is resumed had come to, without recording it again."""
         with self._lock:
-            self._own.update(own)
-            self._stats.update(stats)
-            self._written.update({key: encode(value) for key, value in own.items()})
+            self._own.update(standing.own)
+            self._stats.update(standing.stats)
+            self._rich.update(standing.rich)
+            self._written.update({key: encode(value) for key, value in standing.own.items()})
+            for metric in standing.metrics:
+                self._rules.put(metric)
 
     def logged(self, step: int, late: bool, values: dict[str, float]) -> None:
         """Take note of a `log()` call."""
@@ -75,7 +78,6 @@ class Summary(Mapping[str, Any]):
                 )
                 if former is None or at > former:
                     self._rich[name] = (at, text if len(text) <= LONGEST else None)
-                self._own.pop(name, None)
 
     def update(self, values: Any = None, **more: Any) -> None:
         """Set several keys."""
@@ -92,7 +94,8 @@ class Summary(Mapping[str, Any]):
         """Record what was changed inside values since they were set."""
         with self._lock:
             self._count()
-            self._write({key: value for key, value in self._own.items() if self._written.get(key) != encode(value)})
+            standing = {key: value for key, value in self._own.items() if self._value(key) is ABSENT}
+            self._write({key: value for key, value in standing.items() if self._written.get(key) != encode(value)})
 
     def as_dict(self) -> dict[str, Any]:
         """A copy, one level deep, nested names joined by dots."""
@@ -103,7 +106,7 @@ class Summary(Mapping[str, Any]):
                 value = self._value(name)
                 if value is not ABSENT:
                     found[name] = value
-            return {**found, **self._own}
+            return {**found, **{key: value for key, value in self._own.items() if key not in found}}
 
     def renew_lock(self) -> None:
         """After a fork: a thread of the parent may have held it."""
@@ -150,7 +153,6 @@ class Summary(Mapping[str, Any]):
         if stats is None:
             stats = self._stats[name] = Stats()
         stats.add(values, both)
-        self._own.pop(name, None)
 
     def _write(self, changed: dict[str, Any]) -> None:
         if changed:
@@ -160,12 +162,17 @@ class Summary(Mapping[str, Any]):
     def _put(self, path: tuple[str, ...], value: Any) -> None:
         """Set what lies at a path: inside a value that was set by hand, else under its dotted name."""
         with self._lock:
-            own = self._own.get(path[0])
+            own = self._by_hand(path[0])
             self.update({path[0]: _with(own, path[1:], value)} if isinstance(own, dict) else {".".join(path): value})
+
+    def _by_hand(self, key: str) -> Any:
+        """What was set there and not logged since."""
+        self._count()
+        return self._own.get(key) if self._value(key) is ABSENT else None
 
     def _drop(self, path: tuple[str, ...]) -> None:
         with self._lock:
-            own = self._own.get(path[0])
+            own = self._by_hand(path[0])
             if len(path) > 1 and isinstance(own, dict):
                 self.update({path[0]: _without(own, path[1:])})
                 return

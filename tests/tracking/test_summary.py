@@ -1,9 +1,13 @@
-"""A run's own summary and the store's say the same: whatever was logged, defined, set by hand, deleted, in any order."""
+"""A run's own summary and the store's say the same, whatever was logged, defined, set by hand or deleted."""
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -228,12 +232,13 @@ VALUES = st.one_of(
     st.sampled_from(["text", None]),
 )
 NAMES = st.sampled_from(["a", "a.b", "val/x", "_c"])
+KINDS = st.sampled_from(["min,max", "mean", "first", "last", "copy", "none", "best"])
 ACTIONS = st.one_of(
     st.tuples(st.just("log"), st.dictionaries(NAMES, VALUES, min_size=1, max_size=3), st.none() | st.integers(0, 5)),
-    st.tuples(st.just("define"), st.sampled_from(["a", "a*", "*", "val/*"]), st.sampled_from(["min,max", "mean", "first", "last", "copy", "none", "best"])),
+    st.tuples(st.just("define"), st.sampled_from(["a", "a*", "*", "val/*"]), KINDS),
     st.tuples(st.just("set"), NAMES, VALUES),
     st.tuples(st.just("drop"), NAMES, st.none()),
-)  # fmt: skip
+)
 
 
 @given(st.lists(ACTIONS, max_size=25), st.randoms(use_true_random=False), st.integers(1, 6))
@@ -277,3 +282,54 @@ def test_records_are_what_the_summary_is_made_of(home: Path, journaled: Journale
     assert kinds.count(RunUpdated) == 1
     assert kinds.count(MetricsLogged) == 2
     assert kinds.count(RunStarted) == 1
+
+
+def test_a_resumed_run_goes_on_with_what_it_had_come_to(home: Path) -> None:
+    with runs.init(id="same") as run:
+        run.define_metric("a", summary="min,max,mean,first,last")
+        run.define_metric("loss", step_metric="epoch")
+        for value in (4, 1, 7):
+            run.log({"a": value, "b": value, "note": "hi"})
+        run.summary["b"] = "set"
+    with runs.init(id="same", resume="must") as run:
+        assert agree(run)["a"] == {"min": 1, "max": 7, "mean": 4, "first": 4, "last": 7}
+        assert run.summary["b"] == "set"
+        run.log({"a": 0, "epoch": 3})
+        run.log({"loss": 1})
+        found = agree(run)
+        assert found["a"] == {"min": 0, "max": 7, "mean": 3, "first": 4, "last": 0}
+        assert (found["epoch"], found["note"]) == (3, "hi")
+
+
+def test_a_run_taken_back_forgets_what_came_later(home: Path) -> None:
+    with runs.init(id="same") as run:
+        run.define_metric("a", summary="max,last")
+        for value in (1, 5, 9):
+            run.log({"a": value, "late": value})
+    with runs.init(resume_from="same?_step=1") as run:
+        assert agree(run)["a"] == {"max": 5, "last": 5}
+        run.log({"a": 2})
+        assert agree(run)["a"] == {"max": 5, "last": 2}
+        assert stored(run).step == 2
+
+
+def test_a_killed_process_leaves_the_same_summary(home: Path) -> None:
+    """Its last word is what it had printed."""
+    program = (
+        "import json, os, weft\n"
+        "run = weft.init(id='victim')\n"
+        "weft.define_metric('a', summary='min,max,mean,first,last')\n"
+        "for step in range(300):\n"
+        "    weft.log({'a': (step * 37) % 101 - 50, 'b': step})\n"
+        "weft.summary['b'] = -1\n"
+        "print(json.dumps(weft.summary.as_dict()), flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    environment = {**os.environ, "WEFT_HOME": str(home)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == -9, done.stderr
+    with open_store(runtime.active().settings) as store:
+        [found] = store.reader().runs({"id": "victim"}).rows
+    assert found.state == "crashed"
+    assert found.step == 299
+    assert json.loads(done.stdout) == dict(found.summary)

@@ -17,12 +17,13 @@ from sqlalchemy import Connection, Row, literal_column, select
 
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.metricrules import MetricRules, metric_of
+from weft.tracking.metricstats import LONGEST, Order, Standing, Stats, ends
 from weft.tracking.store import chunks, schema
 from weft.tracking.store.chunks import Line
 from weft.tracking.store.columns import HexId
 from weft.tracking.store.jsontext import decoded, loads
 from weft.tracking.store.lookups import parts
-from weft.tracking.store.metricsink import summary
+from weft.tracking.store.metricsink import stats_of, summary
 from weft.tracking.store.readmodels import HistoryPage, Series
 from weft.tracking.store.sampling import sampled, thinned
 
@@ -333,6 +334,42 @@ def summaries(connection: Connection, runs: Mapping[int, Mapping[str, Any]]) -> 
             metrics.setdefault(row["run_key"], []).append(row)
     rules = _rules(connection, sorted(metrics))
     return {key: summary(metrics.get(key, ()), rules.get(key) or MetricRules(), own) for key, own in runs.items()}
+
+
+def standing(connection: Connection, run_uid: str, until: int | None = None) -> Standing:
+    """What a run's summary is made of; `until`: of its points up to that step alone."""
+    lineage = _lineage(connection, run_uid)
+    run_key = lineage[-1].run_key
+    own = decoded(connection.execute(select(_r.summary).where(_r.id == run_key)).scalar()) or {}
+    metrics = connection.execute(select(schema.metric_key).where(_k.run_key == run_key, _k.stream == "")).mappings()
+    stats: dict[str, Stats] = {}
+    rich: dict[str, tuple[Order, bytes | None]] = {}
+    for row in metrics:
+        if until is None:
+            found = stats_of(row)
+        else:
+            found = _counted(_line(connection, row["id"], lineage[-1]._replace(until=until)))
+        if found.counted and (until is None or row["key"] not in own):
+            found.first_at, found.last_at = _placed(found.first_at), _placed(found.last_at)
+            stats[row["key"]] = found
+        if row["rich"] is not None and (until is None or row["last_step"] <= until):
+            data = row["rich"].encode()
+            rich[row["key"]] = ((row["last_step"], True, 0), data if len(data) <= LONGEST else None)
+    mine = {key: value for key, value in own.items() if key not in stats and key not in rich}
+    return Standing(mine, stats, rich, list(_rules(connection, [run_key]).get(run_key) or ()))
+
+
+def _counted(line: Line) -> Stats:
+    stats = Stats()
+    if line.steps:
+        orders = [(step, not late, at) for at, (step, late) in enumerate(zip(line.steps, line.late, strict=True))]
+        stats.add(line.values, ends(orders))
+    return stats
+
+
+def _placed(order: Order | None) -> Order | None:
+    """Before whatever a new process logs at the same step."""
+    return None if order is None else (*order[:2], 0)
 
 
 def _rules(connection: Connection, run_keys: Sequence[int]) -> dict[int, MetricRules]:

@@ -189,7 +189,7 @@ class MetricSink:
         self._reach(name, [p.step for p in standing] + [at[0] for at, _ in said])
         counted = [p for p in standing if cut is None or (p.at_ns, self._segment, p.seq) > cut]
         if counted or rich:
-            stats = _stats(metric)
+            stats = stats_of(metric)
             last, text = stats.last_at or _order(metric, _LAST), metric["rich"]
             if counted:
                 orders = [p.order(self._segment) for p in counted]
@@ -354,7 +354,7 @@ def _value(metric: Mapping[str, Any], rules: MetricRules) -> Any:
     last = ABSENT if rich is None else LONG if len(rich.encode()) > LONGEST else decoded(rich)
     if metric["stale"]:
         return metric["last"] if metric["last"] is not None else math.nan
-    return shown(_stats(metric), last, defined.summary if defined else (), defined.goal if defined else None)
+    return shown(stats_of(metric), last, defined.summary if defined else (), defined.goal if defined else None)
 
 
 def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
@@ -387,7 +387,7 @@ def _empty(key: int, run_key: int, stream: str, name: str) -> Row:
     return tuple(given.get(column) for column in _METRIC)
 
 
-def _stats(metric: Mapping[str, Any]) -> Stats:
+def stats_of(metric: Mapping[str, Any]) -> Stats:
     """The aggregates of a row."""
     stats = Stats()
     stats.counted, stats.finite = metric["counted"], metric["finite"]

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, select
 
 from weft.tracking.errors import StoreError
 from weft.tracking.lineage import Lineage
+from weft.tracking.metricstats import Standing
 from weft.tracking.store import (
     artifactreader,
     consolereader,
@@ -198,6 +199,15 @@ class Reader:
         """
         with self._store.reading() as connection:
             return metricreader.sample(connection, run_uid, keys, x_axis, samples, stream)
+
+    def standing(self, run_uid: str, until: int | None = None) -> Standing:
+        """What a run's summary is made of, for a process that goes on with it; `until`: behind this step.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        with self._store.reading() as connection:
+            return metricreader.standing(connection, run_uid, until)
 
     def rich(self, run_uid: str, key: str | None = None) -> list[dict[str, Any]]:
         """What a run logged that is no scalar, in step order: {key, step, at_ns, value}.
