@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from weft.tracking import runtime
+from weft.tracking.blobs import Blobs
 from weft.tracking.errors import MissingExtraError, UsageError
 from weft.tracking.store.readmodels import RunRecord
 
 if TYPE_CHECKING:
     from weft.tracking.store.reader import Reader
+    from weft.tracking.tables import Table
 
 _STREAMS = ("default", "system")
 _MADE = ("_step", "_runtime", "_timestamp")
@@ -73,6 +76,17 @@ class StoredRun(RunRecord):
             if page.next_step is None:
                 return
             step = page.next_step
+
+    def table(self, key: str, step: int | None = None) -> Table:
+        """A Table that the run logged under this key: the last one, or that of a step.
+
+        Raises:
+            NotFoundError: there is none, or its files are not in this home.
+            MissingExtraError: pyarrow is not installed.
+        """
+        from weft.tracking.tables.stored import stored_table  # who reads no table needs no blobs
+
+        return stored_table(self._reader, self, key, step, Blobs(runtime.active().home))
 
     def history(
         self,

@@ -18,6 +18,7 @@ from weft.tracking.tables import Table
 from weft.tracking.tables.arrow import KIND
 from weft.tracking.tables.parts import FILE, source
 from weft.tracking.tables.query import ask
+from weft.tracking.tables.stored import is_table
 from weft.ui import cells, media, page, runmedia
 from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
@@ -47,14 +48,14 @@ def tables_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Logged]:
     found: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
     for row in rows:
         value = row.get("value")
-        if isinstance(value, Mapping) and said(value) is not None and isinstance(value.get("columns"), list):
+        if isinstance(value, Mapping) and is_table(value):
             found.setdefault(str(row["key"]), []).append((int(row.get("step") or 0), value))
     return dict(found)
 
 
 def said(value: object) -> str | None:
     """What stands for a table among plain values, in words; None for anything else."""
-    if not isinstance(value, Mapping) or value.get("_type") != "table":
+    if not isinstance(value, Mapping) or not is_table(value):
         return None
     return f"table, {units.counted(int(value.get('n_rows') or 0), 'row')}"
 

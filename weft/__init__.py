@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from weft.tracking.payloads.content import Content as Content
     from weft.tracking.run import Run as Run
     from weft.tracking.settings import Settings as Settings
+    from weft.tracking.tables import JoinedTable as JoinedTable
     from weft.tracking.tables import Table as Table
 
 __version__ = "0.2.0"
@@ -136,7 +137,7 @@ _HOMES = {
     "weft.tracking.alerts": ["AlertLevel"],
     "weft.tracking.run": ["Run"],
     "weft.tracking.settings": ["Settings"],
-    "weft.tracking.tables": ["Table"],
+    "weft.tracking.tables": ["JoinedTable", "Table"],
 }
 _OWNER = {name: module for module, names in _HOMES.items() for name in names}
 _OF_THE_RUN = ("config", "run", "summary")

@@ -13,6 +13,7 @@ from weft.tracking.sql.asking import Asked
 from weft.tracking.store import schema
 from weft.tracking.store.lookups import parts
 from weft.tracking.tables.parts import FILE, first_parts, source
+from weft.tracking.tables.stored import is_table
 from weft.tracking.versions import Reference
 
 _x, _r, _j = schema.rich_point.c, schema.run.c, schema.project.c
@@ -59,7 +60,7 @@ def logged_tables(asked: Asked, run: tuple[str, str] | None = None, key: str | N
         (project, run_id, row["key"], row["step"], row["at_ns"], row["value"])
         for uid, project, run_id in runs
         for row in asked.reader.rich(bytes(uid).hex(), key)
-        if isinstance(row["value"], dict) and row["value"].get("_type") == "table"
+        if is_table(row["value"])
     ]
     with asked.store.reading() as connection:
         numbers = _numbers(connection, {str(row[5].get("digest")) for row in found})

@@ -292,7 +292,8 @@ class Table:
 
         Args:
             start: the first row that is written.
-            store_blob: where images and other big content of cells go; without it they stand in the cells.
+            store_blob: where the media and other big content of cells go; without it media are only named, by their
+                sha256 (an artifact keeps their files: `Artifact.add`, `run.log`).
 
         Raises:
             MissingExtraError: pyarrow is not installed.

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import weft
+from weft.tracking.errors import MissingExtraError
 from weft.tracking.store.readmodels import ArtifactRecord
-from weft.tracking.tables import Table, parts
+from weft.tracking.tables import Table, arrow, parts
 from weft.tracking.versions import version_of
 
 pytest.importorskip("pyarrow")
@@ -139,3 +140,32 @@ def test_in_mode_disabled_nothing_is_written(home: Path, monkeypatch: pytest.Mon
     with weft.init(mode="disabled") as run:
         run.log({"t": Table(columns=["a"], data=[[1]], log_mode="INCREMENTAL")})
     assert not (home / "blobs").exists() or not list((home / "blobs").iterdir())
+
+
+def test_a_stored_run_opens_its_tables_by_key_and_step(run: weft.Run) -> None:
+    table = Table(columns=["a"], data=[[1]])
+    run.log({"t": table})
+    table.add_data(2)
+    run.log({"t": table})
+    weft.flush()
+    with weft.Api() as api:
+        stored = api.run("p/r")
+        assert stored.table("t").rows == [[1], [2]]
+        assert stored.table("t", step=0).rows == [[1]]
+        with pytest.raises(weft.Error, match=r"logged no Table 'u'\. It logged these Tables: t"):
+            stored.table("u")
+        with pytest.raises(weft.Error, match="no Table 't' at step 7"):
+            stored.table("t", step=7)
+
+
+def test_a_table_without_pyarrow_keeps_its_rows_and_comes_back(run: weft.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(what: str) -> Any:
+        raise MissingExtraError(what, "tables")
+
+    with monkeypatch.context() as without:
+        without.setattr(arrow, "pyarrow_for", missing)
+        without.setattr(run.runtime.faults, "note", lambda *_, **__: None)
+        run.log({"t": Table(columns=["a"], data=[[{"x": 1}], ["y"]], allow_mixed_types=True)})
+    weft.flush()
+    with weft.Api() as api:
+        assert api.run("p/r").table("t").rows == [[{"x": 1}], ["y"]]
