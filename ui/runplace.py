@@ -121,8 +121,8 @@ def _preview(file: FileRecord) -> None:
     if language == "diff":
         st.html(f"<pre class='weft-diff'>{diff(held.decode('utf-8', 'replace'))}</pre>")
     else:
-        height = 560 if len(held) > 4000 else "content"
-        st.code(visible(held.decode("utf-8", "replace")), language=language, height=height)
+        text = visible(held.decode("utf-8", "replace"))
+        st.code(text, language=language, height=560 if len(held) > 4000 else "content")
     if file.size_bytes > SHOWN_BYTES:
         page.label("", f"The first {units.size(SHOWN_BYTES)} of {units.size(file.size_bytes)}")
 

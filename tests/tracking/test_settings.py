@@ -165,3 +165,42 @@ def test_a_mistyped_variable_ends_no_call_of_a_program_that_records(caplog: pyte
 def test_the_project_of_the_environment_is_checked_as_any_other() -> None:
     with pytest.raises(UsageError, match="must not hold '/'"):
         Settings.resolve(env={"WEFT_PROJECT": "a/b"})
+
+
+def test_what_is_recorded_by_itself_is_chosen_by_our_variables_or_wandbs(tmp_path: Path) -> None:
+    def resolved(**env: str) -> Settings:
+        return Settings.resolve(home=tmp_path, env=env)
+
+    default = resolved()
+    assert (default.console, default.system_interval_s, default.git, default.packages) == ("auto", 15.0, True, True)
+    assert (default.machine, default.save_code, default.diff_bytes) == (True, False, 10 << 20)
+    assert resolved(WANDB_CONSOLE="redirect").console == "wrap"
+    assert resolved(WANDB_CONSOLE="off", WEFT_CONSOLE="wrap").console == "wrap"
+    assert resolved(WANDB__DISABLE_STATS="true").system_interval_s == 0
+    assert resolved(WANDB__DISABLE_STATS="true", WEFT_SYSTEM_INTERVAL="2.5").system_interval_s == 2.5
+    assert resolved(WANDB_X_STATS_SAMPLING_INTERVAL="3").system_interval_s == 3
+    assert not resolved(WANDB_DISABLE_GIT="true").git
+    assert resolved(WANDB_DISABLE_GIT="true", WEFT_GIT="1").git
+    assert resolved(WANDB_SAVE_CODE="true").save_code
+    assert not resolved(WANDB_SAVE_CODE="true", WANDB_DISABLE_CODE="true").save_code
+    assert resolved(WEFT_DIFF_BYTES="0").diff_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WEFT_CONSOLE", "loud"),
+        ("WEFT_SYSTEM_INTERVAL", "0.01"),
+        ("WEFT_SYSTEM_INTERVAL", "nan"),
+        ("WEFT_SYSTEM_INTERVAL", "often"),
+        ("WEFT_DIFF_BYTES", "-1"),
+        ("WEFT_GIT", "maybe"),
+        ("WANDB_DISABLE_GIT", "maybe"),
+    ],
+)
+def test_what_none_of_these_takes_is_said_and_stops_no_program(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(UsageError, match=name.removeprefix("WEFT_").split("_")[0].lower() + "|" + name):
+        Settings.resolve(home=tmp_path, env={name: value})
+    assert Settings.of_environment({name: value, "WEFT_HOME": str(tmp_path)}) == Settings.of_environment(
+        {"WEFT_HOME": str(tmp_path)}
+    )

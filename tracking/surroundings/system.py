@@ -48,14 +48,15 @@ class Machine:
         found: Values = {}
         limits = cgroup.limits()
         processes = self._processes()
-        for part in (
+        parts: tuple[Callable[[], Values], ...] = (
             lambda: self._load(processes, limits),
             self._cores,
             lambda: self._memory(processes, limits),
             self._disk,
             self._net,
             lambda: self._gpus.sample({process.pid for process in processes}),
-        ):
+        )
+        for part in parts:
             try:
                 found |= part()
             except Exception:  # psutil.Error, OSError, what a container hides: the others are still worth having
