@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -106,3 +107,33 @@ def test_a_disk_that_hangs_holds_up_neither_flush_nor_the_end(tmp_path: Path, th
     assert len(lines) == (2 if then else 1)
     assert done.stdout.split() == (["False", "ended"] if then else ["ended"])
     assert [span.status for span in _spans(tmp_path / "home", "default")] == ["ok"]
+
+
+HUNG_RUN = """
+import os, time
+os.fdatasync = lambda fd: time.sleep(60)
+import weft
+run = weft.init("hung", mode="online")
+run.log({"x": 1})
+began = time.monotonic()
+run.finish()
+run.finish()
+print(time.monotonic() - began, flush=True)
+"""
+
+
+def test_a_disk_that_hangs_holds_up_no_runs_end(tmp_path: Path) -> None:
+    """5 s at `finish`, said in one line; the run is finished all the same."""
+    done = subprocess.run(
+        [sys.executable, "-c", HUNG_RUN],
+        env={**os.environ, "WEFT_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert 4 < float(done.stdout) < 8
+    assert "the disk had not confirmed run hung/" in done.stderr
+    with open_store(Settings.resolve(home=tmp_path / "home"), foreign_s=None) as store:
+        [run] = store.reader().runs().rows
+    assert (run.state, run.summary["x"]) == ("finished", 1)

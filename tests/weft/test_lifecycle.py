@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,64 @@ def test_flush_says_whether_all_was_done(home: Path) -> None:
         weft.flush(timeout="soon")  # type: ignore[arg-type]
     with pytest.raises(weft.Error, match="seconds"):
         weft.flush(timeout=-1)
+
+
+def test_login_is_local_and_instant(tmp_path: Path) -> None:
+    """It looks at nothing, writes nothing and asks nobody."""
+    assert weft.login(anonymous="must", key="short", host="https://example.invalid", relogin=True) is True
+    assert not (tmp_path / "home").exists()
+
+
+def test_setup_answers_the_settings_and_teardown_ends_all_runs(home: Path) -> None:
+    assert weft.setup().home == home
+    runs = [weft.init("p"), *(weft.init("p", reinit="create_new") for _ in range(2))]
+    weft.teardown(3)
+    assert [run.state for run in runs] == ["failed"] * 3
+    weft.teardown()
+
+
+def test_config_and_summary_say_init_until_there_is_a_run(home: Path) -> None:
+    config, summary = weft.config, weft.summary
+    for use in (
+        lambda: config.lr,
+        lambda: config["lr"],
+        lambda: "lr" in config,
+        lambda: config.update({"lr": 1}),
+        lambda: list(config),
+        lambda: len(summary),
+        lambda: setattr(summary, "x", 1),
+        lambda: summary.__setitem__("x", 1),
+    ):
+        with pytest.raises(weft.Error, match=r"Call weft\.init\(\) first"):
+            use()
+    assert "no run is active" in repr(config)
+    assert not hasattr(config, "__wrapped__")  # what inspect and mocks look for
+    with weft.init("p", config={"lr": 1}):
+        assert (config.lr, dict(config)) == (1, {"lr": 1})
+        summary["x"] = 2
+        assert weft.summary["x"] == 2
+        assert repr(config) == repr(weft.config)
+
+
+def test_what_a_run_can_do_is_done_to_the_active_one(home: Path) -> None:
+    """Signatures are the methods' own, without the run."""
+    for name in ("alert", "save", "restore", "log_artifact", "use_artifact", "define_metric", "watch"):
+        function = getattr(weft, name)
+        method = inspect.signature(getattr(weft.Run, name))
+        assert list(inspect.signature(function).parameters) == list(method.parameters)[1:]
+        with pytest.raises(weft.Error, match=rf"weft\.{name}\(\) was asked for, but no run is active"):
+            function("x")
+    with weft.init("p") as run:
+        weft.alert("title", "text")
+        assert weft.run is run
+    assert weft.run is None
+
+
+def test_a_run_says_where_it_is(home: Path) -> None:
+    with weft.init("p", name="<b>bold</b>", mode="offline") as run:
+        assert (run.offline, run.disabled, run.url, run.sweep_id, run.resumed) == (True, False, None, None, False)
+        assert "&lt;b&gt;" in run.to_html()
+        assert run.display() is False
+        assert run.status()["dropped"] == 0
+        assert run.start_time == pytest.approx(time.time(), abs=60)
+        run.mark_preempting()
