@@ -9,13 +9,16 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
+import orjson
+
 from weft.tracking import units
 from weft.tracking.payloads.content import Content
-from weft.tracking.payloads.encoding import Tagged
+from weft.tracking.payloads.encoding import Tagged, encode
 from weft.ui import media
 
 LONGEST = 200_000
 """Characters of one text that go to the browser; what is cut is said, and stays whole in the store."""
+LONGEST_JSON = 5_000_000
 DEEPEST = 60
 WIDEST = 5_000
 """Items of one list or mapping that go to the browser."""
@@ -81,6 +84,12 @@ def showable(value: Any, depth: int = 0) -> Any:
         shown = [showable(item, depth + 1) for item in items[:WIDEST]]
         return [*shown, {LITERAL: f"… {len(items) - WIDEST:,} more"}] if len(items) > WIDEST else shown
     return {LITERAL: _bounded(encodable(str(value)))}
+
+
+def as_json(value: Any) -> str:
+    """It as JSON to read and to copy, in the tagged form of `docs/format.md`, so that nothing is lost."""
+    text = orjson.dumps(orjson.loads(encode(value)), option=orjson.OPT_INDENT_2).decode()
+    return text if len(text) <= LONGEST_JSON else '"too long to be shown here; weft traces show --json prints it"'
 
 
 def _mapping(value: Mapping[Any, Any], depth: int) -> Any:

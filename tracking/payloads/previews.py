@@ -25,10 +25,9 @@ def preview(data: bytes | str, limit: int = LIMIT) -> str:
     if len(data) > PARSE_BYTES:
         return _large(data.encode() if isinstance(data, str) else data, limit)
     try:
-        value = orjson.loads(data)
-    except ValueError:
+        return _cut(_text(orjson.loads(data)), limit)
+    except (ValueError, RecursionError):  # no JSON, or deeper than what we write
         return _cut(data if isinstance(data, str) else data.decode("utf-8", "replace"), limit)
-    return _cut(_text(value), limit)
 
 
 def _text(value: Any) -> str:
@@ -59,15 +58,32 @@ def _object(value: dict[str, Any]) -> str:
         return _content(value["content"])
     if "self" in value and len(value) > 1:
         value = {key: item for key, item in value.items() if key != "self"}
+    if len(value) > 1:  # an object that has no JSON (a client, a callback) tells a reader nothing
+        value = {key: item for key, item in value.items() if not _is_opaque(item)} or value
     if len(value) == 1:
         return _text(next(iter(value.values())))
     parts = []
     for item in value.values():
-        if type(item) is dict or type(item) is list:
-            return orjson.dumps(value).decode()
+        if type(item) is list or (type(item) is dict and "$weft" not in item):
+            return orjson.dumps(_named(value)).decode()
         if item is not None:
-            parts.append(item if type(item) is str else str(item))
+            parts.append(item if type(item) is str else _text(item))
     return ", ".join(parts)
+
+
+def _is_opaque(item: Any) -> bool:
+    return type(item) is dict and item.get("$weft") == "repr"
+
+
+def _named(value: Any, levels: int = 20) -> Any:
+    """With what has no JSON as `[image]` and the like; a preview does not show what lies deeper."""
+    if type(value) is dict:
+        if "$weft" in value:
+            return _tagged(value)
+        return {key: _named(item, levels - 1) for key, item in value.items()} if levels else "…"
+    if type(value) is list:
+        return [_named(item, levels - 1) for item in value] if levels else "…"
+    return value
 
 
 def _list(value: list[Any]) -> str:
@@ -75,7 +91,7 @@ def _list(value: list[Any]) -> str:
         found = _last_user(value)
         if found is not None:
             return found
-    return orjson.dumps(value).decode()
+    return orjson.dumps(_named(value)).decode()
 
 
 def _last_user(messages: list[Any]) -> str | None:

@@ -11,7 +11,7 @@ import orjson
 from weft.tracking import units
 from weft.tracking.store.readmodels import ArtifactRecord, ScoreRecord, SpanRecord
 from weft.ui import links, messages
-from weft.ui.values import encodable, showable
+from weft.ui.values import as_json, encodable, showable
 
 TOKEN_WORDS = {
     "input_tokens": "in",
@@ -82,7 +82,7 @@ def detail(span: SpanRecord, code: ArtifactRecord | None = None) -> dict[str, An
         "tags": [encodable(tag) for tag in span.tags],
         "lost": lost(span.attributes),
         "error": _error(span.error),
-        "raw": showable(asdict(span)),
+        "raw": as_json(asdict(span)),
     }
     if span.version:
         shown["code"] = _code(span.version, code)

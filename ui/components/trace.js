@@ -69,7 +69,7 @@ function tabsOf(detail, say) {
   const said = (detail.scores || []).length;
   tabs.push([said ? `Scores ${said}` : "Scores", () => [said ? el("div", { class: "kv" }, detail.scores.flatMap(judgement)) : el("div", { class: "dots" }, "Nothing has been said of this call yet."), saying(say)]]);
   if (detail.code) tabs.push(["Code", () => source(detail.code)]);
-  tabs.push(["Raw", () => [el("div", { style: { "margin-bottom": "8px" } }, copyButton(() => JSON.stringify(detail.raw, null, 2), "Copy JSON")), el("pre", { class: "block" }, JSON.stringify(detail.raw, null, 2))]]);
+  tabs.push(["Raw", () => [el("div", { style: { "margin-bottom": "8px" } }, copyButton(() => detail.raw, "Copy JSON")), el("pre", { class: "block" }, detail.raw)]]);
   return tabs;
 }
 

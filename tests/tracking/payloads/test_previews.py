@@ -59,6 +59,9 @@ from weft.tracking.payloads.previews import preview
         ({"x": math.nan}, "NaN"),
         (ValueError, "ValueError"),
         ("two\n  lines", "two lines"),
+        ({"client": object(), "q": "what is the weather?"}, "what is the weather?"),
+        ({"scan": b"\x00\x01", "q": "what is it?", "k": [1]}, 'what is it?","k":[1]}'),
+        ([[[[]]]] * 2, "[[[[]]],[[[]]]]"),
     ],
 )
 def test_a_preview_shows_what_a_reader_looks_for(value: Any, shown: str) -> None:
@@ -85,6 +88,10 @@ def test_a_preview_of_megabytes_reads_only_their_edge() -> None:
     messages = [{"role": "user", "content": "x" * 100_000}] * 30 + [{"role": "user", "content": 'the "last" one\n'}]
     assert preview(encode({"messages": messages})).strip() == 'the "last" one'
     assert len(preview(encode(["é" * 100_000]))) == 300
+
+
+def test_a_preview_of_something_deeper_than_the_stack_is_its_text() -> None:
+    assert preview(b'{"a":' * 900 + b"1" + b"}" * 900).startswith('{"a":{"a":')
 
 
 def test_a_preview_of_something_that_is_no_json_is_its_text() -> None:
