@@ -21,12 +21,12 @@ def log(values: Mapping[str, Any], step: int | None = None, commit: bool | None 
     Raises:
         UsageError: no run is active.
     """
-    (runtime.active().run or none("log")).log(values, step, commit)
+    (runtime.active().active_run or none("log")).log(values, step, commit)
 
 
 def finish(exit_code: int | None = 0, quiet: bool | None = None) -> None:
     """`Run.finish` of the active run; without one, nothing is left to finish."""
-    run = runtime.active().run
+    run = runtime.active().active_run
     if run is not None:
         run.finish(exit_code, quiet)
 
@@ -45,7 +45,7 @@ def _of_active(method: Callable[Concatenate[Run, P], T]) -> Callable[P, T]:
 
     @functools.wraps(method)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        return method(runtime.active().run or none(f"{method.__name__}()"), *args, **kwargs)
+        return method(runtime.active().active_run or none(f"{method.__name__}()"), *args, **kwargs)
 
     signature = inspect.signature(method)
     call.__signature__ = signature.replace(  # type: ignore[attr-defined]

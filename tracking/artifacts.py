@@ -373,7 +373,7 @@ class Artifact:
             UsageError: it is not logged and no run is active.
         """
         if not self._logged:
-            run = runtime.active().run
+            run = runtime.active().active_run
             if run is None:
                 raise UsageError("Artifact.save() was called, but no run is active. Call weft.init() first")
             run.log_artifact(self)

@@ -105,7 +105,7 @@ def init(
     previous = [run for run in _live if run.owned and run.runtime.journal is mine and builtins.id(run) in _made_by_init]
     chosen = _second(given) if previous else "create_new"
     if chosen == "return_previous":
-        return _previous(active.run if active.run in previous else previous[-1], given)
+        return _previous(active.active_run if active.active_run in previous else previous[-1], given)
     same = [run for run in previous if run.id == id]
     if same and reinit == "create_new":
         raise UsageError(f"run {same[0].path} is running in this process already: choose another id, or finish it")
@@ -120,7 +120,7 @@ def init(
     _watch(made)
     _made_by_init.add(builtins.id(made))
     if reinit != "create_new":
-        active.run = made
+        active.run, active.silent = (made, None) if start.recording else (None, made)
     if start.recording:
         if not start.joined:
             made.lock = RunLock(active.home, made.uid)
@@ -204,6 +204,8 @@ def forget(run: Run) -> None:
     active = runtime.active_or_none()
     if active is not None and active.run is run:
         active.run = None
+    elif active is not None and active.silent is run:
+        active.silent = None
     if not _live:
         exits.watch.stop()
 

@@ -47,6 +47,7 @@ class Runtime:
         "recording",
         "run",
         "settings",
+        "silent",
     )
 
     def __init__(self, settings: Settings, ids: Ids | None = None, origin: Origin = "code") -> None:
@@ -65,12 +66,19 @@ class Runtime:
         self.outlet: Outlet | None = None
         """Who hears of finished spans, if anybody does."""
         self.run: Run | None = None
-        """The active run (`weft.run`); evaluations never take its place."""
+        """The active run (`weft.run`), to which calls belong; evaluations never take its place."""
+        self.silent: Run | None = None
+        """The active run where nothing of it is recorded: calls belong to none then."""
+
+    @property
+    def active_run(self) -> Run | None:
+        """`weft.run`."""
+        return self.run or self.silent
 
     def view(self, settings: Settings, recording: bool) -> Runtime:
         """This runtime as one run sees it: the same journal and faults, other settings, or none recorded."""
         made = copy.copy(self)
-        made.settings, made.recording, made.run = settings, recording, None
+        made.settings, made.recording, made.run, made.silent = settings, recording, None, None
         return made
 
 

@@ -194,7 +194,7 @@ def flush(timeout: float = 5.0) -> bool:
 
 def active_run() -> Run | None:
     """`weft.run`: the active run, or None."""
-    return runtime.active().run
+    return runtime.active().active_run
 
 
 def active_config() -> Any:

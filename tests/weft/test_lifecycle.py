@@ -40,6 +40,19 @@ def test_disabled_records_nothing_and_changes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
+def test_calls_under_a_disabled_run_belong_to_none(home: Path) -> None:
+    with weft.init("p", mode="disabled") as run:
+        assert weft.run is run
+        weft.log({"a": 1})
+        with weft.span("call"):
+            pass
+    assert weft.run is None
+    with weft.Api() as api:
+        [trace] = api.traces()
+        assert (trace.run_id, trace.project) == (None, "default")
+        assert len(api.runs()) == 0
+
+
 def test_run_config_and_summary_follow_the_active_run(home: Path) -> None:
     assert weft.run is None
     run = weft.init("p", config={"lr": 0.1})
