@@ -51,6 +51,7 @@ class Line(NamedTuple):
     at_ns: Sequence[int]
     values: Sequence[float]
     late: Sequence[int]
+    """Bytes, for their size: 0 or 1."""
 
 
 def seal(columns: Columns) -> bytes:
@@ -86,7 +87,7 @@ def line(data: bytes) -> Line:
     steps, at = _unpacked(body, _HEAD.size, n)
     at_ns, at = _unpacked(body, at, n)
     late, at = _unpacked(body, _behind(body, _behind(body, at, n), n), n)
-    return Line(steps, at_ns, _values(body, at, n), late)
+    return Line(steps, at_ns, _values(body, at, n), bytes(late))
 
 
 def _body(data: bytes) -> tuple[bytes, int]:

@@ -129,7 +129,7 @@ def _line(connection: Connection, metric: int, part: _Part, first: int = -_FOREV
     lines = [chunks.line(bytes(row.data)) for row in sealed]
     if loose:
         numbers = [math.nan if row.value is None else row.value for row in loose]
-        lines.append(Line([r.step for r in loose], [r.at_ns for r in loose], numbers, [int(r.late) for r in loose]))
+        lines.append(Line([r.step for r in loose], [r.at_ns for r in loose], numbers, bytes(r.late for r in loose)))
     line = _joined(lines)
     if line.steps and (line.steps[0] < first or line.steps[-1] > last):
         keep = [at for at, step in enumerate(line.steps) if first <= step <= last]
@@ -178,9 +178,11 @@ def _sorted(
 def _joined(lines: Sequence[Line]) -> Line:
     """Lines of which each begins where the one before ends; of a run and its fork, in order of step."""
     lines = [line for line in lines if line.steps]
-    if len(lines) <= 1:
-        return Line(*map(list, lines[0])) if lines else _NONE  # type: ignore[arg-type]
-    joined = Line([], [], [], [])
+    if not lines:
+        return _NONE
+    if len(lines) == 1 and isinstance(lines[0].steps, list):
+        return lines[0]
+    joined = Line([], [], [], bytearray())
     for line in lines:
         for column, more in zip(joined, line, strict=True):
             column += more  # type: ignore[operator]
