@@ -50,6 +50,16 @@ def described(value: Content | Tagged) -> dict[str, Any] | None:
     return told
 
 
+def recorded(record: Mapping[Any, Any]) -> dict[str, Any] | None:
+    """What a component shows in place of the digest of a medium's record (a call's `weft.Image`); else None."""
+    kind = record.get("_type")
+    if not isinstance(kind, str) or not (kind.endswith("-file") or kind in ("mask", "chart")):
+        return None
+    size = (record.get("width"), record.get("height"))
+    more = f"{size[0]} × {size[1]}" if all(isinstance(side, int) for side in size) else ""
+    return _of(record.get("digest"), record.get("size_bytes"), record.get("media_type"), None, more)
+
+
 def _of(digest: Any, size: Any, mimetype: Any, name: str | None, more: str) -> dict[str, Any] | None:
     if not isinstance(digest, str) or len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
         return None

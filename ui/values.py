@@ -98,6 +98,8 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> Any:
         shown[encodable(key if isinstance(key, str) else repr(key))] = showable(value[key], depth + 1)
     if len(value) > WIDEST:
         shown["…"] = {LITERAL: f"{len(value) - WIDEST:,} more keys"}
+    if "digest" in shown and (told := media.recorded(value)) is not None:
+        shown["digest"] = {media.MEDIA: {name: encodable(text) for name, text in told.items()}}
     return {"(one key)": shown} if set(shown) in ({LITERAL}, {media.MEDIA}) else shown
 
 

@@ -75,3 +75,21 @@ def test_what_was_left_out_is_said_where_it_is_missing() -> None:
     none = {"of": "bytes", "kept": 0, "total": 5000, "preview": "abc", "value": None}
     assert showable(Tagged("truncated", none)) == {LITERAL: "… 5,000 bytes were not kept: abc…"}
     assert showable(Tagged("truncated", {"total": "x"})) == {LITERAL: "… some items were not kept"}
+
+
+def test_a_medium_that_a_call_returned_is_shown_where_its_digest_stands() -> None:
+    """`weft.Image` and its like; a dict that only looks like one stays what it is."""
+    record = {
+        "_type": "image-file",
+        "digest": "a" * 64,
+        "size_bytes": 300,
+        "media_type": "image/png",
+        "format": "png",
+        "width": 4,
+        "height": 3,
+    }
+    shown = showable(record)["digest"][MEDIA]
+    assert (shown["kind"], shown["src"]) == ("picture", f"/blob/{'a' * 64}")
+    assert "4 × 3" in shown["text"]
+    for plain in ({**record, "_type": "mine"}, {**record, "digest": "../x"}, {"_type": "image-file", "digest": 3}):
+        assert showable(plain)["digest"] == plain["digest"]

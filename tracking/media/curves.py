@@ -103,15 +103,19 @@ def _counts(positive: Sequence[bool], scores: Sequence[float]) -> tuple[list[int
     true: list[int] = []
     thresholds: list[float] = []
     misses = hits = 0
-    for at in sorted(range(len(scores)), key=lambda at: -scores[at]):
-        if thresholds and scores[at] != thresholds[-1]:
-            false.append(misses)
-            true.append(hits)
-            thresholds.append(scores[at])
-        elif not thresholds:
-            thresholds.append(scores[at])
-        hits += bool(positive[at])
-        misses += not positive[at]
+    before = None
+    for at in sorted(range(len(scores)), key=scores.__getitem__, reverse=True):
+        score = scores[at]
+        if score != before:
+            if before is not None:
+                false.append(misses)
+                true.append(hits)
+            thresholds.append(score)
+            before = score
+        if positive[at]:
+            hits += 1
+        else:
+            misses += 1
     return [*false, misses], [*true, hits], thresholds
 
 

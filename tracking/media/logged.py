@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from weft.tracking.media.base import Media
 from weft.tracking.media.restoring import revived
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from weft.tracking.blobs import Blobs
 
 
-class LoggedMedia(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LoggedMedia:
     """One medium that a run logged, or one of a list of them."""
 
     key: str

@@ -13,6 +13,8 @@ from weft.tracking.media.chart import Chart
 if TYPE_CHECKING:
     from weft.tracking.tables import Table
 
+MOST_POINTS = 2_000
+"""Of one class's curve, evenly chosen: more would fill the disk and show nothing. `curves` has them all."""
 _SPECS = {
     "wandb/line/v0": "line",
     "wandb/lineseries/v0": "lineseries",
@@ -149,7 +151,7 @@ def roc_curve(
     title: str | None = None,
     split_table: bool = False,
 ) -> Chart:
-    """True over false positives, a line a class, as `sklearn.metrics.roc_curve` computes it.
+    """True over false positives, a line a class, as `sklearn.metrics.roc_curve` computes it; at most 2,000 points each.
 
     Args:
         y_true: the right class of each example.
@@ -165,7 +167,7 @@ def roc_curve(
     for name, positive, scores in _one_against_all("roc_curve", y_true, y_probas, labels, classes_to_plot):
         curve = curves.roc(positive, scores)
         areas[name] = curves.area(curve.fpr, curve.tpr)
-        rows += [[name, across, up] for across, up in zip(curve.fpr, curve.tpr, strict=True)]
+        rows += _thinned([[name, across, up] for across, up in zip(curve.fpr, curve.tpr, strict=True)])
     told = {"title": title or "ROC", "areas": _areas("AUC", areas)}
     return Chart("roc", ["class", "fpr", "tpr"], rows, {"x": "fpr", "y": "tpr", "class": "class"}, told)
 
@@ -183,8 +185,8 @@ def pr_curve(
 
     Args:
         y_true, y_probas, labels, classes_to_plot: as in `roc_curve`.
-        interp_size: at so many equal steps of recall the best precision that has it; None: every point, as
-            `sklearn.metrics.precision_recall_curve` computes them.
+        interp_size: at so many equal steps of recall the best precision that has it; None: the points that
+            `sklearn.metrics.precision_recall_curve` computes, at most 2,000 of each.
 
     Raises:
         UsageError: lengths do not fit, or a probability is NaN.
@@ -201,7 +203,7 @@ def pr_curve(
         recall, precision = (
             (curve.recall, curve.precision) if interp_size is None else curves.resampled(curve, interp_size)
         )
-        rows += [[name, across, up] for across, up in zip(recall, precision, strict=True)]
+        rows += _thinned([[name, across, up] for across, up in zip(recall, precision, strict=True)])
     told = {"title": title or "Precision v. Recall", "areas": _areas("AP", areas)}
     fields = {"x": "recall", "y": "precision", "class": "class"}
     return Chart("pr", ["class", "recall", "precision"], rows, fields, told)
@@ -264,6 +266,14 @@ def _one_against_all(
         if each in chosen:
             found.append((_label(labels, at, each), [one == each for one in right], scores))
     return found
+
+
+def _thinned(points: list[list[Any]]) -> list[list[Any]]:
+    """At most `MOST_POINTS` of them, the first and the last among them."""
+    last = len(points) - 1
+    if last < MOST_POINTS:
+        return points
+    return [points[round(at * last / (MOST_POINTS - 1))] for at in range(MOST_POINTS)]
 
 
 def _label(labels: Any, at: int, each: Any) -> str:

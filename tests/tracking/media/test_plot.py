@@ -9,7 +9,7 @@ import pytest
 
 import weft
 from weft.tracking.errors import UsageError
-from weft.tracking.media import Chart, plot, restore
+from weft.tracking.media import Chart, curves, plot, restore
 
 TABLE = weft.Table(columns=["step", "loss", "run"], data=[[0, 1.0, "a"], [1, 0.5, "b"]])
 
@@ -114,3 +114,13 @@ def test_wrong_curves_are_told(y_true: Any, y_probas: Any) -> None:
             make(y_true, y_probas)
     with pytest.raises(UsageError, match="interp_size"):
         weft.plot.pr_curve([0, 1], [0.1, 0.2], interp_size=1)
+
+
+def test_a_long_curve_keeps_2000_points_and_its_area_is_exact() -> None:
+    rng = np.random.default_rng(0)
+    labels, scores = rng.integers(0, 2, 20_000), rng.random(20_000)
+    made = weft.plot.roc_curve(labels, scores, classes_to_plot=[1])
+    assert len(made.rows) == 2000
+    assert (made.rows[0][1:], made.rows[-1][1:]) == ([0.0, 0.0], [1.0, 1.0])
+    exact = curves.roc([label == 1 for label in labels.tolist()], scores.tolist())
+    assert made.strings["areas"] == f"1: AUC {curves.area(exact.fpr, exact.tpr):.3f}"
