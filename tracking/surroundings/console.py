@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DRAWN_SECONDS = 1.0
 """How often a line that is drawn again and again is recorded; how it stood last always is."""
+PARTS = 1000
+"""Parts of a line that wait at most."""
 STREAMS = ("stdout", "stderr")
 
 _key_begins = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----").search
@@ -113,7 +115,8 @@ class Capture:
         self._lock = threading.RLock()  # guards the screen; never held while anything is written or called
         self._terminal = Terminal(_printed.get(self._stream, 0))
         self._busy = False
-        self._pending: deque[str] = deque()
+        self._parts: deque[str] = deque()
+        """Parts of a line that are not on the screen yet: its lock is for what ends one."""
         self._told_ns = 0
         self._key_lines = 0
         self.held = False
@@ -128,10 +131,14 @@ class Capture:
         if self._cleaning and threading.get_ident() in self._cleaning:
             return
         try:
+            if "\n" not in text and len(self._parts) < PARTS:  # a part of a line: `print` writes several
+                self._parts.append(text)
+                if not self.held:
+                    self.held = True
+                    self._wake()
+                return
             lines = self._take(text)
-            if lines is None:
-                self._wake()
-            else:
+            if lines is not None:
                 self._tell(*lines)
         except Exception as error:
             self._runtime.faults.note("record what was printed", error)
@@ -145,33 +152,44 @@ class Capture:
     def flush(self) -> None:
         """Record what is held back."""
         try:
-            with self._lock:
-                lines = None if self._busy else self._changed()
+            lines = self._take("", whole=True)
             if lines is not None:
                 self._tell(*lines)
         except Exception as error:
             self._runtime.faults.note("record what was printed", error)
 
-    def _take(self, text: str) -> tuple[list[Line], int] | None:
-        """Put it on the screen. The lines to record now, and their time; None where that can wait a moment."""
+    def _take(self, text: str, *, whole: bool = False) -> tuple[list[Line], int] | None:
+        """Put it on the screen, behind the parts that wait. The lines to record now, and their time.
+
+        Args:
+            whole: also what could wait a moment longer.
+        """
         with self._lock:
             if self._busy:  # this very thread is in the middle of it: a signal handler, or the collector
-                self._pending.append(text)
+                self._parts.append(text)
                 return None
             self._busy = True
             try:
-                begun = self._terminal.feed(text)
-                while self._pending:
-                    begun |= self._terminal.feed(self._pending.popleft())
-                if begun:
+                self.held = False  # before the parts are taken: what comes now is held again
+                begun = self._feed(text)
+                if begun or whole:
                     return self._changed()
                 self.held = True
-                return None
             finally:
                 self._busy = False
+        self._wake()
+        return None
+
+    def _feed(self, text: str) -> bool:
+        begun = False
+        while True:
+            waiting = [self._parts.popleft() for _ in range(len(self._parts))]
+            begun |= self._terminal.feed("".join([*waiting, text]) if waiting else text)
+            if not self._parts:
+                return begun
+            text = ""
 
     def _changed(self) -> tuple[list[Line], int]:
-        self.held = False
         # Of two records of a line the later one must be told apart, whichever thread writes it first.
         self._told_ns = max(self._runtime.ids.wall_ns(), self._told_ns + 1)
         return self._terminal.changed(), self._told_ns
