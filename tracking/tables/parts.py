@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from weft.tracking.manifest import Manifest
 from weft.tracking.payloads import mediatypes
 from weft.tracking.tables import parquet
 from weft.tracking.tables.arrow import ROWS_A_GROUP
@@ -35,10 +36,9 @@ class Part:
     """One file of a logged table."""
 
     path: str
-    digest: str
     n_rows: int
-    media: tuple[tuple[str, str], ...] = ()
-    """Path and digest of the files that its cells name."""
+    files: Mapping[str, Mapping[str, Any]]
+    """{path: {digest, size_bytes}}: the file itself, and those that its cells name."""
 
 
 def part_paths(paths: Iterable[str], first: str) -> list[str]:
@@ -92,14 +92,14 @@ def write(artifact: Artifact, table: Table, path: str, start: int = 0, *, overwr
         MissingExtraError: pyarrow is not installed.
         UsageError: as `Artifact.add_bytes`.
     """
-    media: dict[str, str] = {}
+    files: dict[str, dict[str, Any]] = {}
 
     def keep(data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()
-        if digest not in media:
-            name = f"media/{digest[:20]}.{mediatypes.extension(mediatypes.guessed(data))}"
+        name = f"media/{digest[:20]}.{mediatypes.extension(mediatypes.guessed(data))}"
+        if name not in files:
             artifact.add_bytes(data, name, overwrite=True)
-            media[digest] = name
+            files[name] = {"digest": digest, "size_bytes": len(data)}
         return digest
 
     if len(table) - start > ROWS_A_GROUP:
@@ -109,12 +109,14 @@ def write(artifact: Artifact, table: Table, path: str, start: int = 0, *, overwr
             artifact.add_file(draft, path, overwrite=overwrite)
             with draft.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = draft.stat().st_size
     else:
         buffer = io.BytesIO()
         table.to_parquet(buffer, start=start, store_blob=keep)
         artifact.add_bytes(buffer.getvalue(), path, overwrite=overwrite)
-        digest = hashlib.sha256(buffer.getvalue()).hexdigest()
-    return Part(path, digest, len(table) - start, tuple((name, found) for found, name in media.items()))
+        digest, size = hashlib.sha256(buffer.getvalue()).hexdigest(), len(buffer.getvalue())
+    files[path] = {"digest": digest, "size_bytes": size}
+    return Part(path, len(table) - start, files)
 
 
 def write_increment(artifact: Artifact, table: Table, known: list[Part], blobs: Blobs) -> list[Part]:
@@ -123,14 +125,15 @@ def write_increment(artifact: Artifact, table: Table, known: list[Part], blobs: 
     Raises:
         as `write`.
     """
+    from weft.tracking.versions import ArtifactVersion  # it imports this module
+
     logged = sum(part.n_rows for part in known)
-    held = all(blobs.has(digest) for part in known for digest in (part.digest, *(one for _, one in part.media)))
+    files = {path: dict(body) for part in known for path, body in part.files.items()}
+    held = all(blobs.has(str(body["digest"])) for body in files.values())
     if not known or logged > len(table) or not held or (logged < len(table) and len(known) >= MAX_PARTS):
         return [write(artifact, table, FILE)]
-    for part in known:
-        artifact.add_file(blobs.path(part.digest), part.path)
-        for name, digest in part.media:
-            artifact.add_file(blobs.path(digest), name, overwrite=True)
+    before = ArtifactVersion("", artifact.name, artifact.type, "", Manifest(files), {}, blobs)
+    artifact.continue_from(before)
     if logged == len(table):
         return known
     path = f"{FILE.removesuffix('.parquet')}.{len(known):05d}.parquet"
