@@ -131,8 +131,8 @@ class Artifact:
 
     @property
     def ttl(self) -> timedelta | None:
-        """How long after it was last logged `weft artifacts gc` may remove it; None: never. May be set, also to INHERIT:
-        what an earlier log or edit of the same content said, else never.
+        """How long after it was last logged `weft artifacts gc` may remove it; None: never. May be set, also to
+        INHERIT: what an earlier log or edit of the same content said, else never.
 
         Raises:
             UsageError: (set) it is negative.
@@ -227,8 +227,8 @@ class Artifact:
         """Add what lies elsewhere without copying it: its address, size and what identifies its content.
 
         Args:
-            uri: `file:///folder`, a path, `https://...`, `s3://...`, `gs://...`; of another scheme the address is all that is
-                known. A folder stands for all files below it.
+            uri: `file:///folder`, a path, `https://...`, `s3://...`, `gs://...`; of another scheme the address is all
+                that is known. A folder stands for all files below it.
             name: path in the artifact; of a folder the folder to put them under. Default the last part of the address.
             checksum: whether to look at it (hash a file, ask a server for its ETag); else a change is never noticed.
             max_objects: most files of a folder; default 10,000,000.
@@ -340,7 +340,7 @@ class Artifact:
 
     def get_added_local_path_name(self, local_path: str | os.PathLike[str]) -> str | None:
         """The path in the artifact of a file that was added; None: it was not."""
-        return self._added.get(os.path.abspath(local_path))
+        return self._added.get(str(Path(local_path).absolute()))
 
     def logged(self) -> ArtifactVersion:
         """The version that this became, with its number: asks the store, once.
@@ -366,8 +366,8 @@ class Artifact:
         return self
 
     def save(self, project: str | None = None, settings: object = None) -> None:
-        """Log it to the active run; of one that is logged, keep what was changed of description, metadata, tags, ttl and
-        aliases.
+        """Log it to the active run; of one that is logged, keep what was changed of description, metadata, tags, ttl
+        and aliases.
 
         Raises:
             UsageError: it is not logged and no run is active.
@@ -482,7 +482,7 @@ class Artifact:
             self._put({one.path: {"digest": one.digest, "size_bytes": one.size_bytes} for one in kept}, overwrite)
             for one in kept:
                 if one.source is not None:
-                    self._added[os.path.abspath(one.source)] = one.path
+                    self._added[one.source] = one.path
 
     def _staged(self, folder: Path, one: staging.Kept) -> None:
         with self._lock:
@@ -611,7 +611,8 @@ def check_metadata(metadata: object) -> dict[str, Any]:
         raise UsageError(f"keys of an artifact's metadata are text, these are not: {', '.join(map(repr, bad[:5]))}")
     if len(metadata) > METADATA_KEYS:
         raise UsageError(
-            f"an artifact's metadata has at most {METADATA_KEYS} keys, this has {len(metadata)}. Nest them, or add a file"
+            f"an artifact's metadata has at most {METADATA_KEYS} keys, this has {len(metadata)}. "
+            "Nest them, or add a file"
         )
     return dict(metadata)
 

@@ -1,8 +1,8 @@
 """Frees what nothing names any more: versions whose time is over, then blobs that no record of this home mentions.
 
-Nothing is freed on a guess. The journal is taken in wholly first; whatever of it cannot be read keeps everything. A blob is
-named wherever the store holds its digest, in whichever column, of whichever kind of record; and one that was written or met
-again a short time ago stays, since the record that names it may be on its way.
+Nothing is freed on a guess. The journal is taken in wholly first; whatever of it cannot be read keeps everything. A
+blob is named wherever the store holds its digest, in whichever column, of whichever kind of record; and one that was
+written or met again a short time ago stays, since the record that names it may be on its way.
 """
 
 from __future__ import annotations
@@ -135,10 +135,10 @@ def _take_all_in(store: Store, settings: Settings, home: Home) -> None:
         )
     with store.reading() as connection:
         homes = set(connection.execute(select(schema.segment.c.home).distinct()).scalars())
-    if homes and home.uid not in homes and any(True for _ in _blobs(home)):
+    if home.uid not in homes and any(True for _ in _blobs(home)):
         raise StoreError(
-            f"the store {settings.url} has never heard of the home {home.path}, so it does not know which files of it are "
-            "named: nothing was freed. Set WEFT_STORE to the store of this home"
+            f"the store {settings.url} has never heard of the home {home.path}, so it does not know which of its files "
+            "are named: nothing was freed. Set WEFT_STORE to the store of this home"
         )
 
 

@@ -1,4 +1,4 @@
-"""A version's files written below a folder, several at a time, each checked by its hash; and a folder compared with it."""
+"""A version's files written below a folder, several at a time, each checked by its hash; a folder compared with it."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def extra_files(folder: Path, entries: Mapping[str, Entry]) -> list[str]:
     """Files and links below the folder that the version has not, by path."""
     found = []
     for place, inner, names in os.walk(folder):
-        linked = [name for name in inner if os.path.islink(os.path.join(place, name))]
+        linked = [name for name in inner if Path(place, name).is_symlink()]
         for name in (*names, *linked):
             path = Path(place, name).relative_to(folder).as_posix()
             if path not in entries:
@@ -129,5 +129,5 @@ def remove_extra(folder: Path, entries: Mapping[str, Entry]) -> None:
     for path in extra_files(folder, entries):
         (folder / path).unlink()
     for place, _, _ in os.walk(folder, topdown=False):
-        if Path(place) != folder and not os.listdir(place):
-            os.rmdir(place)
+        if Path(place) != folder and not any(Path(place).iterdir()):
+            Path(place).rmdir()

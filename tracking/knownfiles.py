@@ -41,7 +41,7 @@ class KnownFiles:
     """The files of one folder, by their path below it."""
 
     def __init__(self, home: Home, folder: str) -> None:
-        name = hashlib.sha256(os.path.abspath(folder).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        name = hashlib.sha256(os.fsencode(Path(folder).absolute())).hexdigest()[:32]
         self._path = home.path / FOLDER / name
         self._known = _read(self._path)
         self._changed = False

@@ -61,9 +61,9 @@ class Entry:
             check, version_id = body.get("check", SHA256), body.get("version_id")
             sized = size is None if ref is not None and size is None else type(size) is int and size >= 0
             texts = all(value is None or isinstance(value, str) for value in (ref, version_id))
-            if isinstance(digest, str) and sized and texts and check in CHECKS and len(body) <= 5:
-                if _DIGEST.fullmatch(digest) or (ref is not None and check != SHA256):
-                    return cls(path, digest, size, ref, check, version_id)
+            told = isinstance(digest, str) and (_DIGEST.fullmatch(digest) or (ref is not None and check != SHA256))
+            if told and sized and texts and check in CHECKS and len(body) <= 5:
+                return cls(path, str(digest), size, ref, check, version_id)
         raise StoreError(
             f"the manifest's entry of {path!r:.150} is damaged: {body!r:.150}. "
             "Log the version again from its source, or bring the store back from a backup"

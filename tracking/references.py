@@ -133,7 +133,7 @@ def _of_files(address: str, name: str | None, checksum: bool, most: int) -> list
         return [_of_file(str(place), name or check_path(place.name), place.stat().st_size, checksum)]
     prefix = "" if name is None else f"{name}/"
     known = KnownFiles(runtime.active().home, str(place))
-    made = []
+    made: list[Entry] = []
     for found in folders.files(str(place)):
         if len(made) == most:
             raise _too_many(address, most)
@@ -168,16 +168,12 @@ def _of_web(address: str, path: str) -> Entry:
 
 def _of_bucket(address: str, scheme: str, name: str | None, most: int) -> list[Entry]:
     files = _bucket(scheme)
-    try:
-        info = _info(files, address, None)
-        folder = info.get("type") == "directory"
-    except NotFoundError:
-        raise
-    if not folder:
+    info = _info(files, address, None)
+    if info.get("type") != "directory":
         return [_of_object(address, info, name or _last(address))]
     prefix = "" if name is None else f"{name}/"
     root = str(info["name"]).rstrip("/")
-    made = []
+    made: list[Entry] = []
     for place, one in files.find(address, detail=True).items():
         if len(made) == most:
             raise _too_many(address, most)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import file_digest
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from weft.tracking import folders
@@ -116,7 +117,7 @@ class Staging:
             return KnownFiles(self._home, self._folder)
         if wanted[0].info.st_size < KEPT_FROM_BYTES:
             return None
-        return KnownFiles(self._home, os.path.dirname(os.path.abspath(wanted[0].source)))
+        return KnownFiles(self._home, str(Path(wanted[0].source).absolute().parent))
 
     def _read(self, wanted: Sequence[Wanted], batches: Sequence[Sequence[int]]) -> list[list[Kept]]:
         if len(batches) <= 1:
@@ -149,9 +150,8 @@ class Staging:
 
     def _forget(self) -> None:
         for draft in self._made:
-            if os.path.exists(draft):
-                os.unlink(draft)
+            Path(draft).unlink(missing_ok=True)
 
 
 def _name(one: Wanted) -> str:
-    return one.name or os.path.basename(one.source)
+    return one.name or Path(one.source).name

@@ -1,4 +1,6 @@
-"""A logged version of an artifact: found in the store, opened, downloaded, described anew. What leaves is checked by hash."""
+"""A logged version of an artifact: found in the store, opened, downloaded, described anew, deleted. What leaves is
+checked by hash.
+"""
 
 from __future__ import annotations
 
@@ -314,7 +316,7 @@ class ArtifactVersion:
             if not found:
                 return []
             paths = found[0].maker_paths if role == "made" else found[0].user_paths
-            runs = []
+            runs: list[RunRecord] = []
             for path in paths:
                 project, _, ident = path.rpartition("/")
                 runs += reader.runs({"project": project, "id": ident}, limit=1).rows

@@ -89,6 +89,7 @@ def test_what_is_named_anywhere_stays(home: Path) -> None:
 
 
 def test_what_was_written_a_moment_ago_or_met_again_stays(home: Path) -> None:
+    start_run(project="p").finish()
     digest = _blobs().put(b"its record is on its way")
     done = collect()
     assert (done.blobs, done.fresh_blobs) == (0, 1)

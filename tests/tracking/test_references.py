@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -17,7 +18,7 @@ from weft.tracking.versions import ArtifactVersion
 
 
 class _Files(BaseHTTPRequestHandler):
-    held: dict[str, tuple[bytes, str | None]] = {}
+    held: ClassVar[dict[str, tuple[bytes, str | None]]] = {}
     heads = True
 
     def do_HEAD(self) -> None:
@@ -79,7 +80,7 @@ def test_a_file_is_named_by_its_content_and_fetched_only_while_it_is_that(home: 
         assert read.read() == b"one"
     file.write_text("two")
     assert (version.download(tmp_path / "out") / "a.txt").read_text() == "one", "it is there, and sound"
-    with pytest.raises(StoreError, match="is not what 'a.txt' referred to"):
+    with pytest.raises(StoreError, match=r"is not what 'a\.txt' referred to"):
         version.download(tmp_path / "anew")
     assert list((tmp_path / "anew").iterdir()) == []
     file.unlink()

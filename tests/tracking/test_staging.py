@@ -160,7 +160,7 @@ with start_run(project="p") as run:
     assert artifact.file_count == 31, artifact.file_count
     run.log_artifact(artifact)
     run.log({"went": 1})
-    print(runtime.active().faults.counts["keep the files of an artifact"], len(list(Path(sys.argv[2], "blobs").glob("*.new"))))
+    print(runtime.active().faults.counts["keep the files of an artifact"])
 """
 
 
@@ -179,7 +179,7 @@ def test_a_disk_that_takes_no_more_in_the_middle_of_a_folder_loses_the_version_a
     (folder / "15-big").write_bytes(os.urandom(900_000))
     done = _run_full(folder, home)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["2", done.stdout.split()[1]]
+    assert done.stdout.split() == ["2"], "once when it was added, once when it was logged"
     assert done.stderr.count("could not keep the files of an artifact") == 1
     runtime.configure(runtime.Settings.resolve(home=home, strict=True))
     from weft.tracking.api import Api

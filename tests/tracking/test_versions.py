@@ -1,4 +1,4 @@
-"""Versions follow rules that are written down: numbers, latest, aliases, what is said of them, and what protects them."""
+"""Versions follow rules that are written down: numbers, latest, aliases, what is said of them, what protects them."""
 
 from __future__ import annotations
 

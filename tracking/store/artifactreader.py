@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, select, union_all
 
 from weft.tracking.errors import StoreError
+from weft.tracking.manifest import joined
 from weft.tracking.store import schema
 from weft.tracking.store.artifactsink import LATEST
 from weft.tracking.store.columns import Field, number_of, text_of
@@ -17,7 +18,6 @@ from weft.tracking.store.fields import orders, project_field
 from weft.tracking.store.filters import Document, Fields, Where
 from weft.tracking.store.jsontext import decoded
 from weft.tracking.store.listing import Listing, page
-from weft.tracking.manifest import joined
 from weft.tracking.store.lookups import parts, projects
 from weft.tracking.store.readmodels import ArtifactRecord, Page
 

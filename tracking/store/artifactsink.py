@@ -1,7 +1,7 @@
 """Applies the records of artifacts: versions numbered as they come, edits, aliases, lineage. For `Sink.apply`.
 
-Everything but a number is free of order: a field, an alias, a link goes to its last writer, and what a tombstone has buried
-is what was said up to its time, whichever of them arrives first.
+Everything but a number is free of order: a field, an alias, a link goes to its last writer, and what a tombstone has
+buried is what was said up to its time, whichever of them arrives first.
 """
 
 from __future__ import annotations

@@ -146,10 +146,7 @@ def _table(blobs: Blobs, digest: str) -> None:
         found = Table.from_parquet(file)
     table(
         [Column(encodable(str(column)), "minmax(90px, 1fr)") for column in found.columns],
-        [
-            Row(str(at), None, [_cell(cell) for cell in row])
-            for at, row in enumerate(found.data[:ROWS])
-        ],
+        [Row(str(at), None, [_cell(cell) for cell in row]) for at, row in enumerate(found.data[:ROWS])],
         key="preview",
         label="Rows",
         height="360px",
@@ -191,7 +188,11 @@ def _about(record: ArtifactRecord) -> None:
         ("digest", record.digest[:16]),
     ]
     page.facts([(name, value) for name, value in facts if value])
-    st.code(f'run.use_artifact("{record.project}/{record.name}:v{record.version}").download()', language="python", wrap_lines=True)
+    st.code(
+        f'run.use_artifact("{record.project}/{record.name}:v{record.version}").download()',
+        language="python",
+        wrap_lines=True,
+    )
     page.label("Metadata")
     if record.metadata:
         tree(dict(record.metadata), key="metadata", height="260px")
