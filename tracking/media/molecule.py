@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from weft.tracking.errors import Error, UsageError
@@ -111,6 +112,9 @@ def opened(what: str, value: Any, file_type: str | None, endings: dict[str, str]
         UsageError: no type, or one that is not known.
         TypeError: it is none of these.
     """
+    name = getattr(value, "name", None)
+    if file_type is None and isinstance(name, str) and Path(name).is_file():
+        return read_file(what, name, endings)  # an open file that says where it lies
     ending = str(file_type).lower().lstrip(".") if file_type is not None else None
     if ending not in endings:
         known = ", ".join(endings)

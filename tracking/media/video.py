@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import logging
 import math
 import os
+import tempfile
 from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from weft.tracking.errors import UsageError
@@ -20,12 +24,13 @@ if TYPE_CHECKING:
     from weft.tracking.blobs import Blobs
 
 _FILES = {"gif": "image/gif", "mp4": "video/mp4", "webm": "video/webm", "ogg": "video/ogg", "ogv": "video/ogg"}
+log = logging.getLogger("weft.media")
 FPS = 4
 """Frames a second where nothing is said."""
 
 
 class Video(FileMedia):
-    """A film. Frames are written as an animated GIF at once: nothing of the array is kept.
+    """A film. Frames are encoded at once, as an animated GIF unless told: nothing of the array is kept.
 
     Args:
         data_or_path: frames of the shape (time, channels, height, width), or (films, time, channels, height, width),
@@ -33,8 +38,8 @@ class Video(FileMedia):
             Content.
         caption: shown below it.
         fps: frames a second of an array; default 4. A file has its own.
-        format: gif, mp4, webm or ogg. Arrays are written as gif only: encode other films yourself (imageio, PyAV,
-            torchvision) and give the path.
+        format: gif, mp4, webm or ogg. Arrays become mp4 or webm where `imageio` and `imageio-ffmpeg` are installed;
+            without them, and for ogg, they become a gif, and a log line says so.
 
     Raises:
         UsageError: there is no such file, or no film can be made of it.
@@ -66,21 +71,16 @@ class Video(FileMedia):
         """Of an array."""
         self.fps: float | None = None
         """Frames a second, of an array."""
+        self.width: int | None = None
+        """Pixels, of an array or a GIF."""
+        self.height: int | None = None
         if is_array(data_or_path):
-            if ending not in (None, "gif"):
-                raise UsageError(
-                    f"Video() writes frames as gif, not as {ending}. Encode them (imageio, PyAV, torchvision) and give "
-                    "the path of the file"
-                )
             self.fps = float(fps or FPS)
-            data, self.frames = _gif(data_or_path, self.fps)
-            self._content = file_content(data, "gif", "image/gif")
+            self._content, frames = _encoded(data_or_path, self.fps, ending or "gif")
+            self.frames, self.height, self.width = frames.shape[:3]
         else:
             self._content = _content_of(data_or_path, ending)
-        size = size_of(self._content.held or b"")
-        self.width: int | None = size[0] if size else None
-        """Pixels, where the file says it simply (GIF)."""
-        self.height: int | None = size[1] if size else None
+            self.width, self.height = size_of(self._content.held or b"") or (None, None)
 
     def _details(self, store_blob: StoreBlob | None) -> Record:
         return {"width": self.width, "height": self.height, "fps": self.fps, "frames": self.frames}
@@ -108,7 +108,22 @@ def _content_of(value: Any, ending: str | None) -> Content:
     return file_content(data, found, _FILES[found])
 
 
-def _gif(value: Any, fps: float) -> tuple[bytes, int]:
+def _encoded(value: Any, fps: float, ending: str) -> tuple[Content, Any]:
+    """Frames as a film of this kind, or as a gif where nothing here can write it; and the frames."""
+    frames = _frames(value)
+    if ending != "gif":
+        data = _by_ffmpeg(frames, fps, ending)
+        if data is not None:
+            return file_content(data, ending, _FILES[ending]), frames
+        log.warning(
+            "Video(format=%r): the frames are kept as a gif. For mp4 and webm: pip install imageio imageio-ffmpeg",
+            ending,
+        )
+    return file_content(_gif(frames, fps), "gif", "image/gif"), frames
+
+
+def _frames(value: Any) -> Any:
+    """uint8 of the shape (time, height, width[, channels])."""
     shape = tuple(value.shape)
     array = fetched(value)
     numpy = numpy_for(array)
@@ -121,15 +136,43 @@ def _gif(value: Any, fps: float) -> tuple[bytes, int]:
             f"{shape}"
         )
     frames = to_bytes(numpy.moveaxis(array, 1, -1), normalize=array.dtype.kind == "f")
-    if frames.shape[-1] == 1:
-        frames = frames[..., 0]
+    return frames[..., 0] if frames.shape[-1] == 1 else frames
+
+
+def _gif(frames: Any, fps: float) -> bytes:
     library = pillow("Video() of an array")
-    pictures = [library.fromarray(numpy.ascontiguousarray(frame)) for frame in frames]
+    pictures = [library.fromarray(numpy_for(frames).ascontiguousarray(frame)) for frame in frames]
     buffer = io.BytesIO()
     pictures[0].save(
         buffer, "GIF", save_all=True, append_images=pictures[1:], duration=max(10, round(1000 / fps)), loop=0
     )
-    return buffer.getvalue(), len(pictures)
+    return buffer.getvalue()
+
+
+def _by_ffmpeg(frames: Any, fps: float, ending: str) -> bytes | None:
+    """As browsers play it (yuv420p, sides cut to even ones); None where the libraries are missing or refuse."""
+    codec = {"mp4": "libx264", "webm": "libvpx"}.get(ending)
+    if codec is None or find_spec("imageio") is None or find_spec("imageio_ffmpeg") is None:
+        return None
+    import imageio.v2 as imageio  # the user's own libraries
+
+    numpy = numpy_for(frames)
+    if frames.ndim == 3:
+        frames = numpy.repeat(frames[..., None], 3, axis=-1)
+    frames = frames[:, : frames.shape[1] // 2 * 2, : frames.shape[2] // 2 * 2, :3]
+    with tempfile.TemporaryDirectory(prefix="weft-") as folder:
+        place = Path(folder, f"film.{ending}")
+        try:
+            writer = imageio.get_writer(
+                place, fps=fps, codec=codec, pixelformat="yuv420p", macro_block_size=1, ffmpeg_log_level="error"
+            )
+            with writer:
+                for frame in frames:
+                    writer.append_data(frame)
+            return place.read_bytes()
+        except (OSError, ValueError, RuntimeError) as error:
+            log.warning("imageio could not write these frames as %s: %s", ending, error)
+            return None
 
 
 def _side_by_side(numpy: Any, films: Any) -> Any:

@@ -108,6 +108,16 @@ def test_pictures_and_figures_become_media() -> None:
     picture = Pillow.new("RGB", (3, 2))
     assert made_of(picture) == Image(picture)
     assert made_of([picture, 3, "x"]) == [Image(picture), 3, "x"]
+
+
+def test_figures_become_media() -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots()
+    assert made_of(figure) == made_of(pyplot) == made_of(axes) == Image(figure)
+    pyplot.close(figure)
     graph = pytest.importorskip("plotly.graph_objects")
     assert isinstance(made_of(graph.Figure()), Plotly)
 

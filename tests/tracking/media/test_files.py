@@ -38,6 +38,8 @@ def test_molecules_of_files_open_files_and_bytes(tmp_path: Path) -> None:
     by_path = Molecule(tmp_path / "a.pdb", caption="c")
     assert by_path.bytes() == PDB
     assert Molecule(io.BytesIO(PDB), "c", file_type="pdb") == by_path
+    with open(tmp_path / "a.pdb") as named:
+        assert Molecule(named, "c") == by_path
     assert restore(by_path.record()) == by_path
     for given, kind in ((io.BytesIO(PDB), None), (PDB, "exe"), (7, "pdb"), ("no.pdb", None), (tmp_path / "a.x", None)):
         with pytest.raises((UsageError, TypeError), match="Molecule"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -63,4 +64,5 @@ def test_any_json_is_revived_without_a_word(value: Any) -> None:
 def test_media_within_lists_and_dicts_come_back() -> None:
     made = Histogram([1, 2])
     assert revived({"a": [made.record(), 3]}) == {"a": [made, 3]}
+    assert pickle.loads(pickle.dumps(made)) == made
     assert revived({"_type": "histograms", "count": 1, "items": [made.record()]}) == [made]

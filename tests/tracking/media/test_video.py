@@ -54,7 +54,6 @@ def test_files_bytes_and_open_files_keep_their_bytes(tmp_path: Path) -> None:
         (np.zeros((2, 4, 4)), {}),
         (np.zeros((2, 2, 4, 4)), {}),
         (np.zeros((0, 3, 4, 4)), {}),
-        (frames(2, 3, 4, 4), {"format": "mp4"}),
         (frames(2, 3, 4, 4), {"format": "avi"}),
         (frames(2, 3, 4, 4), {"fps": 0}),
         (frames(2, 3, 4, 4), {"fps": "fast"}),
@@ -67,3 +66,27 @@ def test_files_bytes_and_open_files_keep_their_bytes(tmp_path: Path) -> None:
 def test_what_is_no_film_is_told_at_the_call(given: Any, options: dict[str, Any]) -> None:
     with pytest.raises((UsageError, TypeError), match="Video"):
         Video(given, **options)
+
+
+@pytest.mark.parametrize("form", ["mp4", "webm", "ogg"])
+def test_a_film_that_nothing_here_can_write_becomes_a_gif_and_says_so(
+    form: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Scripts written for wandb ask for mp4 as a matter of course; what they show must not be lost for it."""
+    monkeypatch.setattr("weft.tracking.media.video.find_spec", lambda name: None)
+    video = Video(frames(3, 3, 10, 14), format=form)
+    assert (video.extension, video.frames, video.width) == ("gif", 3, 14)
+    assert "pip install imageio imageio-ffmpeg" in caplog.text
+
+
+@pytest.mark.parametrize(("form", "begins"), [("mp4", b"ftyp"), ("webm", b"\x1aE\xdf\xa3")])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_films_are_written_by_ffmpeg_where_it_is_installed(form: str, begins: bytes, channels: int) -> None:
+    pytest.importorskip("imageio_ffmpeg")
+    imageio = pytest.importorskip("imageio.v2")
+    video = Video(frames(5, channels, 33, 46), fps=10, format=form)
+    assert video.extension == form
+    assert begins in video.bytes()[:12]
+    found = imageio.get_reader(io.BytesIO(video.bytes()), form)
+    assert found.get_meta_data()["size"] == (46, 32)
+    assert found.get_meta_data()["fps"] == 10
