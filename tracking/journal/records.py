@@ -377,7 +377,8 @@ class RegistryChanged(_Record, frozen=True, tag=33):
     collection: str
     """registry/name."""
     action: str
-    """created, described, linked, unlinked, aliased, unaliased, protected, unprotected, deleted."""
+    """created, described, linked, unlinked, aliased, unaliased, promoted, refused (a promotion that the gate refused),
+    protected, unprotected, deleted."""
     at_ns: int
     author: str
     project: str | None = None

@@ -23,6 +23,7 @@ from weft.tracking.store import (
     keptreader,
     lineagereader,
     metricreader,
+    registryreader,
     runreader,
     schema,
     spanreader,
@@ -34,10 +35,13 @@ from weft.tracking.store.filters import Where, check_size
 from weft.tracking.store.readmodels import (
     AlertRecord,
     ArtifactRecord,
+    CollectionRecord,
     ConsoleLine,
     FileRecord,
+    HeldLink,
     HistoryPage,
     Page,
+    RegistryEvent,
     RunRecord,
     ScoreRecord,
     Series,
@@ -289,6 +293,40 @@ class Reader:
         """
         with self._store.reading() as connection:
             return lineagereader.lineage(connection, project, name, version, direction, depth, limit)
+
+    def collections(
+        self,
+        where: Where | None = None,
+        *,
+        order: str = "-updated_ns",
+        limit: int | None = 50,
+        offset: int = 0,
+        after: str | None = None,
+    ) -> Page[CollectionRecord]:
+        """Collections of the registry with the versions linked in them, those where something was done last first."""
+        with self._store.reading() as connection:
+            return registryreader.collections(connection, where, order, limit, offset, after)
+
+    def links(self, project: str, name: str, digest: str) -> Sequence[HeldLink]:
+        """Where in the registry a version of an artifact is linked."""
+        with self._store.reading() as connection:
+            return registryreader.links(connection, project, name, digest)
+
+    def registry_events(
+        self,
+        collection: str | None = None,
+        *,
+        source: tuple[str, str, str] | None = None,
+        limit: int | None = None,
+    ) -> Sequence[RegistryEvent]:
+        """What was done in the registry, newest first, deleted collections included.
+
+        Args:
+            collection: only of this one (`registry/name`).
+            source: only with this version: (project, name, digest).
+        """
+        with self._store.reading() as connection:
+            return registryreader.events(connection, collection, source, limit)
 
     def scores(
         self,

@@ -330,6 +330,96 @@ class ArtifactRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkRecord:
+    """A version in a collection of the registry."""
+
+    number: int
+    """Its own there; shown as v0."""
+    project: str
+    name: str
+    digest: str
+    """Of the version of an artifact that is linked."""
+    version: int | None
+    """That one's number; None: this store does not have it (any more)."""
+    aliases: Sequence[str]
+    """In the collection; `latest` first."""
+    linked_ns: int
+    author: str
+    """Who linked it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRecord:
+    """A collection of the registry."""
+
+    registry: str
+    name: str
+    type: str
+    """Of all versions in it."""
+    description: str | None
+    """Its card, in markdown."""
+    tags: Sequence[str]
+    protected: Sequence[str]
+    """Aliases that move by a promotion only."""
+    author: str
+    """Who made it."""
+    created_ns: int
+    updated_ns: int
+    links: Sequence[LinkRecord]
+    """Newest first."""
+    next_number: int
+    last_ns: int
+    """When anything was last done or tried in it."""
+
+    @property
+    def path(self) -> str:
+        """`registry/name`."""
+        return f"{self.registry}/{self.name}"
+
+    @property
+    def aliases(self) -> Mapping[str, int]:
+        """Numbers by alias."""
+        return {alias: link.number for link in self.links for alias in link.aliases}
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLink:
+    """Where a version is linked."""
+
+    path: str
+    """Of the collection."""
+    number: int
+    aliases: Sequence[str]
+    protected: Sequence[str]
+    """Those of the aliases that are."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEvent:
+    """What somebody did to a collection."""
+
+    uid: str
+    collection: str
+    action: str
+    """created, described, linked, unlinked, aliased, unaliased, promoted, refused, protected, unprotected, deleted."""
+    at_ns: int
+    author: str
+    project: str | None
+    name: str | None
+    digest: str | None
+    """The version that it was done to."""
+    version: int | None
+    """That one's number in its project, where this store has it."""
+    number: int | None
+    """Its number in the collection at that time."""
+    aliases: Sequence[str]
+    details: Mapping[str, Any]
+    """type, description, note; of a promotion what was required, and what was found where."""
+    problem: str | None
+    """Why nothing came of it (another process had been faster), or what of it did not."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreStatus:
     """For `weft doctor` and for caches: `version` changes with every commit of the ingester."""
 

@@ -23,6 +23,7 @@ from weft.tracking.journal.records import (
     FileSaved,
     MetricDefined,
     MetricsLogged,
+    RegistryChanged,
     Removed,
     RunFinished,
     RunRewound,
@@ -43,6 +44,7 @@ from weft.tracking.store.artifactsink import ArtifactSink, remove_version
 from weft.tracking.store.consolesink import apply_console
 from weft.tracking.store.fitting import fitted
 from weft.tracking.store.keptsink import apply_kept
+from weft.tracking.store.registrysink import apply_registry
 from weft.tracking.store.removal import remove_span, remove_trace, sweep
 from weft.tracking.store.runsink import RunSink, end_runs, remove_run
 from weft.tracking.store.scoresink import apply_scores
@@ -66,7 +68,7 @@ class Position(NamedTuple):
     """Of the segment: whose spans its opened ones are."""
 
 
-_SPANS, _SCORES, _RUNS, _ARTIFACTS, _REMOVED, _SEGMENT, _KEPT, _CONSOLE = KINDS = range(8)
+_SPANS, _SCORES, _RUNS, _ARTIFACTS, _REMOVED, _SEGMENT, _KEPT, _CONSOLE, _REGISTRY = KINDS = range(9)
 _KIND = {
     SpanOpened: _SPANS,
     SpanClosed: _SPANS,
@@ -83,6 +85,7 @@ _KIND = {
     ArtifactLogged: _ARTIFACTS,
     ArtifactUsed: _ARTIFACTS,
     VersionUpdated: _ARTIFACTS,
+    RegistryChanged: _REGISTRY,
     FileSaved: _KEPT,
     AlertRaised: _KEPT,
     ConsoleLogged: _CONSOLE,
@@ -146,6 +149,7 @@ class Sink:
             artifacts = ArtifactSink(tx, position.segment)
             for frame in kinds[_ARTIFACTS]:
                 artifacts.apply(frame.record, frame.offset)
+            apply_registry(tx, position.segment, kinds[_REGISTRY])
             tx.changed()
 
     def end_writer(self, writer: bytes) -> None:

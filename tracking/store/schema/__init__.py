@@ -13,6 +13,10 @@ from weft.tracking.store.schema.artifacts import artifact_gone as artifact_gone
 from weft.tracking.store.schema.artifacts import artifact_link as artifact_link
 from weft.tracking.store.schema.artifacts import artifact_version as artifact_version
 from weft.tracking.store.schema.artifacts import manifest_part as manifest_part
+from weft.tracking.store.schema.artifacts import registry_alias as registry_alias
+from weft.tracking.store.schema.artifacts import registry_collection as registry_collection
+from weft.tracking.store.schema.artifacts import registry_event as registry_event
+from weft.tracking.store.schema.artifacts import registry_link as registry_link
 from weft.tracking.store.schema.base import metadata as metadata
 from weft.tracking.store.schema.calls import score as score
 from weft.tracking.store.schema.calls import span as span

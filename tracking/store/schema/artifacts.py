@@ -122,3 +122,73 @@ artifact_link = Table(
     Index("ix_artifact_link_run_key", "run_key"),
 )
 """Lineage: this run `made` or `used` this content, last at `at_ns`."""
+
+registry_event = Table(
+    "registry_event",
+    metadata,
+    Column("uid", LargeBinary, primary_key=True),
+    Column("collection", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("at_ns", Int, nullable=False),
+    Column("segment", Text, nullable=False),
+    Column("seq", Int, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("project", Text),
+    Column("name", Text),
+    Column("digest", Text),
+    Column("aliases", Text, nullable=False),
+    Column("details", Text),
+    Column("number", Int),
+    Column("problem", Text),
+    Index("ix_registry_event_collection_at_ns", "collection", "at_ns"),
+)
+"""All that was ever done in the registry; nothing is taken from it. What the other registry tables hold is made of these.
+
+`number` and `problem` are what came of an event, worked out with the collection.
+"""
+
+registry_collection = Table(
+    "registry_collection",
+    metadata,
+    key(),
+    Column("path", Text, nullable=False),
+    Column("registry", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("live", Int, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("description", Text),
+    Column("tags", Text, nullable=False),
+    Column("protected", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("created_ns", Int, nullable=False),
+    Column("updated_ns", Int, nullable=False),
+    Column("next_number", Int, nullable=False),
+    Column("last_ns", Int, nullable=False),
+    Index("ix_registry_collection_path", "path", unique=True),
+)
+"""Collections; `live` is 0 of those that were deleted, `last_ns` the time of the last event."""
+
+registry_link = Table(
+    "registry_link",
+    metadata,
+    Column("collection_key", Int, nullable=False),
+    Column("number", Int, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("at_ns", Int, nullable=False),
+    Column("author", Text, nullable=False),
+    PrimaryKeyConstraint("collection_key", "number"),
+    Index("ix_registry_link_digest", "digest"),
+)
+"""Versions that are linked now."""
+
+registry_alias = Table(
+    "registry_alias",
+    metadata,
+    Column("collection_key", Int, nullable=False),
+    Column("alias", Text, nullable=False),
+    Column("number", Int, nullable=False),
+    PrimaryKeyConstraint("collection_key", "alias"),
+)
+"""Where aliases point, `latest` among them."""

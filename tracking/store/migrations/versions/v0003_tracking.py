@@ -15,6 +15,7 @@ _Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     _metrics()
     _artifacts()
+    _registry()
     op.add_column("run", sa.Column("heard_ns", sa.BigInteger()))
     op.add_column("run", sa.Column("sessions", sa.Text()))
     op.add_column("run", sa.Column("forked_uid", sa.LargeBinary()))
@@ -173,4 +174,65 @@ def _artifacts() -> None:
         sa.Column("segment", sa.Text(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("artifact_key", "alias", "digest", name="pk_artifact_drop"),
+    )
+
+
+def _registry() -> None:
+    """All that was done in the registry, and what its collections are."""
+    op.create_table(
+        "registry_event",
+        sa.Column("uid", sa.LargeBinary(), nullable=False),
+        sa.Column("collection", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("segment", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("project", sa.Text()),
+        sa.Column("name", sa.Text()),
+        sa.Column("digest", sa.Text()),
+        sa.Column("aliases", sa.Text(), nullable=False),
+        sa.Column("details", sa.Text()),
+        sa.Column("number", sa.BigInteger()),
+        sa.Column("problem", sa.Text()),
+        sa.PrimaryKeyConstraint("uid", name="pk_registry_event"),
+    )
+    op.create_index("ix_registry_event_collection_at_ns", "registry_event", ["collection", "at_ns"])
+    op.create_table(
+        "registry_collection",
+        sa.Column("id", _Key, nullable=False, autoincrement=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("registry", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("live", sa.BigInteger(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text()),
+        sa.Column("tags", sa.Text(), nullable=False),
+        sa.Column("protected", sa.Text(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("created_ns", sa.BigInteger(), nullable=False),
+        sa.Column("updated_ns", sa.BigInteger(), nullable=False),
+        sa.Column("next_number", sa.BigInteger(), nullable=False),
+        sa.Column("last_ns", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_registry_collection"),
+    )
+    op.create_index("ix_registry_collection_path", "registry_collection", ["path"], unique=True)
+    op.create_table(
+        "registry_link",
+        sa.Column("collection_key", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("collection_key", "number", name="pk_registry_link"),
+    )
+    op.create_index("ix_registry_link_digest", "registry_link", ["digest"])
+    op.create_table(
+        "registry_alias",
+        sa.Column("collection_key", sa.BigInteger(), nullable=False),
+        sa.Column("alias", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("collection_key", "alias", name="pk_registry_alias"),
     )
