@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import ColumnElement, FromClause, select
 
-from weft.tracking.sql.asking import Asked, table
+from weft.tracking.sql.asking import Asked, narrow, table
 from weft.tracking.sql.columntypes import Kind
 from weft.tracking.sql.lazy import Wanted
 from weft.tracking.store import schema, spanpayload
@@ -54,10 +54,10 @@ _BYTES = ("trace_id", "span_id", "parent_id")
 def traces(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind]) -> Iterator[pyarrow.Table]:
     """Root calls."""
     source = schema.trace.outerjoin(schema.run, _r.id == _t.run_key).outerjoin(schema.project, _j.id == _t.project_key)
-    narrow = _narrow(asked, wanted.columns, source, lambda name: _t[_RENAMED.get(name, name)], _t.start_ns)
-    if "tags" in narrow:
-        narrow["tags"] = [None if tags is None else orjson.loads(tags) for tags in narrow["tags"]]
-    yield table(kinds, narrow)
+    found = _narrow(asked, wanted.columns, source, lambda name: _t[_RENAMED.get(name, name)], _t.start_ns)
+    if "tags" in found:
+        found["tags"] = [None if tags is None else orjson.loads(tags) for tags in found["tags"]]
+    yield table(kinds, found)
 
 
 def spans(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind]) -> Iterator[pyarrow.Table]:
@@ -73,16 +73,16 @@ def spans(asked: Asked, wanted: Wanted, kinds: Mapping[str, Kind]) -> Iterator[p
 
     plain = [name for name in wanted.columns if name not in _PAYLOAD]
     said = [name for name in wanted.columns if name in _PAYLOAD]
-    narrow = _narrow(asked, [*plain, *(["id", "ended_ns"] if said else [])], source, column, _s.start_ns)
+    found = _narrow(asked, [*plain, *(["id", "ended_ns"] if said else [])], source, column, _s.start_ns)
     if not said:
-        yield table(kinds, narrow)
+        yield table(kinds, found)
         return
-    keys = [*zip(narrow.pop("id"), narrow["ended_ns"], strict=True)]
+    keys = [*zip(found.pop("id"), found["ended_ns"], strict=True)]
     if "ended_ns" not in plain:
-        del narrow["ended_ns"]
-    left = wanted.possible(table(kinds, narrow)) if narrow else range(len(keys))
+        del found["ended_ns"]
+    left = wanted.possible(table(kinds, found)) if found else range(len(keys))
     for places in parts(left, _PIECE):
-        kept: dict[str, Sequence[Any]] = {name: [values[at] for at in places] for name, values in narrow.items()}
+        kept: dict[str, Sequence[Any]] = {name: [values[at] for at in places] for name, values in found.items()}
         kept |= _payloads(asked, [keys[at] for at in places], said)
         yield table(kinds, kept)
 
@@ -94,14 +94,8 @@ def _narrow(
     column: Callable[[str], ColumnElement[Any]],
     order: ColumnElement[Any],
 ) -> dict[str, Sequence[Any]]:
-    """These columns of all rows, each one once."""
-    chosen = list(dict.fromkeys(names))
-    columns = [_j.name if name == "project" else _r.run_id if name == "run_id" else column(name) for name in chosen]
-    query = select(*(one.label(f"c{at}") for at, one in enumerate(columns))).select_from(source)
-    with asked.store.reading() as connection:
-        rows = connection.execute(query.order_by(order)).all()
-    turned: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(chosen)
-    found = dict(zip(chosen, turned, strict=False))
+    special = {"project": _j.name, "run_id": _r.run_id}
+    found = narrow(asked, {name: special[name] if name in special else column(name) for name in names}, source, order)
     for name in _BYTES:
         if name in found:
             found[name] = [hexed(value) for value in found[name]]

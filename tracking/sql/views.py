@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from weft.tracking.sql import callviews, metricviews
+from weft.tracking.sql import callviews, metricviews, runview
 from weft.tracking.sql.asking import Asked, table
 from weft.tracking.sql.columntypes import Kind
 from weft.tracking.sql.lazy import Wanted
@@ -117,26 +117,7 @@ def _lineage(asked: Asked) -> list[_Link]:
 
 
 VIEWS: Mapping[str, View] = {
-    "runs": View(
-        "one row a run",
-        {
-            "project": "text", "run_id": "text", "name": "text", "state": "text", "job_type": "text",
-            "run_group": "text", "tags": "texts", "notes": "text", "config": "json", "summary": "json",
-            "metadata": "json", "started": "time", "ended": "time", "started_ns": "int", "ended_ns": "int",
-            "duration_s": "seconds", "step": "int", "trace_count": "int", "exit_code": "int", "error": "json",
-            "parent_id": "text",
-        },
-        _of_records(
-            _runs,
-            {
-                "run_id": lambda run: run.id,
-                "run_group": lambda run: run.group,
-                "started": lambda run: run.started_ns,
-                "ended": lambda run: run.ended_ns,
-                "duration_s": lambda run: None if run.ended_ns is None else run.ended_ns - run.started_ns,
-            },
-        ),
-    ),
+    "runs": View("one row a run", runview.COLUMNS, runview.runs),
     "metrics": View("one row a logged number", metricviews.COLUMNS, metricviews.metrics),
     "system_metrics": View("one row a sample of the machine", metricviews.COLUMNS, metricviews.system_metrics),
     "traces": View("one row a root call, with the roll-ups of its tree", callviews.TRACE, callviews.traces),
