@@ -442,7 +442,7 @@ class Artifact:
         self._check_open()
         path = check_path(name)
         active = runtime.active()
-        entry = None
+        entry: dict[str, Any] | None = None
         if active.recording:
             try:
                 staged = Blobs(active.home).stage(source)

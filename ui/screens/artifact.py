@@ -188,11 +188,8 @@ def _about(record: ArtifactRecord) -> None:
         ("digest", record.digest[:16]),
     ]
     page.facts([(name, value) for name, value in facts if value])
-    st.code(
-        f'run.use_artifact("{record.project}/{record.name}:v{record.version}").download()',
-        language="python",
-        wrap_lines=True,
-    )
+    code = f'run.use_artifact("{record.project}/{record.name}:v{record.version}").download()'
+    st.code(code, language="python", wrap_lines=True)
     page.label("Metadata")
     if record.metadata:
         tree(dict(record.metadata), key="metadata", height="260px")
@@ -244,7 +241,9 @@ def _difference(record: ArtifactRecord, versions: Sequence[ArtifactRecord]) -> N
         bind="query-params",
         label_visibility="collapsed",
     )
-    other = data().version_of(record.project, record.name, others[chosen]) if chosen in others else None
+    if chosen not in others:
+        return
+    other = data().version_of(record.project, record.name, others[chosen])
     if other is not None:
         _told(difference(other.manifest, record.manifest, (other.metadata, record.metadata)), chosen)
 
