@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import weft
@@ -77,6 +77,7 @@ def test_long_charts_are_thinned() -> None:
     assert 2500 < len(made["series"][0]["data"]) <= mediacharts.MOST_POINTS
 
 
+@settings(deadline=None)  # other processes may have the processor
 @given(
     st.lists(
         st.lists(st.floats(-100, 100), min_size=1, max_size=30),

@@ -32,6 +32,7 @@ def test_the_example_of_scikit_learns_page() -> None:
     assert curves.average_precision(found) == pytest.approx(0.8333333333333333, abs=1e-15)
 
 
+@settings(deadline=None)  # other processes may have the processor
 @given(EXAMPLES.filter(lambda rows: len({positive for positive, _ in rows}) == 2))
 def test_the_area_is_the_share_of_pairs_in_right_order(rows: list[tuple[bool, float]]) -> None:
     """Mann and Whitney's: ties count half."""
@@ -42,6 +43,7 @@ def test_the_area_is_the_share_of_pairs_in_right_order(rows: list[tuple[bool, fl
     assert (roc.fpr[0], roc.tpr[0], roc.fpr[-1], roc.tpr[-1]) == (0, 0, 1, 1)
 
 
+@settings(deadline=None)  # other processes may have the processor
 @given(EXAMPLES)
 def test_every_point_counts_what_is_at_or_above_its_threshold(rows: list[tuple[bool, float]]) -> None:
     labels, scores = [positive for positive, _ in rows], [score for _, score in rows]
@@ -53,7 +55,7 @@ def test_every_point_counts_what_is_at_or_above_its_threshold(rows: list[tuple[b
     assert found.thresholds == sorted(set(scores))
 
 
-@settings(deadline=None)  # the first example imports the library
+@settings(deadline=None)  # other processes may have the processor
 @given(EXAMPLES)
 def test_they_are_scikit_learns_to_1e_12(rows: list[tuple[bool, float]]) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
@@ -74,6 +76,7 @@ def assert_close(ours: Any, theirs: Any) -> None:
         assert list(left) == pytest.approx(list(right), abs=1e-12)
 
 
+@settings(deadline=None)  # other processes may have the processor
 @given(EXAMPLES.filter(lambda rows: any(positive for positive, _ in rows)), st.integers(2, 30))
 def test_resampled_is_the_best_precision_that_has_the_recall(rows: list[tuple[bool, float]], points: int) -> None:
     curve = curves.precision_recall([positive for positive, _ in rows], [score for _, score in rows])

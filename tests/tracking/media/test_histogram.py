@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weft.tracking.errors import UsageError
@@ -16,6 +16,7 @@ from weft.tracking.media import Histogram, restore
 FINITE = st.floats(-1e6, 1e6)
 
 
+@settings(deadline=None)  # other processes may have the processor
 @given(st.lists(FINITE, min_size=1, max_size=200), st.integers(1, 100))
 def test_lists_and_arrays_count_alike_and_lose_none(values: list[float], bins: int) -> None:
     lists, arrays = Histogram(values, num_bins=bins), Histogram(np.array(values), num_bins=bins)
@@ -25,6 +26,7 @@ def test_lists_and_arrays_count_alike_and_lose_none(values: list[float], bins: i
     assert lists.bins == sorted(lists.bins)
 
 
+@settings(deadline=None)  # other processes may have the processor
 @given(st.lists(st.floats(0, 100), min_size=2, max_size=100).filter(lambda values: max(values) - min(values) > 1e-3))
 def test_it_is_numpys_histogram(values: list[float]) -> None:
     made = Histogram(values, num_bins=10)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weft.tracking.blobs import Blobs
@@ -56,6 +56,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)  # other processes may have the processor
 @given(JSON)
 def test_any_json_is_revived_without_a_word(value: Any) -> None:
     revived(value)
