@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import streamlit as st
 
 from weft.tracking import units
 from weft.tracking.errors import NotFoundError
 from weft.tracking.media import Image, Media, revived
 from weft.tracking.payloads.encoding import decode
+from weft.tracking.sql.columntypes import json_text
 from weft.tracking.store.readmodels import RunRecord
 from weft.tracking.tables import Table
 from weft.tracking.tables.arrow import KIND
@@ -22,7 +22,7 @@ from weft.tracking.tables.stored import is_table
 from weft.ui import cells, media, page, runmedia
 from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
-from weft.ui.values import encodable, showable
+from weft.ui.values import encodable
 
 PAGE = 50
 SHOWN_TABLES = 20
@@ -226,4 +226,4 @@ def _decoded(text: str) -> Any:
             told = words if value.caption is None else f"{encodable(value.caption)} ({words})"
             return {"picture": media.PATH.format(digest=value.digest), "text": "", "title": told}
         return {"text": words, "title": words, "tone": "soft"}
-    return cells.text(value if isinstance(value, str) else orjson.dumps(showable(value)).decode())
+    return cells.text(value if isinstance(value, str) else json_text(text))
