@@ -22,6 +22,8 @@ from weft.ui.values import encodable, showable
 
 MOST_STEPS = 120
 """Of one key: of more, evenly chosen ones are shown, the last among them."""
+MOST_ITEMS = 3_000
+"""Of one key, of all its steps: each costs the browser some hundred bytes."""
 SHOWN_KEYS = 40
 SHOWN_ROWS = 200
 """Of a chart that the app cannot draw."""
@@ -69,11 +71,11 @@ def show(run_uid: str) -> set[str]:
 
 
 def thinned(steps: Logged) -> Logged:
-    """At most `MOST_STEPS` of them, the first and the last among them."""
+    """At most `MOST_STEPS` of them, and fewer where each has many media; the first and the last are among them."""
+    widest = max((len(items) for _, items in steps), default=1)
+    most = max(2, min(MOST_STEPS, MOST_ITEMS // max(1, widest)))
     last = len(steps) - 1
-    if last < MOST_STEPS:
-        return steps
-    return [steps[round(at * last / (MOST_STEPS - 1))] for at in range(MOST_STEPS)]
+    return steps if last < most else [steps[round(at * last / (most - 1))] for at in range(most)]
 
 
 def said(value: object) -> str | None:
@@ -174,9 +176,9 @@ def _chart(key: str, steps: Logged) -> None:
         at = _chosen(key, [step for step, _ in steps])
     for number, item in enumerate(steps[at][1]):
         if isinstance(item, Chart):
-            _draw(item, f"{key}-{number}")
+            _draw(item, f"{number}-{key}")
         elif isinstance(item, Plotly):
-            _figure(item, f"{key}-{number}")
+            _figure(item, f"{number}-{key}")
 
 
 def _chosen(key: str, steps: Sequence[int]) -> int:
@@ -218,7 +220,7 @@ def _histograms(key: str, steps: Logged) -> None:
     last = found[-1]
     page.label(key, f"{units.count(int(sum(last.counts)))} values · {_steps(len(found))}")
     made = mediacharts.by_step(found) if len(found) > 1 else mediacharts.histogram(last.counts, last.edges)
-    st.echarts_chart(made, height=HEIGHT, key=f"media-chart-{key}", renderer="canvas", alt=encodable(key))
+    st.echarts_chart(made, height=HEIGHT, key=f"media-histogram-{key}", renderer="canvas", alt=encodable(key))
 
 
 def _steps(count: int) -> str:

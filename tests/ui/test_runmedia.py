@@ -94,3 +94,5 @@ def test_of_many_steps_the_first_the_last_and_even_ones_between_are_shown() -> N
     assert (found[0], found[-1], len(found)) == (0, 999, runmedia.MOST_STEPS)
     assert found == sorted(set(found))
     assert runmedia.thinned(steps[:120]) == steps[:120]
+    wide: Any = [(at, [None] * 1000) for at in range(100)]
+    assert [at for at, _ in runmedia.thinned(wide)] == [0, 50, 99]
