@@ -185,7 +185,7 @@ def _joined(lines: Sequence[Line]) -> Line:
     joined = Line([], [], [], bytearray())
     for line in lines:
         for column, more in zip(joined, line, strict=True):
-            column += more  # type: ignore[operator]
+            column.extend(more)  # type: ignore[attr-defined]
     if any(before.steps[-1] > after.steps[0] for before, after in pairwise(lines)):
         order = sorted(range(len(joined.steps)), key=lambda at: (joined.steps[at], joined.at_ns[at]))
         joined = Line(*([column[at] for at in order] for column in joined))
@@ -266,6 +266,16 @@ class _Clock:
         self._starts = [start for start, _ in sessions]
         self._elapsed = [elapsed for _, elapsed in sessions]
 
+    def all(self, times_ns: Sequence[int]) -> list[float]:
+        """Of many times."""
+        if not times_ns or len({bisect_right(self._starts, at) for at in (min(times_ns), max(times_ns))}) > 1:
+            return [self(at) for at in times_ns]
+        at = max(0, bisect_right(self._starts, times_ns[0]) - 1)
+        if not self._starts:
+            return [0.0] * len(times_ns)
+        shift = self._elapsed[at] - self._starts[at]
+        return [max(0, time + shift) / 1e9 for time in times_ns]
+
     def __call__(self, at_ns: int) -> float:
         at = max(0, bisect_right(self._starts, at_ns) - 1)
         return max(0, self._elapsed[at] + at_ns - self._starts[at]) / 1e9 if self._starts else 0.0
@@ -278,11 +288,12 @@ def _merged(lines: Mapping[str, Line], said: Sequence[Any], clock: _Clock) -> li
         steps = columns[0].steps
         if all(map(lt, steps, steps[1:])):
             times = columns[0].at_ns if len(columns) == 1 else list(map(max, *(line.at_ns for line in columns)))
-            made = (range(0), [clock(at) for at in times], [at / 1e9 for at in times])
+            seconds = [at / 1e9 for at in times]
             names = (*lines, *MADE)
+            values = (line.values for line in columns)
             return [
-                dict(zip(names, cells, strict=True))
-                for cells in zip(*(line.values for line in columns), steps, *made[1:], strict=True)
+                dict(zip(names, row, strict=True))
+                for row in zip(*values, steps, clock.all(times), seconds, strict=True)
             ]
     cells: dict[int, dict[str, Any]] = {}
     latest: dict[int, int] = {}

@@ -139,15 +139,20 @@ class MetricSink:
         metrics = self._metrics(structural, hands)
         rows: list[Row] = []
         for name in {*self._points, *self._rich}:
-            rows += self._add(name, metrics[name], hands, again)
+            metric = metrics[name]
+            points = self._add(name, metric, hands, again)
+            if metric["unsealed"] >= (SEAL_ENDED if name[0] in ended else SEAL_AT):
+                self._seal(metric, points)  # what comes in bulk never becomes rows
+            else:
+                rows += [(metric["id"], *point[:4], _null(point.value), point.late) for point in points]
         # The index wants its rows in key order; the file system thanks for it.
         self._tx.insert(schema.metric_point, sorted(rows, key=lambda row: row[:3]))
         for name, metric in metrics.items():
             if metric["stale"] or self._moved(name, metric, hands):
                 self._count_anew(name, metric, hands)
         for name, metric in metrics.items():
-            if metric["unsealed"] >= SEAL_AT or (name[0] in ended and metric["unsealed"] >= SEAL_ENDED):
-                self._seal(metric)
+            if name[0] in ended and metric["unsealed"] >= SEAL_ENDED:
+                self._seal(metric, ())
         self._tx.upsert(schema.metric_key, [tuple(metric[column] for column in _METRIC) for metric in metrics.values()])
         self._summaries(metrics, structural, hands)
 
@@ -171,8 +176,8 @@ class MetricSink:
                 _take(found, _empty(self._tx.key(schema.metric_key), run_key, stream, key))
         return found
 
-    def _add(self, name: Name, metric: dict[str, Any], hands: Mapping[int, Hand], again: bool) -> list[Row]:
-        """The batch's points of a metric, counted; as rows."""
+    def _add(self, name: Name, metric: dict[str, Any], hands: Mapping[int, Hand], again: bool) -> Sequence[Point]:
+        """The batch's points of a metric that are new, counted."""
         run_key, stream, key = name
         points = self._points.get(name, [])
         if points and again:
@@ -199,7 +204,7 @@ class MetricSink:
             metric["newest_ns"] = max(metric["newest_ns"], point.at_ns)
         for order, _ in self._rich.get(name, ()):
             metric["newest_ns"] = max(metric["newest_ns"], order[2])
-        return [(metric["id"], p.segment_key, p.seq, p.step, p.at_ns, _null(p.value), p.late) for p in points]
+        return points
 
     def _known(self, metric_key: int, points: Sequence[Point]) -> set[int]:
         """Offsets in this segment that the metric has points of already."""
@@ -291,24 +296,25 @@ class MetricSink:
         self._segments.update((row[0], row[1]) for row in self._tx.rows_in(statement, sorted(missing)))
         return self._segments
 
-    def _seal(self, metric: dict[str, Any]) -> None:
-        """Make chunks of a metric's rows."""
+    def _seal(self, metric: dict[str, Any], more: Sequence[Point]) -> None:
+        """Make chunks of a metric's rows, and of points that are not written yet."""
         rows = self._tx.rows(
-            "SELECT m.step, m.at_ns, m.segment_key, m.seq, m.late, m.value FROM metric_point m "
-            "JOIN segment s ON s.id = m.segment_key WHERE m.metric_key = ? ORDER BY m.step, m.at_ns, s.name, m.seq",
+            "SELECT m.step, m.at_ns, s.name, m.seq, m.segment_key, m.late, m.value FROM metric_point m "
+            "JOIN segment s ON s.id = m.segment_key WHERE m.metric_key = ?",
             (metric["id"],),
         )
+        points = [(*row[:5], int(row[5]), math.nan if row[6] is None else row[6]) for row in rows]
+        points += [(p.step, p.at_ns, self._segment, p.seq, p.segment_key, int(p.late), p.value) for p in more]
+        points.sort(key=lambda point: point[:4])
         made: list[Row] = []
-        for at in range(0, len(rows), 2 * chunks.SIZE):
-            columns = list(zip(*rows[at : at + 2 * chunks.SIZE], strict=True))
-            columns[4] = tuple(map(int, columns[4]))
-            columns[5] = tuple(math.nan if value is None else value for value in columns[5])
-            whole = Columns(*columns)
-            first, last = (whole.steps[0], whole.at_ns[0]), (whole.steps[-1], whole.at_ns[-1])
+        for at in range(0, len(points), 2 * chunks.SIZE):
+            steps, at_ns, _, seqs, segments, late, values = zip(*points[at : at + 2 * chunks.SIZE], strict=True)
+            data = chunks.seal(Columns(steps, at_ns, segments, seqs, late, values))
             key = self._tx.key(schema.metric_chunk)
-            made.append((key, metric["id"], len(whole.steps), *first, *last, chunks.seal(whole)))
+            made.append((key, metric["id"], len(steps), steps[0], at_ns[0], steps[-1], at_ns[-1], data))
         self._tx.insert(schema.metric_chunk, made)
-        self._tx.run("DELETE FROM metric_point WHERE metric_key = ?", (metric["id"],))
+        if rows:
+            self._tx.run("DELETE FROM metric_point WHERE metric_key = ?", (metric["id"],))
         metric["unsealed"] = 0
 
     def _summaries(self, metrics: Metrics, structural: set[int], hands: Mapping[int, Hand]) -> None:

@@ -1,0 +1,195 @@
+"""What tracking costs: weft beside wandb (offline), mlflow (SQLite), aim and trackio, in one run.
+
+    python benchmarks/tracking.py                         # weft alone, about a minute
+    python benchmarks/tracking.py --peers all             # makes an environment for each under build/peers (about 3 GB)
+    python benchmarks/tracking.py --peers wandb,trackio --json figures.json
+
+Each tracker has a process, a folder and (the peers) an environment of its own, one by one. `log` is timed as the
+caller sees it; weft's is in a file at its return. What cannot be installed or fails is said, and left out. Then what
+weft's store does with one metric of 1,000,000 points, and with 10,000 runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trackers import metrics
+
+from weft.tracking.journal.frames import Frame
+from weft.tracking.journal.records import SCHEMA, MetricsLogged, Record, RunFinished, RunStarted
+from weft.tracking.store.sink import Position
+from weft.tracking.store.store import Store
+
+HERE = Path(__file__).parent
+PEER_SECONDS = 900
+STEPS = 20_000
+POINTS = 1_000_000
+RUNS = 10_000
+BATCH = 4096
+ROUNDS = 7
+
+Figures = dict[str, dict[str, float]]
+
+
+def trackers(names: list[str], steps: int) -> Figures:
+    """{case: {"tracker version": figure}}."""
+    figures: Figures = {}
+    for name in names:
+        with tempfile.TemporaryDirectory(prefix="bench-tracking-") as folder:
+            said = _measured(name, Path(folder), steps)
+        if said is not None:
+            print(f"{name} {said['version']} measured", file=sys.stderr, flush=True)
+            for case, figure in said["figures"].items():
+                figures.setdefault(case, {})[f"{name} {said['version']}"] = figure
+    return figures
+
+
+def _measured(name: str, folder: Path, steps: int) -> dict[str, dict[str, float]] | None:
+    """What a tracker's own process says; None where it cannot."""
+    try:
+        python = sys.executable if name == "weft" else _environment(metrics.REQUIREMENTS[name])
+        done = subprocess.run(
+            [python, str(HERE / "trackers/metrics.py"), name, str(folder), str(steps)],
+            capture_output=True,
+            text=True,
+            timeout=PEER_SECONDS,
+            cwd=folder,  # some leave files where they run
+            check=True,
+        )
+    except subprocess.SubprocessError as error:
+        said = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1:]
+        print(f"{name} could not be measured: {''.join(said)}", file=sys.stderr)
+        return None
+    found: dict[str, dict[str, float]] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def _environment(requirement: str) -> str:
+    folder = HERE.parent / "build/peers" / requirement
+    python = folder / "bin/python"
+    if not python.exists():
+        print(f"installing {requirement} into {folder} ...", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    if subprocess.run([str(python), "-m", "pip", "show", "-q", requirement], capture_output=True).returncode:
+        install = [str(python), "-m", "pip", "install", "-q", requirement]
+        subprocess.run(install, check=True, capture_output=True, text=True)
+    return str(python)
+
+
+def long_metric(points: int) -> dict[str, float]:
+    """One metric, read back; of full precision, its times with the jitter of a loop."""
+    uid = b"r" * 16
+
+    def records() -> Iterator[Record]:
+        at = 1_700_000_000_000_000_000
+        yield RunStarted(SCHEMA, uid, "r", "p", "", at)
+        for step in range(points):
+            at += 300_000 + (step * 7919) % 100_000
+            yield MetricsLogged(SCHEMA, uid, step, at, {"loss": math.sin(step)})
+        yield RunFinished(SCHEMA, uid, at, "finished")
+
+    with _store(records()) as (store, path):
+        found = store.reader().history(uid.hex())["loss"]
+        assert (len(found.steps), found.values[-1]) == (points, math.sin(points - 1))
+        return {
+            f"history of {points:,} points, s": _seconds(lambda: store.reader().history(uid.hex())),
+            "thinned to 600 for a chart, s": _seconds(lambda: store.reader().history(uid.hex(), max_points=600)),
+            "bytes a point in the store": metrics.on_disk(path) / points,
+        }
+
+
+def many_runs(runs: int) -> dict[str, float]:
+    """Runs of five metrics each: a page of 50 of those whose loss is low, in order of it, and how many there are."""
+
+    def records() -> Iterator[Record]:
+        for number in range(runs):
+            uid = number.to_bytes(16, "big")
+            yield RunStarted(SCHEMA, uid, f"r{number}", "p", f"run {number}", number, config=b'{"lr":0.1}')
+            values = {f"m{metric}": float(number) for metric in range(4)} | {"loss": (number * 7919 % runs) / runs}
+            yield MetricsLogged(SCHEMA, uid, 0, number, values)
+
+    where = {"summary.loss": {"$lt": 0.3}}
+    with _store(records()) as (store, _):
+        reader = store.reader()
+        found = reader.runs(where, order="summary.loss")
+        assert (found.total, found.rows[0].summary["loss"]) == (runs * 3 // 10, 0)
+        return {
+            f"filter {runs:,} runs by a metric, ordered by it, s": _seconds(
+                lambda: reader.runs(where, order="summary.loss")
+            ),
+            "all of them ordered by it, first page, s": _seconds(lambda: reader.runs(order="-summary.loss")),
+        }
+
+
+@contextmanager
+def _store(records: Iterator[Record]) -> Iterator[tuple[Store, Path]]:
+    """A store with these, as the ingester applies them."""
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-tracking-") as folder,
+        Store.open(f"sqlite:///{folder}/weft.db") as store,
+    ):
+        sink, offset = store.sink(), 16
+        batch: list[Frame] = []
+        for record in records:
+            batch.append(Frame(offset, offset + 64, record))
+            offset += 64
+            if len(batch) == BATCH:
+                sink.apply(batch, Position("home", "segment", offset, b"writer01"))
+                batch = []
+        if batch:
+            sink.apply(batch, Position("home", "segment", offset, b"writer01"))
+        yield store, Path(folder)
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    """The median of rounds."""
+    found = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        function()
+        found.append(time.perf_counter() - start)
+    return statistics.median(found)
+
+
+def report(figures: Figures, own: dict[str, float]) -> None:
+    """The tables, as text."""
+    for case, values in figures.items():
+        print(f"\n{case}")
+        for name, figure in sorted(values.items(), key=lambda item: item[1]):
+            print(f"  {name:<24} {figure:>12,.2f}")
+    print("\nweft's store")
+    for case, figure in own.items():
+        print(f"  {case:<52} {figure:>8.3f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", default="", help="all, or names with commas: " + ", ".join(metrics.REQUIREMENTS))
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--points", type=int, default=POINTS)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    names = list(metrics.REQUIREMENTS) if arguments.peers == "all" else [n for n in arguments.peers.split(",") if n]
+    unknown = set(names) - metrics.REQUIREMENTS.keys()
+    if unknown:
+        parser.error(f"no peer {', '.join(sorted(unknown))}; there are {', '.join(metrics.REQUIREMENTS)}")
+    figures = trackers(["weft", *names], arguments.steps)
+    own = long_metric(arguments.points) | many_runs(arguments.runs)
+    report(figures, own)
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"trackers": figures, "store": own}, indent=2), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
