@@ -221,13 +221,15 @@ def counts_of(torch: Any, tensor: Any) -> Counts | None:
         values = values.reshape(-1)
         if values.dtype not in (torch.float32, torch.float64):
             values = values.float()
-        sound = torch.isfinite(values)
-        left_out = int(values.numel() - sound.sum())
-        if left_out:
-            values = values[sound]
-            if not values.numel():
+        low, high = torch.stack(torch.aminmax(values)).tolist()  # one look, one wait for the device
+        left_out = 0
+        if not (math.isfinite(low) and math.isfinite(high)):  # a NaN anywhere makes both NaN
+            sound = values[torch.isfinite(values)]
+            left_out = values.numel() - sound.numel()
+            if not sound.numel():
                 return Counts([0], [0.0, 1.0], left_out)
-        low, high = torch.stack([values.min(), values.max()]).tolist()
+            values = sound
+            low, high = torch.stack(torch.aminmax(values)).tolist()
         if low == high:
             edges = [low - 0.5, high + 0.5] if low - 0.5 < high + 0.5 else [low, math.nextafter(low, math.inf)]
             return Counts([values.numel()], edges, left_out)
