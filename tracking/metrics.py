@@ -65,7 +65,7 @@ def _split(values: Mapping[str, Any], prefix: str, parts: Parts, depth: int) -> 
         elif isinstance(value, Table):
             parts.tables[name] = value
         elif is_frame(value):
-            parts.tables[name] = Table(dataframe=value)
+            parts.tables[name] = Table(dataframe=value, allow_mixed_types=True)
         elif depth and (below := _below(value)):
             _split(below, f"{name}.", parts, depth - 1)
         else:

@@ -79,7 +79,7 @@ class Chart(FileMedia):
         """
         from weft.tracking.tables import Table  # tables hold media, and so import this package
 
-        return Table(columns=self.columns, data=self.rows)
+        return Table(columns=self.columns, data=self.rows, allow_mixed_types=True)
 
     def _details(self, store_blob: StoreBlob | None) -> Record:
         told: Record = {"chart": self.chart, "columns": self.columns, "n_rows": self.n_rows}

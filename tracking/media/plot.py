@@ -233,7 +233,7 @@ def plot_table(
     if not isinstance(data_table, Table):
         if not hasattr(data_table, "columns"):
             raise TypeError(f"a chart needs a Table or a DataFrame, got {type(data_table).__name__}")
-        data_table = Table(dataframe=data_table)
+        data_table = Table(dataframe=data_table, allow_mixed_types=True)
     kind = _SPECS.get(vega_spec_name, str(vega_spec_name))
     return Chart(kind, data_table.columns, list(data_table.rows), fields, string_fields)
 

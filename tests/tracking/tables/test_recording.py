@@ -169,3 +169,12 @@ def test_a_table_without_pyarrow_keeps_its_rows_and_comes_back(run: weft.Run, mo
     weft.flush()
     with weft.Api() as api:
         assert api.run("p/r").table("t").rows == [[{"x": 1}], ["y"]]
+
+
+def test_a_logged_frame_of_mixed_objects_is_kept_whole(run: weft.Run) -> None:
+    """Recording never raises for what a frame holds: nobody declared its columns."""
+    pandas = pytest.importorskip("pandas")
+    run.log({"t": pandas.DataFrame({"a": pandas.Series([1, "x", {"y": 2}, None], dtype="object")})})
+    polars = pytest.importorskip("polars")
+    run.log({"t": polars.DataFrame({"a": [[1.5], []]})})
+    assert [_rows(version, run) for version in _versions()] == [[[1], ["x"], [{"y": 2}], [None]], [[[1.5]], [[]]]]
