@@ -229,7 +229,7 @@ class Api:
 
         def ask(reader: Reader, **page: Any) -> Page[StoredRun]:
             found = reader.runs(self._of(where), order=order, **page)
-            return replace(found, rows=[StoredRun.of(row, reader) for row in found.rows])  # type: ignore[arg-type, return-value]
+            return replace(found, rows=[StoredRun.of(row, reader) for row in found.rows])  # type: ignore[return-value]
 
         return self._results(StoredRun, ask)
 

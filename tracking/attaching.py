@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.tracking import runs, runtime
+from weft.tracking.faults import let_through
 from weft.tracking.metricrules import Metric
 from weft.tracking.metricstats import Standing
 from weft.tracking.payloads.encoding import decode, encode
@@ -66,7 +67,7 @@ def attachment(run: Run) -> Attachment:
         entity=run.entity,
         config={key: _sendable(value) for key, value in run.config.items()},
         step=run.step,
-        metrics=run.metrics,
+        metrics=run.defined_metrics,
         mode="disabled" if run.disabled else "offline" if run.offline else "online",
         state=run.state,
         folder=run.folder,
@@ -126,7 +127,8 @@ def _runtime(found: Attachment) -> Runtime:
 def _sendable(value: Any) -> Any:
     try:
         pickle.dumps(value)
-    except Exception:  # of any type: what a record would hold of it must do
+    except Exception as error:  # of any type: what a record would hold of it must do
+        let_through(error)
         return decode(encode(value))
     return value
 
@@ -135,6 +137,7 @@ def _sendable_rules(rules: Any) -> Any:
     """A function of the user's that cannot travel fails closed: everything that can be replaced is."""
     try:
         pickle.dumps(rules)
-    except Exception:
+    except Exception as error:
+        let_through(error)
         return redaction(",".join(OPTIONS))
     return rules

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 from weft.tracking import exits, metrics, names, resuming
 from weft.tracking.alerts import AlertLevel, Throttle, level_of, say, wait_seconds
 from weft.tracking.errors import UsageError
+from weft.tracking.faults import let_through
 from weft.tracking.journal.records import (
     SCHEMA,
     AlertRaised,
@@ -207,7 +208,7 @@ class Run(RunSurroundings):
         return made[-1]
 
     @property
-    def metrics(self) -> tuple[Metric, ...]:
+    def defined_metrics(self) -> tuple[Metric, ...]:
         """What `define_metric` said, x axes that it named included."""
         return tuple(self._rules)
 
@@ -508,6 +509,7 @@ def _error(error: BaseException) -> dict[str, str]:
     try:
         message = str(error)
     except Exception as broken:  # the user's own __str__
+        let_through(broken)
         message = f"<its message raised {type(broken).__name__}>"
     stack = "".join(traceback.format_exception(error))
     return {"type": type(error).__qualname__, "message": message, "stacktrace": stack[-_STACK_CHARS:]}

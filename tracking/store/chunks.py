@@ -20,7 +20,7 @@ from array import array
 from collections.abc import Sequence
 from itertools import accumulate
 from operator import sub
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import zstandard
 
@@ -31,6 +31,7 @@ _FORMAT = 1
 _HEAD = struct.Struct("<BI")
 _ALIKE, _DIFFERENCES, _PLAIN = range(3)
 _LIMIT = 1 << 63
+A = TypeVar("A", "array[int]", "array[float]")
 
 
 class Columns(NamedTuple):
@@ -70,11 +71,12 @@ def unseal(data: bytes) -> Columns:
     """
     body, n = _body(data)
     at = _HEAD.size
-    whole = []
-    for _ in range(5):
-        numbers, at = _unpacked(body, at, n)
-        whole.append(numbers)
-    return Columns(*whole, _values(body, at, n))
+    steps, at = _unpacked(body, at, n)
+    at_ns, at = _unpacked(body, at, n)
+    segments, at = _unpacked(body, at, n)
+    seqs, at = _unpacked(body, at, n)
+    late, at = _unpacked(body, at, n)
+    return Columns(steps, at_ns, segments, seqs, late, _values(body, at, n))
 
 
 def line(data: bytes) -> Line:
@@ -121,8 +123,8 @@ def _unpacked(body: bytes, at: int, n: int) -> tuple[Sequence[int], int]:
         return (range(first, first + step * n, step) if step else [first] * n), after
     if how == _DIFFERENCES:
         (first,) = struct.unpack_from("<q", body, at + 1)
-        return list(accumulate(_unplaned("q", body, at + 9, n - 1), initial=first)), after
-    return _unplaned("q", body, at + 1, n).tolist(), after
+        return list(accumulate(_unplaned(array("q"), body, at + 9, n - 1), initial=first)), after
+    return _unplaned(array("q"), body, at + 1, n).tolist(), after
 
 
 def _behind(body: bytes, at: int, n: int) -> int:
@@ -130,8 +132,7 @@ def _behind(body: bytes, at: int, n: int) -> int:
 
 
 def _values(body: bytes, at: int, n: int) -> list[float]:
-    values: list[float] = _unplaned("d", body, at, n).tolist()
-    return values
+    return _unplaned(array("d"), body, at, n).tolist()
 
 
 def _planes(numbers: array[int] | array[float]) -> bytes:
@@ -141,11 +142,12 @@ def _planes(numbers: array[int] | array[float]) -> bytes:
     return b"".join(data[plane::8] for plane in range(8))
 
 
-def _unplaned(code: str, body: bytes, at: int, n: int) -> array[int] | array[float]:
+def _unplaned(numbers: A, body: bytes, at: int, n: int) -> A:
+    """Append n numbers to an empty array."""
     data = bytearray(8 * n)
     for plane in range(8):
         data[plane::8] = body[at + plane * n : at + (plane + 1) * n]
-    numbers: array[int] | array[float] = array(code, bytes(data))  # type: ignore[arg-type]
+    numbers.frombytes(data)
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers

@@ -11,9 +11,9 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from operator import lt
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Row, literal_column, select
+from sqlalchemy import Connection, literal_column, select
 
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.metricrules import MetricRules, metric_of
@@ -69,7 +69,7 @@ def history(
         nonfinite = 0 if math.isfinite(sum(line.values)) else sum(not math.isfinite(value) for value in line.values)
         if max_points is not None and total > max_points:
             kept = thinned(line.values, max_points)
-            line = Line(*([column[at] for at in kept] for column in line))
+            line = _picked(line, kept)
         found[key] = Series(key, line.steps, line.values, line.at_ns, total, late, nonfinite, rules.of(key))
     return found
 
@@ -87,7 +87,7 @@ def _lineage(connection: Connection, run_uid: str) -> list[_Part]:
         if row is None:
             break
         sessions = {int(start): elapsed for start, elapsed in (loads(row.sessions) or {}).items()}
-        rewinds = connection.execute(select(_b).where(_b.run_key == row.id)).all()
+        rewinds = connection.execute(select(schema.run_rewind).where(_b.run_key == row.id)).all()
         back = [((one.at_ns, one.segment, one.seq), one.step) for one in rewinds]
         found.insert(0, _Part(row.id, until, sessions, back))
         uid = row.forked_uid
@@ -133,7 +133,7 @@ def _line(connection: Connection, metric: int, part: _Part, first: int = -_FOREV
     line = _joined(lines)
     if line.steps and (line.steps[0] < first or line.steps[-1] > last):
         keep = [at for at, step in enumerate(line.steps) if first <= step <= last]
-        line = Line(*([column[at] for at in keep] for column in line))
+        line = _picked(line, keep)
     return line
 
 
@@ -151,7 +151,7 @@ def _loose(connection: Connection, metric: int, first: int, last: int) -> Sequen
 
 
 def _sorted(
-    connection: Connection, sealed: Sequence[Row[Any]], loose: Sequence[Any], part: _Part, first: int, last: int
+    connection: Connection, sealed: Sequence[Any], loose: Sequence[Any], part: _Part, first: int, last: int
 ) -> Line:
     """The same where chunks overlap or a rewind asks for every point's own time and place."""
     names: dict[int, str] = {}
@@ -175,6 +175,12 @@ def _sorted(
     return Line(steps, at_ns, values, late)
 
 
+def _picked(line: Line, at: Sequence[int]) -> Line:
+    """Those of its points."""
+    steps, at_ns, late = ([column[index] for index in at] for column in (line.steps, line.at_ns, line.late))
+    return Line(steps, at_ns, [line.values[index] for index in at], late)
+
+
 def _joined(lines: Sequence[Line]) -> Line:
     """Lines of which each begins where the one before ends; of a run and its fork, in order of step."""
     lines = [line for line in lines if line.steps]
@@ -188,7 +194,7 @@ def _joined(lines: Sequence[Line]) -> Line:
             column.extend(more)  # type: ignore[attr-defined]
     if any(before.steps[-1] > after.steps[0] for before, after in pairwise(lines)):
         order = sorted(range(len(joined.steps)), key=lambda at: (joined.steps[at], joined.at_ns[at]))
-        joined = Line(*([column[at] for at in order] for column in joined))
+        joined = _picked(joined, order)
     return joined
 
 
@@ -244,7 +250,7 @@ def sample(
     few = {}
     for key, line in lines.items():
         at = [index for index, step in enumerate(line.steps) if step in chosen]
-        few[key] = Line(*([column[index] for index in at] for column in line))
+        few[key] = _picked(line, at)
     return HistoryPage(_merged(few, [item for item in said if item.step in chosen], _Clock(lineage)), None)
 
 
@@ -344,7 +350,7 @@ def summaries(connection: Connection, runs: Mapping[int, Mapping[str, Any]]) -> 
     for some in parts(sorted(runs)):
         query = select(schema.metric_key).where(_k.run_key.in_(some), _k.stream == "")
         for row in connection.execute(query).mappings():
-            metrics.setdefault(row["run_key"], []).append(row)
+            metrics.setdefault(row["run_key"], []).append(cast("Mapping[str, Any]", row))
     rules = _rules(connection, sorted(metrics))
     return {key: summary(metrics.get(key, ()), rules.get(key) or MetricRules(), own) for key, own in runs.items()}
 
@@ -359,7 +365,7 @@ def standing(connection: Connection, run_uid: str, until: int | None = None) -> 
     rich: dict[str, tuple[Order, bytes | None]] = {}
     for row in metrics:
         if until is None:
-            found = stats_of(row)
+            found = stats_of(cast("Mapping[str, Any]", row))
         else:
             found = _counted(_line(connection, row["id"], lineage[-1]._replace(until=until)))
         if found.counted and (until is None or row["key"] not in own):
@@ -389,5 +395,5 @@ def _rules(connection: Connection, run_keys: Sequence[int]) -> dict[int, MetricR
     found: dict[int, MetricRules] = {}
     for some in parts(run_keys):
         for row in connection.execute(select(schema.metric_definition).where(_d.run_key.in_(some))).mappings():
-            found.setdefault(row["run_key"], MetricRules()).put(metric_of(row["name"], row))
+            found.setdefault(row["run_key"], MetricRules()).put(metric_of(row["name"], cast("Mapping[str, Any]", row)))
     return found

@@ -275,8 +275,8 @@ class MetricSink:
     def _all(self, metric_key: int) -> list[Point]:
         statement = "SELECT segment_key, seq, step, at_ns, value, late FROM metric_point WHERE metric_key = ?"
         found = [
-            Point(*row[:4], math.nan if row[4] is None else row[4], row[5])
-            for row in self._tx.rows(statement, (metric_key,))
+            Point(segment, seq, step, at_ns, math.nan if value is None else value, bool(late))
+            for segment, seq, step, at_ns, value, late in self._tx.rows(statement, (metric_key,))
         ]
         for c in self._sealed(metric_key):
             found += map(Point, c.segments, c.seqs, c.steps, c.at_ns, c.values, map(bool, c.late))
@@ -333,7 +333,8 @@ class MetricSink:
             known = summary(found, rules, by_hand)
             for name, value in _leaves(known):
                 number, text = _leaf(value)
-                rows[run_key, name] = (run_key, name, number, text)
+                key = _storable(name)
+                rows[run_key, key] = (run_key, key, number, text)
         self._tx.upsert(schema.summary_value, list(rows.values()))
 
 
@@ -378,7 +379,12 @@ def _leaf(value: Any) -> tuple[float | None, str | None]:
             return _null(float(value)), None
         except OverflowError:
             return math.copysign(math.inf, value), None
-    return None, value if isinstance(value, str) and len(value) <= LONGEST else None
+    return None, _storable(value) if isinstance(value, str) and len(value) <= LONGEST else None
+
+
+def _storable(text: str) -> str:
+    """As a database's text takes it: lone surrogates as escapes, NUL as its picture."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "␀")
 
 
 def _take(found: Metrics, row: Row) -> None:
