@@ -349,6 +349,23 @@ def test_mistakes_are_told_at_the_call(tmp_path: Path, reader: Reader) -> None:
     assert (run.state, run.exit_code, run.config) == ("failed", 4, {"lr": 1})
 
 
+def test_text_that_no_database_takes_stops_no_reader(tmp_path: Path, reader: Reader) -> None:
+    """Lone surrogates and NUL, in names and values; another run beside it is read as ever."""
+    script = """
+import weft as wandb
+with wandb.init(project="odd", config={"\\ud800": ["\\ud800"]}, notes="\\ud800\\0", tags=["\\udcff"]) as run:
+    run.log({"loss": 0.5, "text": "\\ud800\\0", "\\udcff\\0": 1, "\\udcff": "x"})
+    run.summary["\\ud800"] = "\\ud800"
+    run.alert("\\ud800\\0", "\\ud800")
+with wandb.init(project="even") as run:
+    run.log({"loss": 1})
+"""
+    _run(tmp_path, script)
+    assert {run.project: run.summary["loss"] for run in reader.runs().rows} == {"odd": 0.5, "even": 1}
+    [odd] = reader.runs({"project": "odd"}).rows
+    assert [alert.title for alert in reader.alerts(odd.uid)] in (["\\ud800\0"], ["\\ud800␀"])
+
+
 def test_runs_beside_each_other_in_threads(tmp_path: Path, reader: Reader) -> None:
     assert _run(tmp_path, TWO_AT_ONCE).stderr == ""
     found = reader.runs(order="name").rows
