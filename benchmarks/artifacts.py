@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -41,7 +42,7 @@ artifact = wandb.Artifact("data", type="dataset")
 artifact.add_dir(sys.argv[1])
 run.log_artifact(artifact)
 run.finish()
-print(time.perf_counter() - start)
+print("took", time.perf_counter() - start, flush=True)
 """,
     "mlflow": """
 import os, sys, time
@@ -53,7 +54,7 @@ mlflow.set_experiment("b")
 with mlflow.start_run():
     start = time.perf_counter()
     mlflow.log_artifacts(sys.argv[1])
-    print(time.perf_counter() - start)
+    print("took", time.perf_counter() - start, flush=True)
 """,
     "trackio": """
 import os, sys, time
@@ -64,7 +65,7 @@ start = time.perf_counter()
 artifact = trackio.Artifact("data", type="dataset")
 artifact.add_dir(sys.argv[1])
 run.log_artifact(artifact)
-print(time.perf_counter() - start)
+print("took", time.perf_counter() - start, flush=True)
 trackio.finish()
 """,
 }
@@ -145,7 +146,7 @@ def peer(python: str, name: str, work: Path) -> dict[str, float]:
         )
         if done.returncode:
             raise SystemExit(f"{name} failed: {done.stderr[-1500:]}")
-        told[f"{which}_s"] = float(done.stdout.split()[-1])
+        told[f"{which}_s"] = float(re.findall(r"took ([0-9.]+)", done.stdout)[-1])
         told[f"{which}_mb"] = (used(home) - before) / 1e6
         change(data)
     return told
