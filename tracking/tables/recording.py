@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft.tracking import names
 from weft.tracking.blobs import Blobs
-from weft.tracking.errors import MissingExtraError
+from weft.tracking.errors import HomeError, MissingExtraError
 from weft.tracking.payloads.redaction import clean_name
 from weft.tracking.tables import parts
 from weft.tracking.tables.table import Table
@@ -42,7 +42,7 @@ def log_table(rt: Runtime, run: Run, key: str, table: Table) -> dict[str, Any]:
             made = parts.write_increment(artifact, table, table.logged_parts.get(place, []), Blobs(rt.home))
         else:
             parts.write(artifact, table, parts.FILE)
-    except MissingExtraError as error:  # no Parquet here; the rows must not be lost for that
+    except (MissingExtraError, HomeError, OSError) as error:  # no Parquet, no place: the rows must not be lost for that
         rt.faults.note("write a logged Table as Parquet", error, hint="Its rows are kept as JSON.")
         return {**known, "rows": table.rows}
     run.log_artifact(artifact)

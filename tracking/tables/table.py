@@ -402,6 +402,8 @@ def _check_columns(columns: Iterable[Any]) -> list[str]:
     for name in names:
         if not isinstance(name, str):
             raise UsageError(f"a column's name must be text, got {type(name).__name__}: {name!r:.80}")
+        if any(0xD800 <= ord(char) < 0xE000 for char in name):
+            raise UsageError(f"a column's name must be text without lone surrogates, got {name!r:.80}")
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
         raise UsageError(f"a Table's columns need names of their own; these occur twice: {', '.join(twice)}")

@@ -178,3 +178,16 @@ def test_a_logged_frame_of_mixed_objects_is_kept_whole(run: weft.Run) -> None:
     polars = pytest.importorskip("polars")
     run.log({"t": polars.DataFrame({"a": [[1.5], []]})})
     assert [_rows(version, run) for version in _versions()] == [[[1], ["x"], [{"y": 2}], [None]], [[[1.5]], [[]]]]
+
+
+def test_trouble_with_the_disk_is_counted_and_the_rows_are_kept(run: weft.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: list[BaseException] = []
+    with monkeypatch.context() as full:
+        full.setattr(run.runtime.faults, "note", lambda cause, error, **_: noted.append(error))
+        full.setattr(parts.tempfile, "TemporaryDirectory", lambda **_: (_ for _ in ()).throw(OSError(28, "No space")))
+        full.setattr(parts, "ROWS_A_GROUP", 1)
+        run.log({"t": Table(columns=["a"], data=[[1], [2]])})
+    assert [str(error) for error in noted] == ["[Errno 28] No space"]
+    weft.flush()
+    with weft.Api() as api:
+        assert api.run("p/r").table("t").rows == [[1], [2]]

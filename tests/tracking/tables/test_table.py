@@ -154,6 +154,7 @@ def test_data_frames_go_in_and_out() -> None:
         (lambda: Table(columns=["a", "a"]), "occur twice: a"),
         (lambda: Table(columns="abc"), "a list of names"),
         (lambda: Table(columns=[None]), "must be text"),
+        (lambda: Table(columns=["\ud800"]), "without lone surrogates"),
         (lambda: Table(data=[[1]]), "needs columns"),
         (lambda: Table(columns=["a"], data=[[1]], rows=[[1]]), "from one of"),
         (lambda: Table(columns=["a"]).get_column("b"), "no column 'b'; it has a"),
@@ -337,3 +338,9 @@ def test_nothing_is_ever_unpickled(tmp_path: Path) -> None:
     assert not trap.exists()
     pickle.loads(pickled)
     assert trap.exists()  # the trap works
+
+
+def test_a_table_of_nothing_comes_back() -> None:
+    for table in (Table(columns=[]), Table(columns=["a"])):
+        assert _through(table) == table
+        assert table.to_arrow().num_rows == 0
