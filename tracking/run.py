@@ -10,18 +10,14 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, Self
 
-from weft.tracking import exits, metrics, names, resuming
-from weft.tracking.alerts import AlertLevel, Throttle, level_of, say, wait_seconds
+from weft.tracking import exits, metrics, resuming
 from weft.tracking.errors import UsageError
 from weft.tracking.faults import let_through
 from weft.tracking.journal.records import (
     SCHEMA,
-    AlertRaised,
     MetricDefined,
     MetricsLogged,
     RunFinished,
@@ -30,9 +26,8 @@ from weft.tracking.journal.records import (
 )
 from weft.tracking.metricrules import Metric, MetricRules, checked
 from weft.tracking.payloads.redaction import clean_name
-from weft.tracking.runfiles import RunFiles, restore, stored
+from weft.tracking.runkeeping import RunKeeping
 from weft.tracking.runlock import RunLock
-from weft.tracking.runsurroundings import RunSurroundings
 from weft.tracking.summary import Summary
 
 if TYPE_CHECKING:
@@ -48,7 +43,7 @@ _EXACT = metrics.EXACT
 _STACK_CHARS = 64 << 10
 
 
-class Run(RunSurroundings):
+class Run(RunKeeping):
     """One experiment, training or evaluation. Made by `init` or `start_run`; a context manager that finishes itself."""
 
     def __init__(
@@ -86,8 +81,6 @@ class Run(RunSurroundings):
         self._warned_late = False
         self._plain: set[str] = set()
         """Names of metrics that hold no secret: each is looked at once."""
-        self._files = RunFiles(active, self.uid, self._files_folder, self._record)
-        self._alerts = Throttle()
         self.lock: RunLock | None = None
         """Held by the process that leads it."""
         if attached_at is not None:
@@ -320,8 +313,8 @@ class Run(RunSurroundings):
         """Record that this run reads a version, and open it.
 
         Args:
-            artifact_or_name: `name`, `name:alias`, `name:v3` (each perhaps after `project/`), a version, or an Artifact,
-                which is logged as an input when it is not yet.
+            artifact_or_name: `name`, `name:alias`, `name:v3` (each perhaps after `project/`), a version, or an
+                Artifact, which is logged as an input when it is not yet.
             type: what it must be.
             aliases: of an Artifact that is logged by this.
             use_as: what it is to this run (`training data`), for its lineage.
@@ -353,75 +346,6 @@ class Run(RunSurroundings):
 
         self._check_running()
         return runartifacts.use_model(self._runtime, self, name)
-
-    def save(
-        self,
-        glob_str: str | os.PathLike[str],
-        base_path: str | os.PathLike[str] | None = None,
-        policy: str = "live",
-        glob: bool = True,
-    ) -> list[str]:
-        """Keep files with the run: they are in the home when this returns.
-
-        Args:
-            glob_str: a path, or a pattern that is expanded now; of a folder all files below it.
-            base_path: the folder from which their names in the run are told; default the working directory, of an
-                absolute path its own folder.
-            policy: `now` keeps them as they are now; `live` and `end` once more at the end, where they changed.
-            glob: False: the path is no pattern, whatever characters it holds.
-
-        Returns:
-            The files that were kept. An address (`s3://...`) is none.
-
-        Raises:
-            UsageError: no path, one outside of base_path, an unknown policy, or the run is finished.
-        """
-        self._check_running()
-        return [] if self.disabled else self._files.save(glob_str, base_path, policy, expand=glob)
-
-    def restore(
-        self, name: str, run_path: str | None = None, replace: bool = False, root: str | os.PathLike[str] | None = None
-    ) -> TextIO:
-        """Open a file that this or another run saved, copied to `root` (default `run.dir`).
-
-        Args:
-            name: as it is called in the run.
-            run_path: `id` or `project/id` of that run; default this one.
-            replace: whether a file that is there already is written anew.
-
-        Raises:
-            NotFoundError: there is no such run or file.
-            StoreError: the store cannot be read.
-        """
-        project, _, ident = (run_path or self.path).rpartition("/")
-        digest = stored(self.settings, project or self.project, ident, name)
-        where = Path(self.dir if root is None else root)
-        return restore(self._blobs(), digest, name, where, replace=replace).open(encoding="utf-8")
-
-    def alert(
-        self,
-        title: str,
-        text: str = "",
-        level: str | AlertLevel | None = None,
-        wait_duration: float | timedelta | None = None,
-    ) -> None:
-        """Ask for somebody's attention: kept with the run, and said in the log.
-
-        Args:
-            level: INFO (the default), WARN or ERROR.
-            wait_duration: seconds in which another alert of the same title says nothing; default 60.
-
-        Raises:
-            UsageError: no text, an unknown level, no duration, or the run is finished.
-        """
-        self._check_running()
-        title, text = names.check_text("an alert's title", title), names.check_text("an alert's text", text)
-        chosen, wait_s = level_of(level), wait_seconds(wait_duration)
-        if self.disabled or not self._alerts.passes(title, wait_s):
-            return
-        title, text = self._clean(title) or "", self._clean(text) or ""
-        self._record(AlertRaised(SCHEMA, self.uid, self._wall_ns(), title, text, chosen.value))
-        say(self.path, title, text, chosen)
 
     def finish(self, exit_code: int | None = 0, quiet: bool | None = None) -> None:
         """End the run: `finished` for exit code 0, else `failed`. A second call does nothing.
@@ -495,11 +419,6 @@ class Run(RunSurroundings):
     def _used(self, artifact: Any) -> None:
         if self.state == "running":
             self.use_artifact(artifact)
-
-    def _blobs(self) -> Any:
-        from weft.tracking.blobs import Blobs  # as above
-
-        return Blobs(self._runtime.home)
 
     def __repr__(self) -> str:
         return f"<weft.Run {self.path} {self._name!r} {self.state}>"
