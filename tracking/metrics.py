@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weft.tracking.errors import UsageError
+from weft.tracking.payloads.encoding import Tagged
 from weft.tracking.tables import Table, is_frame
 
 EXACT = 1 << 53
@@ -87,7 +88,7 @@ def _below(value: Any) -> dict[str, Any] | None:
         if isinstance(value, Mapping):
             inner = dict(value.items())
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-            if hasattr(value, "__weft_payload__"):  # our own, which know their form
+            if isinstance(value, Tagged) or hasattr(value, "__weft_payload__"):  # our own, which know their form
                 return None
             inner = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
         else:

@@ -10,6 +10,7 @@ import pytest
 
 from weft.tracking import metrics
 from weft.tracking.errors import UsageError
+from weft.tracking.payloads.encoding import Tagged
 from weft.tracking.tables import Table
 
 
@@ -65,6 +66,12 @@ def test_data_frames_become_tables() -> None:
     pandas = pytest.importorskip("pandas")
     parts = metrics.split({"val": {"answers": pandas.DataFrame({"q": ["why?"]})}})
     assert parts.tables == {"val.answers": Table(columns=["q"], data=[["why?"]])}
+
+
+def test_what_was_read_back_can_be_logged_again() -> None:
+    """A marker of ours is one value, though it is a dataclass; a dataclass of the user's is a dict."""
+    tagged = Tagged("unrecorded", {"cause": "x"})
+    assert metrics.split({"a": tagged}).rich == {"a": tagged}
 
 
 def test_nesting_ends_somewhere() -> None:
