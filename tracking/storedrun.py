@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from weft.tracking import runtime
 from weft.tracking.blobs import Blobs
-from weft.tracking.errors import MissingExtraError, UsageError
-from weft.tracking.store.readmodels import RunRecord
+from weft.tracking.errors import MissingExtraError, NotFoundError, UsageError
+from weft.tracking.savedfile import SavedFile
+from weft.tracking.store.readmodels import AlertRecord, RunRecord
 
 if TYPE_CHECKING:
     from weft.tracking.store.reader import Reader
@@ -76,6 +77,30 @@ class StoredRun(RunRecord):
             if page.next_step is None:
                 return
             step = page.next_step
+
+    def files(self, names: Sequence[str] | None = None) -> list[SavedFile]:
+        """Its files by path: those that it saved, and what was recorded by itself (`kind`: diff, requirements, code).
+
+        Args:
+            names: only these.
+        """
+        blobs = Blobs(runtime.active().home)
+        found = self._reader.files(self.uid)
+        return [SavedFile.of(record, blobs) for record in found if names is None or record.path in names]
+
+    def file(self, name: str) -> SavedFile:
+        """One of its files.
+
+        Raises:
+            NotFoundError: it has none of that name.
+        """
+        for found in self.files([name]):
+            return found
+        raise NotFoundError(f"run {self.project}/{self.id} has no file {name!r:.150}; run.files() lists what it has")
+
+    def alerts(self) -> Sequence[AlertRecord]:
+        """What it wanted somebody to see, newest first."""
+        return self._reader.alerts(self.uid, limit=None)
 
     def table(self, key: str, step: int | None = None) -> Table:
         """A Table that the run logged under this key: the last one, or that of a step.

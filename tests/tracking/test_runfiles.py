@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from weft.tracking import runs, runtime
+from weft.tracking.api import Api
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.journal.records import FileSaved, Record
@@ -134,3 +135,23 @@ def test_a_finished_run_saves_nothing(home: Path) -> None:
     for call in (lambda: run.save("logs/*"), lambda: run.alert("t")):
         with pytest.raises(UsageError, match="is finished"):
             call()
+
+
+def test_the_api_reads_a_runs_files_and_alerts(home: Path, work: Path) -> None:
+    with runs.init("p", id="mine") as run:
+        run.save("logs/*", policy="now")
+        run.alert("title", "text")
+    with Api() as api:
+        stored = api.run("p/mine")
+        mine = [file for file in stored.files() if file.kind == "saved"]
+        assert [(file.name, file.size) for file in mine] == [("logs/a.txt", 1), ("logs/deep/b.txt", 1)]
+        place = stored.file("logs/deep/b.txt").download(work / "out")
+        assert (place, place.read_text()) == (work / "out" / "logs" / "deep" / "b.txt", "b")
+        place.write_text("mine")
+        assert stored.file("logs/deep/b.txt").download(work / "out").read_text() == "mine"
+        assert stored.file("logs/deep/b.txt").download(work / "out", replace=True).read_text() == "b"
+        with stored.file("logs/a.txt").open() as opened:
+            assert opened.read() == b"a"
+        with pytest.raises(NotFoundError, match="no file 'x'"):
+            stored.file("x")
+        assert [alert.title for alert in stored.alerts()] == ["title"]
