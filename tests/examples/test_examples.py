@@ -31,7 +31,9 @@ def run(tmp_path: Path):
 
 
 def test_every_example_is_tested_here() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"trace.py", "openai_chat.py", "evaluate.py", "train.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {
+        "trace.py", "openai_chat.py", "evaluate.py", "train.py", "wandb_script.py",
+    }  # fmt: skip
 
 
 def test_trace(run) -> None:
@@ -64,3 +66,9 @@ def test_train(run) -> None:
     assert trained.state == "finished"
     assert trained.step == 119
     assert trained.summary["loss"] < 0.05
+
+
+def test_wandb_script(run) -> None:
+    printed, _, (found,) = run("wandb_script.py")
+    assert printed.splitlines() == ["interrupted", "slope 2.94, least loss 0.0145"]
+    assert (found.state, found.step, len(found.sessions)) == ("finished", 7, 2)

@@ -162,7 +162,8 @@ class RunSink:
         metrics = MetricSink(self._tx, self._segment, self._segment_key)
         for frame in frames:
             record = frame.record
-            uid = record.uid if isinstance(record, (RunStarted, RunUpdated, RunFinished)) else record.run_uid  # type: ignore[union-attr]
+            named = isinstance(record, (RunStarted, RunUpdated, RunFinished))
+            uid: bytes = record.uid if named else record.run_uid  # type: ignore[union-attr, assignment]
             state = self._state(uid)
             if state is None:
                 continue
