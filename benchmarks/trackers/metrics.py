@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import struct
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,14 +63,11 @@ def wandb(folder: Path) -> Tracker:
 
     def read(run: Any) -> int:
         from wandb.proto import wandb_internal_pb2
-        from wandb.sdk.internal.datastore import DataStore
 
         [path] = [path for path in folder.rglob("*.wandb") if run.id in path.name]
         start = time.perf_counter()
-        store = DataStore()
-        store.open_for_scan(str(path))
         steps = 0
-        while (data := store.scan_data()) is not None:
+        for data in _blocks(path.read_bytes()):
             record = wandb_internal_pb2.Record()
             record.ParseFromString(data)
             if record.WhichOneof("record_type") == "history":
@@ -81,6 +79,22 @@ def wandb(folder: Path) -> Tracker:
         run.log(values)
 
     return Tracker(lambda: library.init(project="bench"), log, lambda run: run.finish(), read)
+
+
+def _blocks(data: bytes) -> Iterator[bytes]:
+    """Records of a `.wandb` file, which has LevelDB's log format behind a header of 7 bytes."""
+    at, parts = 7, b""
+    while at + 7 <= len(data):
+        left = 32768 - at % 32768
+        if left < 7:
+            at += left
+            continue
+        size, kind = struct.unpack_from("<HB", data, at + 4)
+        parts += data[at + 7 : at + 7 + size]
+        at += 7 + size
+        if kind in (1, 4):  # whole, or the last of its parts
+            yield parts
+            parts = b""
 
 
 def mlflow(folder: Path) -> Tracker:
