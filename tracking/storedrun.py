@@ -79,7 +79,7 @@ class StoredRun(RunRecord):
             step = page.next_step
 
     def files(self, names: Sequence[str] | None = None) -> list[SavedFile]:
-        """Its files by path: those that it saved, and what was recorded by itself (`kind`: diff, requirements, code).
+        """Its files by path: those it saved, media it logged, what was recorded by itself (`kind`: diff, code, ...).
 
         Args:
             names: only these.

@@ -35,7 +35,7 @@ def show(run: RunRecord) -> None:
             with st.expander(f"{units.counted(len(names), 'environment variable')}, by name"):
                 st.code(visible("\n".join(names)), language=None)
     with right, page.part("The files"):
-        _files(data().files(run.uid))
+        _files([file for file in data().files(run.uid) if file.kind != "media"])  # those have galleries
 
 
 def facts(metadata: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:

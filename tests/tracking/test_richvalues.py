@@ -290,3 +290,15 @@ def test_media_are_read_back_with_their_steps_and_places(home: Path, tmp_path: P
         assert found[2].path == f"media/images/samples_9_{images[2].digest[:20]}.png"
         assert found[2].medium.save(tmp_path).read_bytes() == images[2].bytes()  # type: ignore[attr-defined]
         assert {each.key for each in api.media(run.path)} == {"samples", "weights", "mixed"}
+
+
+def test_media_are_among_the_files_of_the_run(home: Path) -> None:
+    images = [Image(np.full((4, 6), shade)) for shade in (0.0, 1.0)]
+    with weft.init(project="p", save_code=False) as run:
+        run.log({"samples": images, "one": Html("<p>"), "plain": {"path": "media/x", "digest": 3}, "weights": [1, 2]})
+    with weft.Api() as api:
+        found = [file for file in api._store.reader().files(run.uid.hex()) if file.kind == "media"]
+    assert [(file.path, file.digest, file.size_bytes) for file in found] == sorted(
+        [(f"media/images/samples_0_{each.digest[:20]}.png", each.digest, each.size_bytes) for each in images]
+        + [(f"media/html/one_0_{Html('<p>').digest[:20]}.html", Html("<p>").digest, Html("<p>").size_bytes)]
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import orjson
 from sqlalchemy import Connection, select
 
 from weft.tracking.store import schema
@@ -11,16 +14,28 @@ from weft.tracking.store.runreader import run_key
 
 _f = schema.run_file.c
 _a = schema.alert.c
+_x = schema.rich_point.c
 _r = schema.run.c
 
 
 def files(connection: Connection, run_uid: str) -> list[FileRecord]:
-    query = (
-        select(_f.path, _f.digest, _f.size_bytes, _f.kind, _f.at_ns)
-        .where(_f.run_key == run_key(connection, run_uid))
-        .order_by(_f.path)
-    )
-    return [FileRecord(*row) for row in connection.execute(query)]
+    key = run_key(connection, run_uid)
+    query = select(_f.path, _f.digest, _f.size_bytes, _f.kind, _f.at_ns).where(_f.run_key == key)
+    found = {record.path: record for record in _media_files(connection, key)}
+    found |= {row[0]: FileRecord(*row) for row in connection.execute(query)}
+    return [found[path] for path in sorted(found)]
+
+
+def _media_files(connection: Connection, key: int) -> Iterator[FileRecord]:
+    """Of the media that the run logged, as their records name them (docs/format.md)."""
+    query = select(_x.value, _x.at_ns).where(_x.run_key == key, _x.value.contains('"path":"media/'))
+    for text, at_ns in connection.execute(query):
+        value = orjson.loads(text)
+        items = value.get("items") if isinstance(value, dict) else value
+        for record in [value] if not isinstance(items, list) else items:
+            told = [record.get(name) if isinstance(record, dict) else None for name in ("path", "digest", "size_bytes")]
+            if isinstance(told[0], str) and isinstance(told[1], str) and isinstance(told[2], int):
+                yield FileRecord(told[0], told[1], told[2], "media", at_ns)
 
 
 def alerts(connection: Connection, run_uid: str | None, limit: int | None) -> list[AlertRecord]:

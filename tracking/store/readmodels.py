@@ -232,7 +232,7 @@ class FileRecord:
     """sha256, hex."""
     size_bytes: int
     kind: str
-    """saved (by the program), or what was recorded by itself: diff, requirements, code, graph."""
+    """saved (by the program), media (logged), or what was recorded by itself: diff, requirements, code, graph."""
     at_ns: int
 
 
