@@ -24,11 +24,11 @@ from weft.tracking.store.schema.calls import span_payload as span_payload
 from weft.tracking.store.schema.calls import text_queue as text_queue
 from weft.tracking.store.schema.calls import text_state as text_state
 from weft.tracking.store.schema.calls import trace as trace
-from weft.tracking.store.schema.common import meta as meta
-from weft.tracking.store.schema.common import project as project
-from weft.tracking.store.schema.common import segment as segment
-from weft.tracking.store.schema.common import tombstone as tombstone
-from weft.tracking.store.schema.common import writer as writer
+from weft.tracking.store.schema.ledger import meta as meta
+from weft.tracking.store.schema.ledger import project as project
+from weft.tracking.store.schema.ledger import segment as segment
+from weft.tracking.store.schema.ledger import tombstone as tombstone
+from weft.tracking.store.schema.ledger import writer as writer
 from weft.tracking.store.schema.metrics import metric_chunk as metric_chunk
 from weft.tracking.store.schema.metrics import metric_definition as metric_definition
 from weft.tracking.store.schema.metrics import metric_key as metric_key
