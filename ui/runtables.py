@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,10 @@ Logged = Sequence[tuple[int, Mapping[str, Any]]]
 """Steps and what stands for the table there."""
 
 
+KEPT = 128
+"""Pages kept in memory, for all visitors."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """One page of a table, as it is shown."""
@@ -41,6 +47,10 @@ class Shown:
     rows: Sequence[Sequence[Any]]
     total: int
     pictures: bool
+
+
+_pages: OrderedDict[Hashable, Shown] = OrderedDict()
+_lock = threading.Lock()  # guards _pages
 
 
 def tables_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Logged]:
@@ -80,8 +90,7 @@ def _table(run: RunRecord, key: str, logged: Logged) -> None:
             value = _version(name, key, logged)
     order = st.session_state.get(f"{name}.sort")
     number = int(st.session_state.get(f"{name}.page") or 1)
-    question = [run.project, value.get("artifact"), value.get("digest"), key, search, order, number]
-    shown = data().computed("table", question, lambda: _asked(run, value, search, order, number))
+    shown = _kept(run, value, search, order, number)
     with head:
         page.label(key, _counted(value, shown, search))
     _body(name, key, shown, order, (search, order, number, value.get("digest")))
@@ -158,6 +167,23 @@ def _body(name: str, key: str, shown: Shown, order: str | None, what: object) ->
         st.session_state[f"{name}.sort"] = asked
         st.session_state[f"{name}.page"] = 1
         st.rerun()
+
+
+def _kept(run: RunRecord, value: Mapping[str, Any], search: str, order: str | None, number: int) -> Shown:
+    """The page. A version never changes, so what was asked of one is kept, whatever else the store takes in."""
+    if "digest" not in value:
+        return _asked(run, value, search, order, number)
+    question = (run.project, value.get("artifact"), value["digest"], search, order, number)
+    with _lock:
+        if question in _pages:
+            _pages.move_to_end(question)
+            return _pages[question]
+    shown = _asked(run, value, search, order, number)
+    with _lock:
+        _pages[question] = shown
+        while len(_pages) > KEPT:
+            _pages.popitem(last=False)
+    return shown
 
 
 def _asked(run: RunRecord, value: Mapping[str, Any], search: str, order: str | None, number: int) -> Shown:
