@@ -65,7 +65,7 @@ def history(
         line = _joined([_line(connection, metric, part) for metric, part in metrics])
         if not line.steps:
             continue
-        total, late = len(line.steps), sum(line.late)
+        total, late = len(line.steps), line.late.count(1)
         nonfinite = 0 if math.isfinite(sum(line.values)) else sum(not math.isfinite(value) for value in line.values)
         if max_points is not None and total > max_points:
             kept = thinned(line.values, max_points)

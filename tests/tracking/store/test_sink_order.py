@@ -19,10 +19,12 @@ from weft.tracking.journal.records import (
     ArtifactLogged,
     ArtifactUsed,
     FileSaved,
+    MetricDefined,
     MetricsLogged,
     Record,
     Removed,
     RunFinished,
+    RunRewound,
     RunStarted,
     RunUpdated,
     ScoreLogged,
@@ -30,6 +32,7 @@ from weft.tracking.journal.records import (
     SpanOpened,
     SpanPriced,
     SpanUpdated,
+    SystemSampled,
 )
 from weft.tracking.store import schema
 from weft.tracking.store.sink import Position
@@ -208,6 +211,18 @@ RECORDS: st.SearchStrategy[Record] = st.one_of(
         late=st.booleans(),
     ),
     st.builds(
+        MetricDefined,
+        schema=st.just(1),
+        run_uid=RUNS,
+        at_ns=TIMES,
+        name=st.sampled_from(["loss", "*"]),
+        summary=st.lists(st.sampled_from(["min", "mean", "last", "none"]), max_size=2),
+        step_metric=maybe(st.just("epoch")),
+        goal=maybe(st.just("maximize")),
+    ),
+    st.builds(RunRewound, schema=st.just(1), run_uid=RUNS, at_ns=TIMES, step=TIMES),
+    st.builds(SystemSampled, schema=st.just(1), run_uid=RUNS, at_ns=TIMES, values=st.just({"cpu": 1.5})),
+    st.builds(
         ArtifactLogged,
         schema=st.just(1),
         project=PROJECTS,
@@ -282,6 +297,8 @@ def contents(store: Store) -> dict[str, Any]:
         "spans": sorted(map(repr, reader.spans(payloads=True).rows)),
         "runs": [repr(run) for run in runs],
         "history": [repr(reader.history(run.uid)) for run in runs],
+        "system": [repr(reader.history(run.uid, stream="system")) for run in runs],
+        "low": sorted(run.uid for run in reader.runs({"summary.loss": {"$lt": 1}}, limit=None).rows),
         "rich": [repr(reader.rich(run.uid)) for run in runs],
         "files": [repr(reader.files(run.uid)) for run in runs],
         "alerts": repr(reader.alerts(limit=None)),
