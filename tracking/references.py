@@ -96,7 +96,7 @@ def opened(entry: Entry) -> Iterator[BinaryIO]:
                 raise _changed(entry, _etag(answer))
             yield answer
     elif scheme in _BUCKETS:
-        files = _bucket(scheme)
+        files = _bucket(scheme, versions=entry.version_id is not None)
         info = _info(files, address, entry.version_id)
         if entry.check != "uri" and _identity(info)[0] != entry.digest:
             raise _changed(entry, _identity(info)[0])
@@ -201,12 +201,13 @@ def _identity(info: dict[str, Any]) -> tuple[str, str]:
     return (str(md5), "md5") if md5 else ("", "uri")
 
 
-def _bucket(scheme: str) -> Any:
+def _bucket(scheme: str, *, versions: bool = False) -> Any:
     extra, package = _BUCKETS[scheme]
     try:
         import fsspec  # type: ignore[import-untyped,import-not-found,unused-ignore]  # late: only for buckets
 
-        return fsspec.filesystem(scheme, skip_instance_cache=True, use_listings_cache=False)
+        more = {"version_aware": True} if versions else {}
+        return fsspec.filesystem(scheme, skip_instance_cache=True, use_listings_cache=False, **more)
     except ImportError as error:
         raise MissingExtraError(f"a reference to {scheme}:// (read by {package})", extra) from error
 

@@ -1,4 +1,4 @@
-"""In whatever order records of artifacts come, what is said of versions, their aliases and their lineage are the same."""
+"""In whatever order records of artifacts come, what is said of versions, their aliases and lineage are the same."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _records(draw: Any) -> list[Record]:
                     metadata=draw(st.sampled_from([None, b'{"n":1}', b"{}"])),
                     ttl_s=draw(st.sampled_from([None, 5, -1])),
                     run_uid=draw(st.sampled_from([None, *RUNS])),
-                )  # fmt: skip
+                )
             )
         elif kind == "edit":
             made.append(
@@ -60,7 +60,7 @@ def _records(draw: Any) -> list[Record]:
                     dropped_aliases=draw(ALIASES),
                     metadata=draw(st.sampled_from([None, b"{}", b'{"n":2}'])),
                     ttl_s=draw(st.sampled_from([None, 7, -1])),
-                )  # fmt: skip
+                )
             )
         elif kind == "use":
             used_as = draw(st.sampled_from([None, "input"]))
