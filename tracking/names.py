@@ -60,9 +60,13 @@ def run_name(uid: bytes) -> str:
     return f"{_ADJECTIVES[bits % len(_ADJECTIVES)]}-{_NOUNS[noun]}-{number + 1}"
 
 
-def uid_of(project: str, ident: str) -> bytes:
-    """The 16 bytes of a run whose id somebody chose: the same in every process that names it so."""
-    return hashlib.sha256(f"{project}/{ident}".encode()).digest()[:16]
+def uid_of(project: str, ident: str, life: int = 0) -> bytes:
+    """The 16 bytes of a run: the same in every process that names its id.
+
+    Args:
+        life: how often a run of this id was removed before (`lives`).
+    """
+    return hashlib.sha256(f"{project}/{ident}{f'#{life}' if life else ''}".encode()).digest()[:16]
 
 
 def check_project(name: str) -> str:

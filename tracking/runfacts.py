@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weft.tracking import names
+from weft.tracking import lives, names
 from weft.tracking.config import Config
 from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import SCHEMA, Record, RunStarted, RunUpdated
@@ -43,7 +43,7 @@ class RunFacts:
         # The same id in the same project is the same run, in whichever process: no store need be asked.
         self.id: str = way.id or names.run_id(active.ids.uid())
         """Unique in its project."""
-        self.uid: bytes = names.uid_of(self.project, self.id) if earlier is None else earlier.uid
+        self.uid: bytes = lives.uid(active.home, self.project, self.id) if earlier is None else earlier.uid
         """16 bytes, unique everywhere."""
         self._name = start.name or (earlier.name if earlier is not None else names.run_name(self.uid))
         self._tags = list(start.tags if start.tags is not None else earlier.tags if earlier is not None else ())
