@@ -12,14 +12,14 @@ FOREVER_S = -1
 """In a `VersionUpdated`: never removed, whatever was said before."""
 
 
-class Inherit(Enum):
+class ArtifactTTL(Enum):
     """What was said of the same content before, else for ever."""
 
     INHERIT = "inherit"
 
 
-INHERIT: Final = Inherit.INHERIT
-Lifetime: TypeAlias = timedelta | Inherit | None
+INHERIT: Final = ArtifactTTL.INHERIT
+Lifetime: TypeAlias = timedelta | ArtifactTTL | None
 
 
 def seconds(ttl: object) -> int | None:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from weft.tracking.activerun import alert as alert
     from weft.tracking.activerun import define_metric as define_metric
     from weft.tracking.activerun import finish as finish
+    from weft.tracking.activerun import link_model as link_model
     from weft.tracking.activerun import log as log
     from weft.tracking.activerun import log_artifact as log_artifact
     from weft.tracking.activerun import log_code as log_code
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from weft.tracking.api import Api as Api
     from weft.tracking.artifacts import Artifact as Artifact
     from weft.tracking.errors import Error as Error
+    from weft.tracking.lifetimes import ArtifactTTL as ArtifactTTL
     from weft.tracking.media import plot as plot
     from weft.tracking.media.audio import Audio as Audio
     from weft.tracking.media.histogram import Histogram as Histogram
@@ -79,6 +81,9 @@ if TYPE_CHECKING:
     from weft.tracking.media.plotly import Plotly as Plotly
     from weft.tracking.media.video import Video as Video
     from weft.tracking.payloads.content import Content as Content
+    from weft.tracking.registry.linking import link_artifact as link_artifact
+    from weft.tracking.registry.linking import promote as promote
+    from weft.tracking.registry.linking import unlink as unlink
     from weft.tracking.run import Run as Run
     from weft.tracking.settings import Settings as Settings
     from weft.tracking.tables import JoinedTable as JoinedTable
@@ -116,11 +121,13 @@ _HOMES = {
     "weft.tracking.media.plot": ["plot_table"],
     "weft.tracking.media.plotly": ["Plotly"],
     "weft.tracking.media.video": ["Video"],
+    "weft.tracking.lifetimes": ["ArtifactTTL"],
     "weft.tracking.payloads.content": ["Content"],
     "weft.tracking.activerun": [
         "alert",
         "define_metric",
         "finish",
+        "link_model",
         "log",
         "log_artifact",
         "log_code",
@@ -135,6 +142,7 @@ _HOMES = {
         "write_logs",
     ],
     "weft.tracking.alerts": ["AlertLevel"],
+    "weft.tracking.registry.linking": ["link_artifact", "promote", "unlink"],
     "weft.tracking.run": ["Run"],
     "weft.tracking.settings": ["Settings"],
     "weft.tracking.tables": ["JoinedTable", "Table"],

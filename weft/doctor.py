@@ -258,7 +258,7 @@ def _files(report: Report, home: Home, store: Store) -> None:
     lacking = [
         f"{record.project}/{record.name}:v{record.version}"
         for record in store.reader().artifacts(limit=ARTIFACTS_TRIED).rows
-        if not all(blobs.has(entry["digest"]) for entry in record.manifest.values())
+        if not all(blobs.has(entry["digest"]) for entry in record.manifest.values() if "ref" not in entry)
     ]
     if lacking:
         report.add(

@@ -308,3 +308,9 @@ def test_entries_are_told_in_wandbs_spirit(home: Path) -> None:
     entry = _log(b"A").manifest.entries["a.txt"]
     assert isinstance(entry, Entry)
     assert (entry.path, entry.size, entry.ref) == ("a.txt", 1, None)
+
+
+def test_the_front_door_has_wandbs_name_for_a_time_that_is_inherited(home: Path) -> None:
+    artifact = weft.Artifact("a", type="x")
+    artifact.ttl = weft.ArtifactTTL.INHERIT
+    assert artifact.ttl is None

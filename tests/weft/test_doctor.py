@@ -230,6 +230,10 @@ def test_settings_that_record_less_or_other_than_one_would_expect_are_said(tmp_p
 def test_artifacts_whose_files_are_gone_are_named(home: Path) -> None:
     weft.publish({"a": 1}, name="kept")
     weft.publish({"a": 2}, name="lost")
+    with weft.init(project="p") as run:
+        elsewhere = weft.Artifact("elsewhere", type="x")
+        elsewhere.add_reference("tape://shelf/7", name="seven")  # what it does not hold cannot be gone
+        run.log_artifact(elsewhere)
     open_store().close()
     assert examine(_settings(home)).healthy
     with open_store() as store:
