@@ -16,8 +16,11 @@ from weft.tracking.errors import UsageError
 if TYPE_CHECKING:
     from weft.evals.results import CaseResult, EvaluationResult
     from weft.evals.runner import Runner
+    from weft.tracking.artifacts import Artifact
+    from weft.tracking.versions import ArtifactVersion
 
 OnCase: TypeAlias = "Callable[[CaseResult], None]"
+Uses: TypeAlias = "str | Artifact | ArtifactVersion | Sequence[str | Artifact | ArtifactVersion]"
 CONCURRENCY = 16
 """Cases at once, where nothing is said: enough to hide a provider's latency, few enough for its rate limits."""
 
@@ -47,6 +50,7 @@ class Evaluation:
         project: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         description: str | None = None,
+        uses: Uses = (),
     ) -> None:
         """Check everything that can be checked before a model is there.
 
@@ -61,6 +65,8 @@ class Evaluation:
             limit: only the first rows.
             project: of the run; the process's project where none is given.
             metadata: kept in the run's config.
+            uses: versions of artifacts that `model` is made of, objects or names (`cnn:v3`): what `weft.promote` asks
+                about. Those among a model object's settings are found without.
 
         Raises:
             UsageError: a bad dataset, scorer, number or name.
@@ -75,23 +81,27 @@ class Evaluation:
         self.project = project
         self.metadata = dict(metadata or {})
         self.description = description
+        self.uses = _uses(uses)
         given = list(scorers) if isinstance(scorers, (list, tuple)) else [scorers]
         self.scorers: Sequence[ScorerPlan] = tuple(ScorerPlan.of(item) for item in given)
         self._check_scorers()
 
-    async def evaluate(self, model: object = None, *, on_case: OnCase | None = None) -> EvaluationResult:
+    async def evaluate(
+        self, model: object = None, *, on_case: OnCase | None = None, uses: Uses = ()
+    ) -> EvaluationResult:
         """Run every case and return what was found. Failures of model and scorers are values in it.
 
         Args:
             model: a function, an op, a coroutine function or an object with `predict`.
             on_case: called with each case as it ends, in the order of their ends.
+            uses: versions of artifacts that this model is made of, as for `Evaluation`.
 
         Raises:
             UsageError: the model is none, or needs what the dataset does not have; nothing has run then.
         """
-        return await self.runner(model, on_case=on_case).run()
+        return await self.runner(model, on_case=on_case, uses=uses).run()
 
-    def run(self, model: object = None, *, on_case: OnCase | None = None) -> EvaluationResult:
+    def run(self, model: object = None, *, on_case: OnCase | None = None, uses: Uses = ()) -> EvaluationResult:
         """`evaluate`, for code that is not async.
 
         Raises:
@@ -100,7 +110,7 @@ class Evaluation:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self.runner(model, on_case=on_case).run())
+            return asyncio.run(self.runner(model, on_case=on_case, uses=uses).run())
         raise UsageError("run() was called inside a running event loop; there, write: await evaluation.evaluate(model)")
 
     def with_options(
@@ -126,7 +136,7 @@ class Evaluation:
             changed.project = project
         return changed
 
-    def runner(self, model: object = None, *, on_case: OnCase | None = None) -> Runner:
+    def runner(self, model: object = None, *, on_case: OnCase | None = None, uses: Uses = ()) -> Runner:
         """One run of this evaluation, checked and not yet started.
 
         Raises:
@@ -139,7 +149,8 @@ class Evaluation:
             raise UsageError(f"evaluation {self.name!r} has no model: give it one with model=, or run(model)")
         plan = ModelPlan.of(chosen)
         plan.parameters.check(f"model {plan.name!r}", self.dataset.rows)
-        return Runner(self, plan, on_case=on_case)
+        of_mine = self.uses if model is None else ()  # they belong to the model that they were given with
+        return Runner(self, plan, on_case=on_case, uses=(*of_mine, *_uses(uses)))
 
     def _check_scorers(self) -> None:
         if not self.scorers:
@@ -174,7 +185,12 @@ def evaluate(
     Raises:
         UsageError: as `Evaluation` and `Evaluation.run`.
     """
-    return Evaluation(data, scorers, **options).run(model)
+    uses = options.pop("uses", ())  # of this model
+    return Evaluation(data, scorers, **options).run(model, uses=uses)
+
+
+def _uses(given: Any) -> tuple[Any, ...]:
+    return tuple(given) if isinstance(given, (list, tuple)) else (given,)
 
 
 def _count(what: str, value: object) -> int:

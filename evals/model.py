@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
@@ -49,6 +50,8 @@ class ModelPlan:
     """The settings of a class model."""
     version: str | None
     """Digest of its code."""
+    artifacts: tuple[Any, ...] = ()
+    """The versions of artifacts among its settings: what it is made of, and so what is evaluated."""
 
     @classmethod
     def of(cls, given: object) -> ModelPlan:
@@ -66,7 +69,10 @@ class ModelPlan:
         method = getattr(given, "predict", None)
         if callable(method):
             name = getattr(given, "name", None) or type(given).__name__
-            return cls._made(str(name), cast(Callable[..., Any], method), _settings(given))
+            settings = _settings(given)
+            held = tuple(value for value in _state(given).values() if is_version(value))
+            params = {key: _address(value) if is_version(value) else value for key, value in settings.items()}
+            return dataclasses.replace(cls._made(str(name), cast(Callable[..., Any], method), params), artifacts=held)
         if not callable(given):
             raise UsageError(f"{given!r} is no model; a model is a function, or an object with a method `predict`")
         return cls._made(getattr(given, "__name__", None) or type(given).__name__, given, {})
@@ -88,6 +94,31 @@ def is_op(function: object) -> bool:
     """Whether it was decorated with `@op`, so that it opens a span of its own."""
     target = getattr(function, "__func__", function)
     return all(hasattr(target, name) for name in ("__wrapped__", "kind", "call"))
+
+
+def _state(given: object) -> Mapping[str, Any]:
+    """All that it holds."""
+    if isinstance(given, BaseModel):
+        return {key: getattr(given, key) for key in type(given).model_fields}
+    if dataclasses.is_dataclass(given):
+        return {item.name: getattr(given, item.name) for item in dataclasses.fields(given)}
+    state: dict[str, Any] = getattr(given, "__dict__", {})
+    return state
+
+
+def is_version(value: object) -> bool:
+    """Whether it is a version of an artifact; who has one has imported its class."""
+    kinds = [
+        getattr(sys.modules[home], kind)
+        for home, kind in (("weft.tracking.versions", "ArtifactVersion"), ("weft.tracking.artifacts", "Artifact"))
+        if home in sys.modules
+    ]
+    return isinstance(value, tuple(kinds))
+
+
+def _address(version: Any) -> str:
+    """`project/name:v3`."""
+    return f"{version.name}:{version.digest}" if version.is_draft() else str(version.qualified_name)
 
 
 def _settings(given: object) -> dict[str, Any]:

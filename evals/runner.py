@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from weft.evals.caserunner import Case, CaseRunner, Ran
 from weft.evals.metering import load_prices
+from weft.evals.model import is_version
 from weft.evals.results import EvaluationResult, summarize
 from weft.evals.workers import Workers
 from weft.tracer.context import recording_into
 from weft.tracking import exits, runs, runtime
-from weft.tracking.errors import MissingExtraError
+from weft.tracking.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from weft.evals.evaluation import Evaluation, OnCase
@@ -35,7 +36,9 @@ log = logging.getLogger("weft.evals")
 class Runner:
     """One run of one evaluation on one model; it can run once."""
 
-    def __init__(self, evaluation: Evaluation, model: ModelPlan, *, on_case: OnCase | None = None) -> None:
+    def __init__(
+        self, evaluation: Evaluation, model: ModelPlan, *, on_case: OnCase | None = None, uses: Sequence[Any] = ()
+    ) -> None:
         self.evaluation = evaluation
         self.model = model
         self.on_case = on_case
@@ -44,6 +47,8 @@ class Runner:
         """What was found; also of what had ended when it was stopped."""
         self._rows = evaluation.dataset.rows[: evaluation.limit]
         self._ran: dict[int, Ran] = {}
+        given = (*model.artifacts, *uses) if runtime.active().recording else ()
+        self._uses = [self._version(item) for item in given]
         if runtime.active().recording and importlib.util.find_spec("pyarrow") is None:
             raise MissingExtraError("An evaluation keeps its results as Parquet, which", "evals")
 
@@ -70,6 +75,8 @@ class Runner:
         workers = Workers(f"weft-eval-{run.id}")
         try:
             run.use_artifact(dataset)
+            for version in self._uses:
+                run.use_artifact(version, use_as="model")
             if any(plan.wants_cost for plan in self.evaluation.scorers):
                 await workers.run(load_prices)  # before the cases, whose latency would show it
             with recording_into(run):
@@ -149,6 +156,18 @@ class Runner:
             run.log_artifact(resulttable.to_artifact(self.result))
         run.end(ending)
         return self.result
+
+    def _version(self, given: Any) -> Any:
+        """A version of an artifact; one that is named is looked up before anything runs."""
+        if is_version(given):
+            return given
+        if not isinstance(given, str):
+            raise UsageError(f'uses= takes versions of artifacts or names like "cnn:v3", not {given!r:.80}')
+        from weft.tracking.blobs import Blobs  # who names none need not load them
+        from weft.tracking.versions import find
+
+        rt = runtime.active()
+        return find(given, self.evaluation.project or rt.settings.project, Blobs(rt.home))
 
     def _config(self, dataset: Artifact) -> dict[str, Any]:
         evaluation = self.evaluation

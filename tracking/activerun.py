@@ -56,6 +56,7 @@ def _of_active(method: Callable[Concatenate[Run, P], T]) -> Callable[P, T]:
 
 alert = _of_active(Run.alert)
 define_metric = _of_active(Run.define_metric)
+link_model = _of_active(Run.link_model)
 log_artifact = _of_active(Run.log_artifact)
 log_code = _of_active(Run.log_code)
 log_model = _of_active(Run.log_model)

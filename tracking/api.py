@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -20,6 +20,10 @@ from weft.tracking.journal.records import SCHEMA, Removed, SpanUpdated
 from weft.tracking.lineage import Direction, Lineage
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.redaction import clean_name, redact
+from weft.tracking.registry.collection import Collection, Registry
+from weft.tracking.registry.linked import find_linked
+from weft.tracking.registry.paths import DEFAULT, CollectionPath, is_reference
+from weft.tracking.registry.sources import collection_of
 from weft.tracking.settings import Settings
 from weft.tracking.store.access import open_store, take_in
 from weft.tracking.store.readmodels import (
@@ -296,13 +300,19 @@ class Api:
         )
 
     def artifact(self, name: str, type: str | None = None) -> ArtifactVersion:  # noqa: A002 - wandb's name for it
-        """One version, to look at, download or edit: `name`, `name:alias`, `name:v3`, each perhaps after `project/`.
+        """One version, to look at, download or edit: `name`, `name:alias`, `name:v3`, each perhaps after `project/`, or
+        `registry:model/classifier:production`.
 
         Raises:
             NotFoundError: there is none.
             UsageError: it is in several projects and none was named, or it is of another type.
         """
-        found = version_of(self._version(name), Blobs(Home(self._settings.home)))
+        blobs = Blobs(Home(self._settings.home))
+        if isinstance(name, str) and is_reference(name):
+            take_in(self._store, self._settings, foreign_s=0.0)
+            found: ArtifactVersion = find_linked(self._store.reader(), name, blobs)
+        else:
+            found = version_of(self._version(name), blobs)
         if type is not None and found.type != type:
             raise UsageError(f"{found.qualified_name} is of type {found.type!r}, and type={type!r:.80} was asked for")
         return found
@@ -334,6 +344,46 @@ class Api:
         return reader.lineage(
             found.project, found.name, found.version, direction=direction, depth=depth, limit=limit
         )
+
+    def collections(self, where: Where | None = None, *, order: str = "-updated_ns") -> Results[Collection]:
+        """Collections of the registry: {"registry": "model", "aliases": "production"}, {"type": "dataset"}.
+
+        Raises:
+            UsageError: as `traces`.
+        """
+        blobs = Blobs(Home(self._settings.home))
+
+        def ask(reader: Reader, **page: Any) -> Page[Collection]:
+            found = reader.collections(where, order=order, **page)
+            rows = [Collection(row, reader, blobs) for row in found.rows]
+            return Page(rows, found.total, found.offset, found.cursor, found.exact, found.notes)
+
+        return self._results(Collection, ask)
+
+    def collection(self, name: str) -> Collection:
+        """One of them: `registry/collection`, or a collection of the registry `model` by its name alone.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        path = CollectionPath.parse(name)
+        take_in(self._store, self._settings, foreign_s=0.0)
+        reader = self._store.reader()
+        return Collection(collection_of(reader, path), reader, Blobs(Home(self._settings.home)))
+
+    def registry(self, name: str = DEFAULT) -> Registry:
+        """One registry, to look at its collections.
+
+        Raises:
+            UsageError: it is no name.
+        """
+        chosen = CollectionPath.parse(f"{name}/any").registry
+        take_in(self._store, self._settings, foreign_s=0.0)
+        return Registry(chosen, self._store.reader(), Blobs(Home(self._settings.home)))
+
+    def registries(self) -> list[Registry]:
+        """All that have a collection, by name."""
+        return [self.registry(name) for name in sorted({one.registry for one in self.collections()})]
 
     def _version(self, name: str) -> ArtifactRecord:
         reference = Reference.parse(name)
@@ -458,13 +508,14 @@ def _one(found: Sequence[T], what: str) -> T:
 
 def _columns(kind: Any) -> list[str]:
     """The columns that every row of this type has."""
-    return [] if kind is None else [field.name for field in fields(kind) if field.name not in ("usage", "scores")]
+    known = fields(kind) if is_dataclass(kind) else ()
+    return [field.name for field in known if field.name not in ("usage", "scores")]
 
 
 def _flat(row: Any) -> dict[str, Any]:
     """A record's fields for a data frame: counts of usage and scores as columns of their own."""
     told: dict[str, Any] = {}
-    for name, value in asdict(row).items():
+    for name, value in asdict(row.record if isinstance(row, Collection) else row).items():
         if name in ("usage", "scores") and isinstance(value, Mapping):
             told |= {f"{name}.{key}": item for key, item in value.items()}
         elif name not in ("usage",):

@@ -1,5 +1,7 @@
 """What weft raises, one root. Recording never raises any of these; reading, configuring and the CLI do."""
 
+from typing import Any
+
 
 class Error(Exception):
     """Root of weft's errors. The message says what was tried, what was found and what to do."""
@@ -27,6 +29,13 @@ class ConfigError(UsageError, ValueError):
 
 CommError = Error
 """wandb's name for what its server refuses: here whatever weft raises."""
+
+
+class GateError(Error):
+    """The gate of the registry: what was required of a version was not found."""
+
+    evidence: tuple[Any, ...] = ()
+    """`weft.tracking.registry.evidence.Evidence`, one an evaluation."""
 
 
 class NotFoundError(Error):

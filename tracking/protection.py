@@ -8,13 +8,19 @@ from weft.tracking.errors import UsageError
 from weft.tracking.store.artifactsink import LATEST
 
 if TYPE_CHECKING:
-    from weft.tracking.store.readmodels import ArtifactRecord
+    from weft.tracking.store.readmodels import ArtifactRecord, HeldLink
     from weft.tracking.store.store import Store
 
 
 def protected_by(store: Store, version: ArtifactRecord) -> list[str]:
     """What would have to be given up first, in words ("linked as registry/models:v3"); empty: nothing."""
-    return []
+    return [_told(link) for link in store.reader().links(version.project, version.name, version.digest)]
+
+
+def _told(link: HeldLink) -> str:
+    own = [alias for alias in link.aliases if alias != LATEST]
+    held = ", ".join(f"{alias} (protected)" if alias in link.protected else alias for alias in own)
+    return f"linked as {link.path}:v{link.number}" + (f" with {held}" if held else "")
 
 
 def check_free(project: str, name: str, digest: str, *, delete_aliases: bool = False) -> None:
@@ -35,7 +41,9 @@ def check_version(store: Store, version: ArtifactRecord, *, delete_aliases: bool
     called = f"{version.project}/{version.name}:v{version.version}"
     protected = protected_by(store, version)
     if protected:
-        raise UsageError(f"{called} cannot be deleted: {'; '.join(protected)}")
+        raise UsageError(
+            f"{called} cannot be deleted: {'; '.join(protected)}. Unlink it first: `weft registry unlink`"
+        )
     own = own_aliases(version)
     if own and not delete_aliases:
         raise UsageError(

@@ -33,6 +33,7 @@ from weft.tracking.summary import Summary
 if TYPE_CHECKING:
     from weft.tracking.artifacts import Artifact
     from weft.tracking.runarguments import Start
+    from weft.tracking.registry.linked import LinkedVersion
     from weft.tracking.runtime import Runtime
     from weft.tracking.tables import Table
     from weft.tracking.versions import ArtifactVersion
@@ -334,6 +335,36 @@ class Run(RunKeeping):
     ) -> Artifact:
         """`log_artifact` of a file or folder, as a `model`."""
         return self.log_artifact(path, name, "model", aliases)
+
+    def link_artifact(
+        self, artifact: Artifact | ArtifactVersion | str, target_path: str, aliases: str | Iterable[str] | None = None
+    ) -> LinkedVersion | None:
+        """`weft.link_artifact`; an Artifact that is not logged is logged by this run first.
+
+        Raises:
+            UsageError, NotFoundError: as `weft.link_artifact`.
+        """
+        from weft.tracking.registry import linking  # as above
+
+        self._check_running()
+        return linking.link(self._runtime, self, artifact, target_path, aliases)
+
+    def link_model(
+        self,
+        path: str | os.PathLike[str],
+        registered_model_name: str,
+        name: str | None = None,
+        aliases: str | Iterable[str] | None = None,
+    ) -> LinkedVersion | None:
+        """`log_model` of a file or folder, linked into the collection of that name.
+
+        Raises:
+            UsageError, NotFoundError: as `weft.link_artifact`.
+        """
+        from weft.tracking.registry import linking  # as above
+
+        self._check_running()
+        return linking.link_model(self._runtime, self, path, registered_model_name, name, aliases)
 
     def use_model(self, name: str) -> str:
         """`use_artifact` of a model, downloaded: the path of its only file, else of its folder.

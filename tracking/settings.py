@@ -88,6 +88,8 @@ class Settings:
     """The processor, memory, GPUs, cluster, and names of environment variables. `WEFT_MACHINE`."""
     save_code: bool = False
     """A copy of the program's file. `WEFT_SAVE_CODE`, `WANDB_SAVE_CODE`; `WANDB_DISABLE_CODE=true`."""
+    user: str | None = None
+    """Who the registry's history says did it; None: git's `user.name`, else who is logged in. `WEFT_USER`."""
 
     enrichers: tuple[str, ...] = ("weft.tracer.money.billing:enricher",)
     """What makes what adds to spans on their way into the store, as `module:function`, called with these settings by
@@ -163,6 +165,7 @@ class Settings:
             packages=_flag(env, "WEFT_PACKAGES", True) if packages is None else packages,
             machine=_flag(env, "WEFT_MACHINE", True) if machine is None else machine,
             save_code=_saves_code(env) if save_code is None else save_code,
+            user=env.get("WEFT_USER", "").strip() or None,
         )
 
     @classmethod

@@ -26,10 +26,13 @@ from weft.tracking.manifest import SHA256, Entry, Manifest
 from weft.tracking.names import check_artifact, check_project, version_number
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.redaction import clean_name, redact, redact_text
+from weft.tracking.registry.paths import PREFIX as REGISTRY
+from weft.tracking.registry.paths import LinkReference, is_reference
 from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.tables import parts as tableparts
 
 if TYPE_CHECKING:
+    from weft.tracking.registry.linked import LinkedVersion
     from weft.tracking.store.reader import Reader
     from weft.tracking.store.readmodels import RunRecord
 
@@ -291,6 +294,25 @@ class ArtifactVersion:
         )
         self._saved = said
 
+    @property
+    def is_link(self) -> bool:
+        """Whether it is held by way of a collection of the registry."""
+        return False
+
+    def link(self, target_path: str, aliases: str | list[str] | None = None) -> LinkedVersion | None:
+        """`weft.link_artifact` of it."""
+        from weft.tracking.registry.linking import link_artifact  # it knows versions
+
+        return link_artifact(self, target_path, aliases)
+
+    def unlink(self) -> None:
+        """Only what `link` returned, or a collection holds, can be.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(f"{self.qualified_name} is no link; unlink what link() returned, or weft.unlink('model/x:v3')")
+
     def delete(self, delete_aliases: bool = False) -> None:
         """Delete this version. Its number is never given again; its content is freed by `weft artifacts gc`.
 
@@ -376,6 +398,9 @@ class Reference:
         """
         if not isinstance(text, str):
             raise UsageError(f'an artifact is named like "name:latest" or "project/name:v3", got {text!r:.80}')
+        if is_reference(text):
+            linked = LinkReference.parse(text)
+            return cls(f"{REGISTRY}{linked.path.registry}", linked.path.name, linked.which or "latest")
         project, slash, rest = text.rpartition("/")
         name, _, which = rest.partition(":")
         try:
@@ -454,6 +479,10 @@ def find(text: str, project: str, blobs: Blobs) -> ArtifactVersion:
     if not rt.recording and rt.settings.store_url is None and not rt.home.path.exists():
         return version_of(reference.choose(found), blobs)  # nothing is made to find nothing in
     with open_store() as store:
+        if is_reference(text):
+            from weft.tracking.registry.linked import find_linked  # it knows versions
+
+            return find_linked(store.reader(), text, blobs)
         return version_of(chosen(store.reader(), where, reference), blobs)
 
 
@@ -482,6 +511,11 @@ def chosen(reader: Reader, where: Mapping[str, Any], reference: Reference) -> Ar
     Raises:
         NotFoundError: there is none.
     """
+    if reference.project is not None and reference.project.startswith(REGISTRY):
+        from weft.tracking.registry.sources import resolve  # it knows versions
+
+        link = resolve(reader, f"{reference.project}/{reference.name}:{reference.which}").link
+        where, reference = {"project": link.project, "name": link.name}, Reference(link.project, link.name, link.digest)
     found = list[ArtifactRecord]()
     while True:
         page = reader.artifacts(where, limit=1000, offset=len(found), manifests=False)

@@ -1,7 +1,7 @@
 """What a collection is, made of all that was ever done to it, in order of time. Pure.
 
-Called by the sink with every event of a collection, again whenever one comes; so the outcome is the same in whatever order
-they arrive, and after a rebuild. What an event cannot do (another type, a guarded alias) is said of it, and nothing else.
+Called by the sink with every event of a collection, again whenever one comes; so the outcome is the same in whatever
+order they arrive, and after a rebuild. Why an event did nothing (another type, a guarded alias) is said of it.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class State:
         return self.aliases | ({LATEST: live[-1]} if live else {})
 
 
-class _Void(Exception):
+class _VoidError(Exception):
     """The event does nothing; why."""
 
 
@@ -95,9 +95,9 @@ def fold(events: Iterable[Event]) -> tuple[State, list[Effect]]:
         link = state.live(event.source)
         try:
             if act is None:
-                raise _Void(f"this version of weft knows no action {event.action!r:.40}")
+                raise _VoidError(f"this version of weft knows no action {event.action!r:.40}")
             number = act(state, event)
-        except _Void as void:
+        except _VoidError as void:
             effects.append(Effect(link.number if link else None, str(void)))
             continue
         effects.append(Effect(number, _left(state, event, number)))
@@ -117,7 +117,9 @@ def _left(state: State, event: Event, number: int | None) -> str | None:
 def _created(state: State, event: Event) -> None:
     kind = event.details.get("type")
     if state.exists:
-        raise _Void("it was there already" if kind == state.type else f"it was there already, of type {state.type!r}")
+        raise _VoidError(
+            "it was there already" if kind == state.type else f"it was there already, of type {state.type!r}"
+        )
     _make(state, event)
 
 
@@ -137,9 +139,9 @@ def _described(state: State, event: Event) -> None:
 def _linked(state: State, event: Event) -> int:
     kind = str(event.details.get("type") or "")
     if state.exists and kind != state.type:
-        raise _Void(f"it holds type {state.type!r}, and this version is of type {kind!r}")
+        raise _VoidError(f"it holds type {state.type!r}, and this version is of type {kind!r}")
     if event.source is None:
-        raise _Void("no version was named")
+        raise _VoidError("no version was named")
     if not state.exists:  # the event that made it is lost, or its writer could not look whether it was there
         _make(state, event)
     link = state.live(event.source)
@@ -165,7 +167,7 @@ def _unlinked(state: State, event: Event) -> int:
     held = sorted(alias for alias, number in state.aliases.items() if number == link.number)
     guarded = [alias for alias in held if alias in state.protected and not _forced(event)]
     if guarded:
-        raise _Void(f"it has the protected alias {guarded[0]}")
+        raise _VoidError(f"it has the protected alias {guarded[0]}")
     link.live = False
     for alias in held:
         del state.aliases[alias]
@@ -176,7 +178,7 @@ def _aliased(state: State, event: Event) -> int:
     link = _link(state, event)
     guarded = [alias for alias in event.aliases if not _may_move(state, event, alias, link.number)]
     if guarded:
-        raise _Void(f"the alias {guarded[0]} is protected")
+        raise _VoidError(f"the alias {guarded[0]} is protected")
     return _move(state, event, link.number, event.aliases)
 
 
@@ -193,7 +195,7 @@ def _unaliased(state: State, event: Event) -> int | None:
     _must_exist(state)
     guarded = [alias for alias in event.aliases if alias in state.protected and not _forced(event)]
     if guarded:
-        raise _Void(f"the alias {guarded[0]} is protected")
+        raise _VoidError(f"the alias {guarded[0]} is protected")
     found = [number for alias in event.aliases if (number := state.aliases.pop(alias, None)) is not None]
     return found[0] if found else None
 
@@ -217,7 +219,7 @@ def _deleted(state: State, event: Event) -> None:
     _must_exist(state)
     guarded = sorted(state.protected & state.aliases.keys())
     if guarded and not _forced(event):
-        raise _Void(f"the alias {guarded[0]} is protected")
+        raise _VoidError(f"the alias {guarded[0]} is protected")
     for link in state.links.values():
         link.live = False
     # Its numbers stay given: made again under this name it goes on with the next.
@@ -236,13 +238,13 @@ def _forced(event: Event) -> bool:
 def _link(state: State, event: Event) -> Link:
     link = state.live(event.source)
     if link is None:
-        raise _Void("the version is not linked")
+        raise _VoidError("the version is not linked")
     return link
 
 
 def _must_exist(state: State) -> None:
     if not state.exists:
-        raise _Void("there is no such collection")
+        raise _VoidError("there is no such collection")
 
 
 _ACTIONS: Mapping[str, Callable[[State, Event], int | None]] = {

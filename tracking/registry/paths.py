@@ -1,4 +1,4 @@
-"""How collections and linked versions are named: `registry/collection`, `registry:model/classifier:production`. Pure."""
+"""How collections and linked versions are named: `model/classifier`, `registry:model/classifier:production`. Pure."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class CollectionPath:
 
     @classmethod
     def parse(cls, text: object) -> CollectionPath:
-        """Of `registry/collection`, `collection`, or as wandb writes it: `wandb-registry-model/collection`, each perhaps
-        after an entity.
+        """Of `registry/collection`, `collection`, or as wandb writes it: `wandb-registry-model/collection`, each
+        perhaps after an entity.
 
         Raises:
             UsageError: it names no collection.
@@ -43,7 +43,9 @@ class CollectionPath:
         if len(parts) > 3 or not all(parts):
             raise UsageError(f'{text!r:.150} names no collection; one is named like "model/classifier"')
         if ":" in name:
-            raise UsageError(f"{text!r:.150} names a version; here a collection is named: {text.rpartition(':')[0]!r:.150}")
+            raise UsageError(
+                f"{text!r:.150} names a version; here a collection is named: {text.rpartition(':')[0]!r:.150}"
+            )
         for what, part, most in (("registry", registry, REGISTRY_LENGTH), (COLLECTION, name, 128)):
             try:
                 names.check_artifact(part)

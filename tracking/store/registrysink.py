@@ -1,7 +1,7 @@
 """Applies `RegistryChanged`: events are kept, and each collection that one is about is made anew of all of its own.
 
-A registry sees some events a day; making a collection of a thousand of them takes milliseconds, and whatever order they come
-in, the outcome is the same. For `Sink.apply`.
+A registry sees some events a day; making a collection of a thousand of them takes milliseconds, and in whatever order
+they come the outcome is the same. For `Sink.apply`.
 """
 
 from __future__ import annotations
@@ -61,9 +61,7 @@ def _make(tx: Transaction, path: str) -> None:
     tx.run("DELETE FROM registry_link WHERE collection_key = ?", (key,))
     tx.run("DELETE FROM registry_alias WHERE collection_key = ?", (key,))
     live = [link for link in state.links.values() if link.live]
-    tx.insert(
-        schema.registry_link, [(key, link.number, *link.source, link.at_ns, link.author) for link in live]
-    )
+    tx.insert(schema.registry_link, [(key, link.number, *link.source, link.at_ns, link.author) for link in live])
     tx.insert(schema.registry_alias, [(key, alias, number) for alias, number in state.named().items()])
 
 
