@@ -161,9 +161,7 @@ def _at(rt: Runtime, project: str, at: Moment, argument: str, until: int | None 
     return earlier
 
 
-def _looked_up(
-    rt: Runtime, project: str, ident: str, *, demanded: bool, until: int | None = None
-) -> Earlier | None:
+def _looked_up(rt: Runtime, project: str, ident: str, *, demanded: bool, until: int | None = None) -> Earlier | None:
     try:
         return look_up(rt, project, ident, until)
     except Error as error:
