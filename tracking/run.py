@@ -32,8 +32,8 @@ from weft.tracking.summary import Summary
 
 if TYPE_CHECKING:
     from weft.tracking.artifacts import Artifact
-    from weft.tracking.runarguments import Start
     from weft.tracking.registry.linked import LinkedVersion
+    from weft.tracking.runarguments import Start
     from weft.tracking.runtime import Runtime
     from weft.tracking.tables import Table
     from weft.tracking.versions import ArtifactVersion
