@@ -50,7 +50,7 @@ class Recorders:
     def listen(self) -> None:
         """Hear what is printed."""
         if self._settings.console != "off":
-            self._console.start()
+            self._guard("record the console", self._console.start)
 
     def look(self) -> None:
         """Begin to find out where the run happens, and to look at the system."""
@@ -60,8 +60,7 @@ class Recorders:
         if settings.system_interval_s:
             self._guard("look at the system", self._begin_sampling)
         if settings.git or settings.packages or settings.machine or settings.save_code:
-            self._finder = threading.Thread(target=self._find, name="weft-surroundings", daemon=True)
-            self._finder.start()
+            self._guard("find out where the run happens", self._begin_finding)
 
     def write_logs(self, text: str) -> None:
         """Text that counts as printed, without it being shown."""
@@ -81,10 +80,16 @@ class Recorders:
             if self._finder.is_alive() and self._git is not None:
                 self._git.stop()
 
+    def _begin_finding(self) -> None:
+        thread = threading.Thread(target=self._find, name="weft-surroundings", daemon=True)
+        thread.start()
+        self._finder = thread
+
     def _begin_sampling(self) -> None:
         machine = Machine(os.getpid(), self._gpus)
-        self._sampler = Sampler(machine.sample, self._sampled, self._settings.system_interval_s)
-        self._sampler.start()
+        sampler = Sampler(machine.sample, self._sampled, self._settings.system_interval_s)
+        sampler.start()
+        self._sampler = sampler
 
     def _sampled(self, values: dict[str, float]) -> None:
         self._runtime.journal.append(SystemSampled(SCHEMA, self._uid, self._runtime.ids.wall_ns(), values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from weft.tracking import runtime
+from weft.tracking import runtime, surroundings
 from weft.tracking.blobs import Blobs
 from weft.tracking.journal.records import ConsoleLogged, FileSaved, Record, RunUpdated, SystemSampled
 from weft.tracking.payloads.encoding import decode
@@ -143,3 +144,21 @@ def test_log_code_is_an_artifact(started: Callable[..., Run], tmp_path: Path) ->
     assert (artifact.name, artifact.type) == ("mine", "code")
     assert sorted(artifact.manifest) == ["deep/model.py", "train.py"]
     assert run.log_code(tmp_path / "src", include_fn=lambda path: False) is None
+
+
+def test_a_system_without_another_thread_still_has_runs(
+    started: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = started(**NOTHING)
+    run.runtime.faults.strict = False
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    settings = dataclasses.replace(run.runtime.settings, git=True, packages=True, machine=True, system_interval_s=1.0)
+    recorders = surroundings.start(run, settings)
+    recorders.close()
+    assert run.runtime.faults.counts["find out where the run happens"] == 1
+    assert run.runtime.faults.counts["look at the system"] == 1
+    monkeypatch.undo()
