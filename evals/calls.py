@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from weft.evals.arguments import Parameters
 from weft.evals.results import CaseError
 from weft.evals.workers import Workers
+from weft.tracking.faults import let_through
 
 
 class Outcome(NamedTuple):
@@ -105,5 +106,6 @@ def case_error(error: BaseException) -> CaseError:
     try:
         message = str(error)
     except Exception as broken:
+        let_through(broken)
         message = f"its message raises {type(broken).__name__}"
     return CaseError(type(error).__qualname__, message)

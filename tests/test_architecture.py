@@ -168,3 +168,40 @@ def test_recording_draws_nothing_from_the_users_random_generator(tmp_path: Path)
     )
 
     assert out.strip() == "True"
+
+
+FORWARDED = {
+    "weft.tracer.op": "kept in span.error, for f.call()",
+    "weft.tracer.streams": "thrown on into the generator",
+    "weft.tracer.workers": "handed to the caller in another process",
+    "weft.tracking.faults": "an exception's own words",
+}
+"""Modules that catch everything and pass it on by other means than raising."""
+
+
+@pytest.mark.parametrize("folder", ["tracking", "tracer"])
+def test_nobody_swallows_what_the_program_throws_in(folder: str) -> None:
+    """Whoever catches any exception raises it, or calls `let_through` or `Faults.note`, which raise the program's."""
+    wrong = [
+        f"{module}:{handler.lineno}"
+        for module, tree in _modules(folder)
+        if module not in FORWARDED
+        for handler in ast.walk(tree)
+        if isinstance(handler, ast.ExceptHandler) and _catches_all(handler) and not _lets_through(handler)
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def _catches_all(handler: ast.ExceptHandler) -> bool:
+    caught = handler.type
+    kinds = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return any(kind is None or ast.unparse(kind) in ("Exception", "BaseException") for kind in kinds)
+
+
+def _lets_through(handler: ast.ExceptHandler) -> bool:
+    calls = (node.func for node in ast.walk(handler) if isinstance(node, ast.Call))
+    named = {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
+    return any(isinstance(node, ast.Raise) for node in handler.body) or bool(
+        named & {"let_through", "note", "_not_opened"}
+    )

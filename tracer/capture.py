@@ -7,6 +7,7 @@ from asyncio import CancelledError
 from types import TracebackType
 
 from weft.tracking.blobs import Blobs
+from weft.tracking.faults import let_through
 from weft.tracking.payloads.objects import type_name
 from weft.tracking.payloads.payload import payload
 from weft.tracking.runtime import Runtime, active
@@ -42,6 +43,7 @@ def message_of(error: BaseException) -> str:
     try:
         return str(error)
     except Exception as inner:
+        let_through(inner)
         return f"<its message raised {type(inner).__name__}>"
 
 
@@ -55,6 +57,7 @@ def stacktrace(error: BaseException) -> str:
         said = f"[{left_out} frames between {ends} are left out]\n" if left_out else ""
         return said + "".join(printed.format())
     except Exception as inner:
+        let_through(inner)
         return f"<no stack trace: {type(inner).__name__}>"
 
 

@@ -22,6 +22,7 @@ from weft.tracer.span import Span
 from weft.tracer.workers import Carrying, wrap_context
 from weft.tracking import runtime
 from weft.tracking.errors import Error
+from weft.tracking.faults import let_through
 from weft.tracking.payloads.encoding import decode, encode_object
 from weft.tracking.runtime import Runtime
 from weft.tracking.settings import Settings
@@ -186,7 +187,8 @@ def _pack_settings(settings: Settings) -> Mapping[str, bytes]:
                 value = decode(encode_object(value))
             try:
                 packed[field.name] = pickle.dumps(value)
-            except Exception:
+            except Exception as error:
+                let_through(error)
                 if callable(value):
                     packed[field.name] = pickle.dumps(NotCarried(field.name))
         _latest = latest = settings, packed
@@ -245,7 +247,8 @@ def _adopt(packed: Mapping[str, bytes]) -> None:
     for name, data in packed.items():
         try:
             values[name] = pickle.loads(data)  # from our own parent, which could run anything here anyway
-        except Exception:  # a function of a module that is not here: fails closed, at each use
+        except Exception as error:  # a function of a module that is not here: fails closed, at each use
+            let_through(error)
             values[name] = NotCarried(name)
     settings = Settings(**values)
     if rt is None or rt.settings != settings:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weft.tracking.errors import UsageError
+from weft.tracking.faults import let_through
 from weft.tracking.payloads.encoding import Tagged
 from weft.tracking.tables import Table, is_frame
 
@@ -93,7 +94,8 @@ def _below(value: Any) -> dict[str, Any] | None:
             inner = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
         else:
             return None
-    except Exception:  # somebody else's mapping: then it is a rich value, whose encoding says what it is
+    except Exception as error:  # somebody else's mapping: then it is a rich value, whose encoding says what it is
+        let_through(error)
         return None
     return inner if all(isinstance(name, str) for name in inner) else None
 
@@ -111,7 +113,8 @@ def scalar(value: Any) -> float | None:
         if not callable(item) or _length(value) != 1:
             return None
         inner = item()
-    except Exception:  # somebody else's object: then it is a rich value, whose encoding says what it is
+    except Exception as error:  # somebody else's object: then it is a rich value, whose encoding says what it is
+        let_through(error)
         return None
     return scalar(inner) if isinstance(inner, (bool, int, float)) else None
 
@@ -121,7 +124,8 @@ def _length(value: Any) -> int | None:
     try:
         numel = getattr(value, "numel", None)
         count = numel() if callable(numel) else getattr(value, "size", None)
-    except Exception:  # as in scalar(): somebody else's object
+    except Exception as error:  # as in scalar(): somebody else's object
+        let_through(error)
         return None
     return count if isinstance(count, int) else None
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import logging
+import signal
 import threading
+import time
+from typing import Any
 
 import pytest
 
 from weft.tracking.errors import HomeError
 from weft.tracking.faults import Faults
+from weft.tracking.payloads.encoding import encode
 
 
 class _UnspeakableError(Exception):
@@ -72,3 +78,117 @@ def test_a_log_line_is_one_line_of_bounded_length(caplog: pytest.LogCaptureFixtu
     Faults().note("x", ValueError("many\nlines " * 1000))
     assert "\n" not in caplog.records[0].getMessage()
     assert len(caplog.records[0].getMessage()) < 700
+
+
+class _StopNowError(Exception):
+    """What a library for timeouts throws into another thread."""
+
+
+class _Alarm:
+    """A signal handler that is an object."""
+
+    def __call__(self, number: int, frame: object) -> None:
+        raise TimeoutError("too slow")
+
+
+def _plain(number: int, frame: object) -> None:
+    raise TimeoutError("too slow")
+
+
+def _unarmed(number: int, frame: object) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    _raise()
+
+
+def _forgetful(number: int, frame: object) -> None:
+    del number, frame
+    raise TimeoutError("too slow")
+
+
+def _raise() -> None:
+    raise TimeoutError("too slow")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs SIGALRM")
+@pytest.mark.parametrize(
+    "handler",
+    [_plain, _unarmed, _forgetful, _Alarm(), _Alarm().__call__, functools.partial(_plain), lambda *_: _raise()],
+)
+def test_what_a_signal_handler_raises_is_the_programs(handler: Any, caplog: pytest.LogCaptureFixture) -> None:
+    former = signal.signal(signal.SIGALRM, handler)
+    faults = Faults()
+
+    def record() -> None:
+        try:
+            signal.raise_signal(signal.SIGALRM)
+        except OSError as error:
+            faults.note("write the journal", error)
+
+    try:
+        with pytest.raises(TimeoutError, match="too slow"):
+            record()
+    finally:
+        signal.signal(signal.SIGALRM, former)
+    assert not faults.counts
+    assert not caplog.records
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs SIGALRM")
+def test_it_is_found_in_what_was_made_of_it() -> None:
+    """weft's own HomeError of an OSError, orjson's of whatever came while it asked for an object."""
+    former = signal.signal(signal.SIGALRM, _plain)
+
+    def record() -> None:
+        try:
+            try:
+                signal.raise_signal(signal.SIGALRM)
+            except OSError as error:
+                raise HomeError("the disk is full") from error
+        except HomeError as error:
+            Faults().note("write the journal", error)
+
+    try:
+        with pytest.raises(TimeoutError, match="too slow"):
+            record()
+    finally:
+        signal.signal(signal.SIGALRM, former)
+
+
+def test_what_a_hook_or_an_object_raises_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever its class, while other exceptions of the program are being handled, too."""
+    faults = Faults()
+    try:
+        raise _StopNowError  # the program's own affair, which it is handling
+    except _StopNowError:
+        for kind in (_StopNowError, TimeoutError, ValueError):
+            try:
+                raise kind
+            except Exception as error:
+                faults.note("ask a hook", error)
+    assert faults.counts == {"ask a hook": 3}
+
+
+def test_what_another_thread_throws_in_is_the_programs() -> None:
+    """Every one of them arrives, wherever in weft's code it hits, and the library goes on."""
+    seen: list[int] = []
+
+    def work() -> None:
+        while len(seen) < 100:
+            try:
+                while True:
+                    encode({"n": [1, None, {1, 2}, float("nan")]})
+            except _StopNowError:
+                seen.append(1)
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    for number in range(100):
+        time.sleep(0.003)  # it is back at work by then
+        throw = ctypes.pythonapi.PyThreadState_SetAsyncExc
+        assert throw(ctypes.c_ulong(worker.ident or 0), ctypes.py_object(_StopNowError)) == 1
+        deadline = time.monotonic() + 10
+        while len(seen) <= number and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert len(seen) == number + 1
+    worker.join(10)
+    assert not worker.is_alive()

@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from weft.tracking.faults import let_through
+
 _HEADER = "x-stainless-raw-response"
 
 
@@ -113,7 +115,8 @@ def _content(http: Any) -> bytes | None:
     """The body, as far as it was read as a whole."""
     try:
         content = http.content
-    except Exception:  # the client library's own error, of one of two HTTP libraries: it was not read
+    except Exception as error:  # the client library's own error, of one of two HTTP libraries: it was not read
+        let_through(error)
         return None
     return content if isinstance(content, bytes) else None
 

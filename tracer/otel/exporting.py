@@ -23,6 +23,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, attach
 
 from weft.tracer.otel.finished import FinishedSpan, OpenSpan
 from weft.tracking.exits import seconds_left
+from weft.tracking.faults import let_through
 from weft.tracking.journal.records import Record, SpanClosed, SpanOpened, SpanUpdated
 from weft.tracking.runtime import Runtime
 
@@ -148,6 +149,7 @@ class Feed:
                 if request.closes:
                     self.target.close()
             except Exception as error:
+                let_through(error)
                 self._failed(error)
             if request.ends:
                 self._thread = None
@@ -175,6 +177,7 @@ class Feed:
         try:
             self.target.deliver()
         except Exception as error:
+            let_through(error)
             self._failed(error)
         self._taken_bytes += self._batch_bytes
         self._batch_bytes = 0
@@ -186,6 +189,7 @@ class Feed:
         try:
             self.target.tell(span)
         except Exception as error:
+            let_through(error)
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:

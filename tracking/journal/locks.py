@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from weft.tracking.faults import let_through
+
 try:
     import fcntl
 except ImportError:  # Windows: no flock; liveness falls back to the heartbeat
@@ -26,7 +28,8 @@ def try_lock(fd: int) -> bool:
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
+        let_through(error)
         return False
     return True
 

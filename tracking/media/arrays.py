@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from weft.tracking.faults import let_through
+
 
 def is_array(value: object) -> bool:
     """Whether this is an array or a tensor (numpy, torch, jax, tensorflow, cupy), and no class, series or frame."""
@@ -17,7 +19,8 @@ def is_array(value: object) -> bool:
             and not hasattr(value, "columns")
             and (hasattr(value, "__array__") or hasattr(value, "tolist"))
         )
-    except Exception:  # somebody else's object
+    except Exception as error:  # somebody else's object
+        let_through(error)
         return False
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, TypeAlias
 
+from weft.tracking.faults import let_through
 from weft.tracking.media.arrays import fetched, is_array
 from weft.tracking.media.base import Media
 from weft.tracking.media.histogram import Histogram
@@ -72,6 +73,7 @@ def _tried(what: str, value: Any, make: Any, faults: Faults) -> Any:
     try:
         return make(value)
     except Exception as error:
+        let_through(error)
         # Without its traceback, whose frames would hold the user's tensor.
         faults.append((what, error.with_traceback(None)))
         error.__cause__ = error.__context__ = None

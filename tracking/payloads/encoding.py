@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from weft.tracking.faults import let_through
 from weft.tracking.payloads.content import Content
 from weft.tracking.payloads.objects import (
     BLOB_BYTES,
@@ -56,7 +57,8 @@ def encode(value: object, *, store_blob: StoreBlob | None = None) -> bytes:
         if swells(value):
             return _exact(value, store_blob)
         data = _dumps(value, None, OPTIONS)
-    except Exception:
+    except Exception as error:
+        let_through(error)
         return _handled(value, store_blob)
     # orjson writes NaN as null, and a user's dict may look like one of our tags.
     if (b"null" in data and _lossy(value)) or (b"$" in data and _TAG_KEY in data):
@@ -129,8 +131,7 @@ def _handled(value: object, store_blob: StoreBlob | None) -> bytes:
         if (b"null" not in data or not (_lossy(value) or _lossy(made))) and data.count(_TAG_KEY) == tags:
             return data if len(data) <= MAX_INLINE_BYTES else _bounded(data, store_blob)
     except Exception as error:
-        if (cause := error.__cause__) is not None and not isinstance(cause, Exception):
-            raise cause from None  # a KeyboardInterrupt that came while a repr ran is the user's
+        let_through(error)  # its cause, too: orjson makes an error of its own of a KeyboardInterrupt in a repr
     return _exact(value, store_blob)
 
 
@@ -156,6 +157,7 @@ def _exact(value: object, store_blob: StoreBlob | None) -> bytes:
     try:
         data = _dumps(Walk(store_blob).build(value, 0))
     except Exception as error:
+        let_through(error)
         data = _dumps(
             tag("repr", {"type": class_name(type(value)), "text": f"<could not be encoded: {type(error).__name__}>"})
         )

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from weft.tracking.blobs import Blobs
+from weft.tracking.faults import let_through
 from weft.tracking.payloads import mediatypes
 from weft.tracking.payloads.content import Content
 from weft.tracking.payloads.encoding import decode
@@ -208,7 +209,8 @@ class _Back:
     def _tried(self, value: Any, read: Callable[[], Any]) -> Any:
         try:
             return read()
-        except Exception:
+        except Exception as error:
+            let_through(error)
             return value  # missing or damaged: the reference says which
 
     def _blob(self, body: Mapping[str, Any]) -> Any:

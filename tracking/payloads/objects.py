@@ -22,6 +22,7 @@ from pathlib import PurePath
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from weft.tracking.faults import let_through
 from weft.tracking.payloads import mediatypes
 
 StoreBlob: TypeAlias = Callable[[bytes], str]
@@ -84,7 +85,8 @@ def type_name(kind: Any) -> str:
     try:
         module = getattr(kind, "__module__", None)
         name = getattr(kind, "__qualname__", None) or getattr(kind, "__name__", None) or str(kind)
-    except Exception:  # a metaclass that answers nothing is not asked: every class has the name it was made with
+    except Exception as error:  # a metaclass that answers nothing: every class has the name it was made with
+        let_through(error)
         return class_name(kind if isinstance(kind, type) else type(kind))
     return str(name) if module in (None, "builtins") else f"{module}.{name}"
 
@@ -104,6 +106,7 @@ def described(value: object) -> Tag:
         else:
             text = _address.sub("", repr(value))
     except Exception as error:
+        let_through(error)
         text = f"<{type_name(kind)} object; its repr raised {type(error).__name__}>"
     body: dict[str, object] = {"type": type_name(kind), "text": text[:REPR_CHARS]}
     if len(text) > REPR_CHARS:
@@ -159,6 +162,7 @@ def _error(value: BaseException, _: StoreBlob | None) -> object:
     try:
         message = str(value)
     except Exception as error:
+        let_through(error)
         message = f"<its message raised {type(error).__name__}>"
     return tag("error", {"type": type_name(type(value)), "message": message})
 
@@ -303,7 +307,8 @@ def _own_words(name: str) -> Handler:
     def handle(value: Any, _: StoreBlob | None) -> object:
         try:
             told = getattr(value, name)()
-        except Exception:
+        except Exception as error:
+            let_through(error)
             return described(value)
         return told if isinstance(told, Mapping | list | tuple | str) and told is not value else described(value)
 
@@ -321,8 +326,8 @@ def _class(value: Any, _: StoreBlob | None) -> object:
     if type(plain) is Tag and callable(getattr(value, "model_json_schema", None)):
         try:
             plain["v"]["schema"] = value.model_json_schema()  # type: ignore[index]
-        except Exception:
-            pass  # generics, forward references: its name stands
+        except Exception as error:
+            let_through(error)  # generics, forward references: its name stands
     return plain
 
 

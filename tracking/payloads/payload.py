@@ -10,7 +10,7 @@ import math
 
 import orjson
 
-from weft.tracking.faults import Faults
+from weft.tracking.faults import Faults, let_through
 from weft.tracking.payloads.encoding import MAX_FIELD_BYTES, OPTIONS, StoreBlob, encode, spill
 from weft.tracking.payloads.media import MIN_CHARS, is_prose, may_hold_media, without_media
 from weft.tracking.payloads.objects import TAG, tag
@@ -45,8 +45,8 @@ def payload(value: object, redacted: bool | Redaction, faults: Faults, store_blo
     try:
         if _is_plain(value, _ROOM):
             data = _dumps(value, None, OPTIONS)
-    except Exception:
-        pass  # changed meanwhile, too deep, or text that is no UTF-8: the long road copes
+    except Exception as error:
+        let_through(error)  # changed meanwhile, too deep, or text that is no UTF-8: the long road copes
     if data is None:
         data = _by_the_long_road(value, redacted, faults, store_blob)
     elif redacted is True:

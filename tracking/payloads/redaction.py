@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from weft.tracking.errors import UsageError
-from weft.tracking.faults import Faults
+from weft.tracking.faults import Faults, let_through
 from weft.tracking.payloads.objects import TAG, tag
 from weft.tracking.payloads.secretnames import TOKENS, is_secret_name
 from weft.tracking.payloads.suspicion import ESCAPED, find_key, suspicious
@@ -97,7 +97,8 @@ class Redaction:
         function = self.function
         try:
             pickle.dumps(function)
-        except Exception:
+        except Exception as error:
+            let_through(error)
             function = _not_carried
         return Redaction, (self.secrets, self.email, self.cards, function)
 
@@ -181,6 +182,7 @@ def purge(data: bytes, faults: Faults | None = None, rules: Redaction = _DEFAULT
         clean = _clean(value, rules, "", faults)
         return data if clean is value else orjson.dumps(clean)
     except Exception as error:
+        let_through(error)
         if faults is not None:
             faults.note("redact a payload", error, hint="The payload was replaced by a marker.")
         return orjson.dumps(tag("redacted", {"cause": f"{type(error).__name__}: redaction failed"}))
@@ -313,6 +315,7 @@ def _asked(function: Redactor, key: str, text: str, faults: Faults | None) -> An
             raise TypeError(f"it returned {type(answer).__name__}, not a text")
         answer.encode()  # lone surrogates are no UTF-8
     except Exception as error:
+        let_through(error)
         if faults is not None:
             # What it says may quote the text: its name alone goes to the log.
             hint = f"It raised {type(error).__name__}, and the text was replaced by a marker."

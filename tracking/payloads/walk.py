@@ -9,6 +9,7 @@ import math
 from enum import Enum
 from typing import Any, NamedTuple
 
+from weft.tracking.faults import let_through
 from weft.tracking.payloads.objects import TAG, StoreBlob, Tag, class_name, described, handler_of, tag
 
 MAX_DEPTH = 200
@@ -103,6 +104,7 @@ class Walk:
         try:
             tree = self._container(value, depth)
         except Exception as error:
+            let_through(error)
             tree = _failed(value, error)
         finally:
             del self._open[id(value)]
@@ -201,7 +203,8 @@ class Walk:
 def _failed(value: object, error: Exception) -> object:
     try:
         return described(value)
-    except Exception:
+    except Exception as failure:
+        let_through(failure)
         return tag("repr", {"type": class_name(type(value)), "text": f"<unreadable: {type(error).__name__}>"})
 
 

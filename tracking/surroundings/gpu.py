@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from weft.tracking.faults import let_through
+
 _SHARED = ("gpu", "memory", "temp", "powerWatts")
 """What a device's values are said of the run's own processes on it, too: NVML does not tell whose work it is."""
 
@@ -46,7 +48,8 @@ class Gpus:
             self.driver = _text(self._nvml.nvmlSystemGetDriverVersion())
             count = self._nvml.nvmlDeviceGetCount()
             self._handles = [self._nvml.nvmlDeviceGetHandleByIndex(at) for at in range(count)]
-        except Exception:  # no driver, one that does not answer, no permission: a run without GPUs is a run
+        except Exception as error:  # no driver, one that does not answer, no permission: a run without GPUs is a run
+            let_through(error)
             self._handles = []
         return bool(self._handles)
 
@@ -137,7 +140,8 @@ class Gpus:
     def _ask(self, ask: Callable[..., Any], *given: Any) -> Any:
         try:
             return ask(*given)
-        except Exception:  # NVMLError: this device does not have it, or is lost
+        except Exception as error:  # NVMLError: this device does not have it, or is lost
+            let_through(error)
             return None
 
 

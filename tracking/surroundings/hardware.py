@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from weft.tracking.faults import let_through
 from weft.tracking.surroundings.gpu import Gpus
 
 _CLUSTERS: Mapping[str, tuple[str, ...]] = {
@@ -30,8 +31,8 @@ def describe(gpus: Gpus) -> dict[str, Any]:
 
         found["cpu_count_physical"] = psutil.cpu_count(logical=False)
         found["memory_bytes"] = psutil.virtual_memory().total
-    except Exception:  # a system that psutil does not know
-        pass
+    except Exception as error:  # a system that psutil does not know
+        let_through(error)
     devices = gpus.describe()
     if devices:
         found["gpus"] = devices

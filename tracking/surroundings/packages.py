@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from importlib.metadata import Distribution
 from pathlib import Path
 
+from weft.tracking.faults import let_through
+
 _dist = re.compile(r"(?P<name>[^/]+?)-(?P<version>\d[^-]*)\.dist-info").fullmatch
 """PyPA's binary distribution format: `{name}-{version}.dist-info`, neither with a dash."""
 
@@ -41,5 +43,6 @@ def _known(place: str, name: str) -> tuple[str, str] | None:
     try:  # the older form, whose folder does not tell
         distribution = Distribution.at(Path(place or ".", name))
         return (distribution.name, distribution.version) if distribution.name and distribution.version else None
-    except Exception:  # somebody else's damaged metadata
+    except Exception as error:  # somebody else's damaged metadata
+        let_through(error)
         return None

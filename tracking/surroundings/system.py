@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from weft.tracking.faults import let_through
 from weft.tracking.surroundings import cgroup
 from weft.tracking.surroundings.gpu import Gpus
 
@@ -59,7 +60,8 @@ class Machine:
         for part in parts:
             try:
                 found |= part()
-            except Exception:  # psutil.Error, OSError, what a container hides: the others are still worth having
+            except Exception as error:  # psutil's, what a container hides: the others are still worth having
+                let_through(error)
                 continue
         return found
 
@@ -67,7 +69,8 @@ class Machine:
         """The process itself and all that it started, as far as they still run."""
         try:
             return [self._process, *self._process.children(recursive=True)]
-        except Exception:  # not allowed to look at others
+        except Exception as error:  # not allowed to look at others
+            let_through(error)
             return [self._process]
 
     def _load(self, processes: list[Any], limits: cgroup.Limits) -> Values:
