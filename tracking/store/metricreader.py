@@ -23,9 +23,10 @@ from weft.tracking.store.chunks import Line
 from weft.tracking.store.columns import HexId
 from weft.tracking.store.jsontext import decoded, loads
 from weft.tracking.store.lookups import parts
-from weft.tracking.store.metricsink import stats_of, summary
+from weft.tracking.store.metricrow import stats_of
 from weft.tracking.store.readmodels import HistoryPage, Series
 from weft.tracking.store.sampling import sampled, thinned
+from weft.tracking.store.summaries import summary
 
 _r = schema.run.c
 _k = schema.metric_key.c

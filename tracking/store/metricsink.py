@@ -8,26 +8,21 @@ anew.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import orjson
 
 from weft.tracking.journal.records import MetricDefined, RunRewound
-from weft.tracking.metricrules import MetricRules, metric_of
-from weft.tracking.metricstats import ABSENT, LONG, LONGEST, Stats, ends, shown
+from weft.tracking.metricrules import MetricRules
+from weft.tracking.metricstats import Stats, ends
 from weft.tracking.store import chunks, schema
 from weft.tracking.store.chunks import Columns
 from weft.tracking.store.jsontext import decoded, loads
+from weft.tracking.store.metricrow import COLUMNS, LAST, NEVER, empty, keep, null, order_of, stats_of
+from weft.tracking.store.summaries import definitions, leaf, leaves, storable, summary
 from weft.tracking.store.transaction import Row, Stamp, Transaction
 
-_METRIC = [column.name for column in schema.metric_key.columns]
-_DEFINITION = [column.name for column in schema.metric_definition.columns]
-_NEVER = -(1 << 63)
-_FIRST, _LAST = (
-    tuple(f"{which}_{part}" for part in ("step", "on_time", "at_ns", "segment", "seq")) for which in ("first", "last")
-)
-_BEFORE_ALL = (_NEVER, False, 0, "", -1)
 SEAL_AT = chunks.SIZE
 """Rows of a metric that are made a chunk of; of a run that ended, `SEAL_ENDED`."""
 SEAL_ENDED = 256
@@ -144,7 +139,7 @@ class MetricSink:
             if metric["unsealed"] >= (SEAL_ENDED if name[0] in ended else SEAL_AT):
                 self._seal(metric, points)  # what comes in bulk never becomes rows
             else:
-                rows += [(metric["id"], *point[:4], _null(point.value), point.late) for point in points]
+                rows += [(metric["id"], *point[:4], null(point.value), point.late) for point in points]
         # The index wants its rows in key order; the file system thanks for it.
         self._tx.insert(schema.metric_point, sorted(rows, key=lambda row: row[:3]))
         for name, metric in metrics.items():
@@ -153,7 +148,7 @@ class MetricSink:
         for name, metric in metrics.items():
             if name[0] in ended and metric["unsealed"] >= SEAL_ENDED:
                 self._seal(metric, ())
-        self._tx.upsert(schema.metric_key, [tuple(metric[column] for column in _METRIC) for metric in metrics.values()])
+        self._tx.upsert(schema.metric_key, [tuple(metric[column] for column in COLUMNS) for metric in metrics.values()])
         self._summaries(metrics, structural, hands)
 
     def _metrics(self, structural: set[int], hands: Mapping[int, Hand]) -> Metrics:
@@ -162,7 +157,7 @@ class MetricSink:
         wanted: dict[tuple[int, str], list[str]] = {}
         for run_key, stream, key in {*self._points, *self._rich}:
             wanted.setdefault((run_key, stream), []).append(key)
-        columns = ", ".join(_METRIC)
+        columns = ", ".join(COLUMNS)
         for run_key in structural:
             for row in self._tx.rows(f"SELECT {columns} FROM metric_key WHERE run_key = ? AND stream = ''", (run_key,)):
                 _take(found, row)
@@ -173,7 +168,7 @@ class MetricSink:
                     _take(found, row)
         for run_key, stream, key in {*self._points, *self._rich}:
             if (run_key, stream, key) not in found:
-                _take(found, _empty(self._tx.key(schema.metric_key), run_key, stream, key))
+                _take(found, empty(self._tx.key(schema.metric_key), run_key, stream, key))
         return found
 
     def _add(self, name: Name, metric: dict[str, Any], hands: Mapping[int, Hand], again: bool) -> Sequence[Point]:
@@ -195,11 +190,11 @@ class MetricSink:
         counted = [p for p in standing if cut is None or (p.at_ns, self._segment, p.seq) > cut]
         if counted or rich:
             stats = stats_of(metric)
-            last, text = stats.last_at or _order(metric, _LAST), metric["rich"]
+            last, text = stats.last_at or order_of(metric, LAST), metric["rich"]
             if counted:
                 orders = [p.order(self._segment) for p in counted]
                 stats.add([p.value for p in counted], ends(orders))
-            _keep(metric, stats, *_latest(stats, last, text, rich))
+            keep(metric, stats, *_latest(stats, last, text, rich))
         for point in points:
             metric["newest_ns"] = max(metric["newest_ns"], point.at_ns)
         for order, _ in self._rich.get(name, ()):
@@ -243,7 +238,7 @@ class MetricSink:
         run_key, stream, key = name
         cut = hands[run_key].stamps(key) if not stream and run_key in hands else None
         if cut is not None and metric["newest_ns"] < cut[0] and run_key not in self.rewound and not metric["stale"]:
-            _keep(metric, Stats(), None, None)  # the usual case: set by hand after all that was logged
+            keep(metric, Stats(), None, None)  # the usual case: set by hand after all that was logged
             return
         metric |= {"n": 0, "late": 0, "nonfinite": 0}
         rewinds = self._rewinds(run_key) if not stream else ()
@@ -259,7 +254,7 @@ class MetricSink:
         if counted:
             places = [order for _, order in counted]
             stats.add([p.value for p, _ in counted], ends(places))
-        _keep(metric, stats, *_latest(stats, None, None, [item for item in said if _stands(item[0], (), cut)]))
+        keep(metric, stats, *_latest(stats, None, None, [item for item in said if _stands(item[0], (), cut)]))
         metric["newest_ns"] = max([metric["newest_ns"], *(p.at_ns for p in points)])
         if metric["stale"]:
             metric["unsealed"] = self._tx.rows(
@@ -270,7 +265,7 @@ class MetricSink:
     def _reach(self, name: Name, steps: Sequence[int]) -> None:
         run_key, stream, _ = name
         if steps and not stream:
-            self.highest[run_key] = max(*steps, self.highest.get(run_key, _NEVER))
+            self.highest[run_key] = max(*steps, self.highest.get(run_key, NEVER))
 
     def _all(self, metric_key: int) -> list[Point]:
         statement = "SELECT segment_key, seq, step, at_ns, value, late FROM metric_point WHERE metric_key = ?"
@@ -331,92 +326,16 @@ class MetricSink:
             rules = definitions(self._tx, run_key) if found else MetricRules()
             by_hand = decoded(orjson.dumps(own)) if own and run_key in structural else {}
             known = summary(found, rules, by_hand)
-            for name, value in _leaves(known):
-                number, text = _leaf(value)
-                key = _storable(name)
+            for name, value in leaves(known):
+                number, text = leaf(value)
+                key = storable(name)
                 rows[run_key, key] = (run_key, key, number, text)
         self._tx.upsert(schema.summary_value, list(rows.values()))
 
 
-def definitions(tx: Transaction, run_key: int) -> MetricRules:
-    """A run's, as it stands in the store."""
-    rows = tx.rows(f"SELECT {', '.join(_DEFINITION)} FROM metric_definition WHERE run_key = ?", (run_key,))
-    named = [dict(zip(_DEFINITION, row, strict=True)) for row in rows]
-    return MetricRules(metric_of(row["name"], row) for row in named)
-
-
-def summary(metrics: Iterable[Mapping[str, Any]], rules: MetricRules, own: Mapping[str, Any]) -> dict[str, Any]:
-    """A summary: what was logged, under what was set by hand and not logged since."""
-    found: dict[str, Any] = {}
-    for metric in sorted(metrics, key=lambda metric: metric["key"]):
-        value = _value(metric, rules)
-        if value is not ABSENT:
-            found[metric["key"]] = value
-    return {**found, **{key: value for key, value in own.items() if key not in found}}
-
-
-def _value(metric: Mapping[str, Any], rules: MetricRules) -> Any:
-    defined = rules.of(metric["key"])
-    rich = metric["rich"]
-    last = ABSENT if rich is None else LONG if len(rich.encode()) > LONGEST else decoded(rich)
-    if metric["stale"]:
-        return metric["last"] if metric["last"] is not None else math.nan
-    return shown(stats_of(metric), last, defined.summary if defined else (), defined.goal if defined else None)
-
-
-def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for key, inner in value.items():
-        if isinstance(inner, Mapping) and not ({"_type", "$weft"} & inner.keys()):
-            yield from _leaves(inner, f"{prefix}{key}.")
-        else:
-            yield prefix + str(key), inner
-
-
-def _leaf(value: Any) -> tuple[float | None, str | None]:
-    """A value as (number, text)."""
-    if isinstance(value, (bool, int, float)):
-        try:
-            return _null(float(value)), None
-        except OverflowError:
-            return math.copysign(math.inf, value), None
-    return None, _storable(value) if isinstance(value, str) and len(value) <= LONGEST else None
-
-
-def _storable(text: str) -> str:
-    """As a database's text takes it: lone surrogates as escapes, NUL as its picture."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "␀")
-
-
 def _take(found: Metrics, row: Row) -> None:
-    metric = dict(zip(_METRIC, row, strict=True))
+    metric = dict(zip(COLUMNS, row, strict=True))
     found[metric["run_key"], metric["stream"], metric["key"]] = metric
-
-
-def _empty(key: int, run_key: int, stream: str, name: str) -> Row:
-    given = {"id": key, "run_key": run_key, "key": name, "stream": stream, "stale": False}
-    given |= dict.fromkeys(("n", "late", "nonfinite", "counted", "finite", "newest_ns", "unsealed"), 0)
-    given |= dict(zip(_LAST, _BEFORE_ALL, strict=True))
-    return tuple(given.get(column) for column in _METRIC)
-
-
-def stats_of(metric: Mapping[str, Any]) -> Stats:
-    """The aggregates of a row."""
-    stats = Stats()
-    stats.counted, stats.finite = metric["counted"], metric["finite"]
-    if stats.finite:
-        stats.least, stats.greatest = metric["least"], metric["greatest"]
-        stats.total = tuple(math.inf if part is None else part for part in orjson.loads(metric["total"]))
-    if stats.counted:
-        stats.first = math.nan if metric["first"] is None else metric["first"]
-        stats.first_at = _order(metric, _FIRST)
-    if stats.counted and metric["rich"] is None:
-        stats.last = math.nan if metric["last"] is None else metric["last"]
-        stats.last_at = _order(metric, _LAST)
-    return stats
-
-
-def _order(metric: Mapping[str, Any], columns: Sequence[str]) -> Any:
-    return tuple(metric[column] for column in columns)
 
 
 def _latest(stats: Stats, last: Any, text: str | None, rich: Sequence[tuple[Any, str]]) -> tuple[Any, str | None]:
@@ -429,16 +348,6 @@ def _latest(stats: Stats, last: Any, text: str | None, rich: Sequence[tuple[Any,
         elif at == best[0] and best[1] is not None and value is not None:
             best = (at, max(value, best[1]))
     return best
-
-
-def _keep(metric: dict[str, Any], stats: Stats, last_at: Any, rich: str | None) -> None:
-    """The aggregates, in the row."""
-    metric |= {"counted": stats.counted, "finite": stats.finite, "rich": rich}
-    metric |= {"least": _null(stats.least), "greatest": _null(stats.greatest), "first": _null(stats.first)}
-    metric["total"] = orjson.dumps(stats.total).decode() if stats.finite else None
-    metric["last"] = _null(stats.last) if rich is None else None
-    metric.update(zip(_FIRST, stats.first_at or (None,) * 5, strict=True))
-    metric.update(zip(_LAST, last_at or _BEFORE_ALL, strict=True))
 
 
 def _count(metric: dict[str, Any], points: Sequence[Point]) -> None:
@@ -454,10 +363,6 @@ def _stands(order: Order, rewinds: Sequence[tuple[Stamp, int]], cut: Stamp | Non
     if cut is not None and stamp <= cut:
         return False
     return not any(stamp < at and order[0] > step for at, step in rewinds)
-
-
-def _null(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def count_all(tx: Transaction) -> None:
