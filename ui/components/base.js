@@ -141,7 +141,7 @@ function folded(text, render, limit = 1600) {
 function media(item) {
   const src = /^\/blob\/[0-9a-f]{64}$/.test(item.src) ? item.src : "", caption = el("a", { class: "file", href: src, download: clean(item.name) }, item.text);
   if (!src) return el("span", { class: "t" }, item.text);
-  const gone = () => box.replaceChildren(el("span", { class: "t" }, `${item.text}: missing or damaged`));
+  const gone = () => box.replaceChildren(el("span", { class: "t" }, "cannot be shown: missing, or not what it says it is "), caption);
   const shown = item.kind === "picture" ? el("a", { href: src, target: "_blank", rel: "noopener" }, el("img", { src, alt: clean(item.text), loading: "lazy", on: { error: gone } }))
     : item.kind === "recording" ? el(item.text.startsWith("video/") ? "video" : "audio", { src, controls: true, preload: "metadata", on: { error: gone } }) : null;
   const box = el("span", { class: "media" }, shown, caption, item.preview ? folded(item.preview, (text) => el("span", { class: "s" }, text)) : null);

@@ -1,5 +1,7 @@
 // One trace: tree and waterfall in one list, the pane on the right follows the cursor. Draws only the rows in view.
 const ROW = 28;
+// Levels that are deep are drawn closer, so that a name always has room.
+const indent = (depth) => Math.min(depth, 8) * 14 + Math.min(Math.max(depth - 8, 0), 40) * 3;
 
 function prose(text) {
   // Code fences and inline code are set apart; everything stays text, so nothing is fetched or run.
@@ -122,10 +124,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
   const drawRow = (span, at) => {
     const total = data.trace.total || 1, guides = [];
-    for (let level = 0; level < Math.min(span.depth, 40); level++) guides.push(el("span", { class: "guide", style: { left: `${13 + level * 14}px` } }));
+    for (let level = 0; level < Math.min(span.depth, 40); level++) guides.push(el("span", { class: "guide", style: { left: `${13 + indent(level)}px` } }));
     const classes = ["sp", span.critical && "critical", span.status === "error" && "bad", span.status === "running" && "open", span.id === state.current && "current", state.query && !state.hits.has(span.id) && "dim"].filter(Boolean).join(" ");
     return el("div", { class: classes, role: "treeitem", "aria-level": span.depth + 1, "aria-selected": String(span.id === state.current), "aria-expanded": span.kids ? String(!state.folded.has(span.id)) : null, "data-id": span.id, style: { top: `${at * ROW}px`, "--hue": hue(span.kind) }, on: { click: () => select(span.id) } },
-      el("div", { class: "who", style: { "--depth": Math.min(span.depth, 40) }, title: `${span.kind} · ${span.name}` }, guides,
+      el("div", { class: "who", style: { "--indent": `${indent(span.depth)}px` }, title: `${span.kind} · ${span.name}` }, guides,
         span.kids ? el("button", { class: "fold", tabindex: "-1", "aria-label": "fold", on: { click: (event) => { event.stopPropagation(); fold(span.id); } } }, icon(state.folded.has(span.id) ? "right" : "down")) : el("span", { class: "fold" }),
         kindIcon(span.kind), el("span", { class: "label" }, span.name), span.status === "error" ? el("span", { class: "err" }, icon("error")) : null,
         span.status === "interrupted" || span.status === "cancelled" ? el("span", { class: "note" }, span.status) : null, span.kids && state.folded.has(span.id) ? el("span", { class: "note" }, `+${span.below}`) : null),
