@@ -23,6 +23,7 @@ _COMMANDS = {
     "traces": ("weft.commands.traces", "app"),
     "runs": ("weft.commands.runs", "app"),
     "artifacts": ("weft.commands.artifacts", "app"),
+    "registry": ("weft.commands.registry", "app"),
     "sql": ("weft.commands.sql", "sql"),
     "prices": ("weft.commands.prices", "app"),
     "doctor": ("weft.commands.doctor", "doctor"),

@@ -20,6 +20,8 @@ from weft.tracking.versions import ArtifactVersion
 if TYPE_CHECKING:
     from weft.tracking.run import Run
     from weft.tracking.runtime import Runtime
+    from weft.tracking.store.reader import Reader
+    from weft.tracking.store.readmodels import CollectionRecord, LinkRecord
 
 Version = Artifact | ArtifactVersion | str
 
@@ -83,16 +85,11 @@ def link(
     if not rt.recording:
         return None
     blobs = Blobs(rt.home)
-    found = given(rt, artifact, project)
-    return writing.link(
-        rt,
-        found,
-        path,
-        chosen,
-        lambda reader, record, link: linked_version(reader, record, link, blobs),
-        by=by,
-        force=force,
-    )
+
+    def opened(reader: Reader, record: CollectionRecord, held: LinkRecord) -> LinkedVersion | None:
+        return linked_version(reader, record, held, blobs)
+
+    return writing.link(rt, given(rt, artifact, project), path, chosen, opened, by=by, force=force)
 
 
 def link_model(
