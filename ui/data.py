@@ -25,9 +25,12 @@ from weft.tracking.store import schema
 from weft.tracking.store.access import open_store
 from weft.tracking.store.readmodels import (
     ArtifactRecord,
+    CollectionRecord,
     ConsoleLine,
     FileRecord,
+    HeldLink,
     Page,
+    RegistryEvent,
     RunRecord,
     ScoreRecord,
     Series,
@@ -228,6 +231,26 @@ class Data:
             (project, name, version, direction),
             lambda: self._reader.lineage(project, name, version, direction=direction, limit=1000),
         )
+
+    def collections(
+        self, where: Where, order: str = "-updated_ns", limit: int = 50, offset: int = 0
+    ) -> Page[CollectionRecord]:
+        """One page of the registry's collections."""
+        return self._kept(
+            "collections",
+            (where, order, limit, offset),
+            lambda: self._reader.collections(where, order=order, limit=limit, offset=offset),
+        )
+
+    def registry_events(self, collection: str, limit: int) -> Sequence[RegistryEvent]:
+        """What was last done to a collection."""
+        return self._kept(
+            "registry_events", (collection, limit), lambda: self._reader.registry_events(collection, limit=limit)
+        )
+
+    def links(self, project: str, name: str, digest: str) -> Sequence[HeldLink]:
+        """Where in the registry a version is linked."""
+        return self._kept("links", (project, name, digest), lambda: self._reader.links(project, name, digest))
 
     def codes(self, versions: Iterable[str]) -> Mapping[str, ArtifactRecord]:
         """The code of ops, by version."""

@@ -10,14 +10,25 @@ import streamlit as st
 from weft.tracking.errors import Error
 from weft.ui import page
 from weft.ui.data import data
-from weft.ui.screens import artifact, artifacts, evaluation, evaluations, overview, runs, sessions, trace, traces
+from weft.ui.screens import (
+    artifact,
+    artifacts,
+    evaluation,
+    evaluations,
+    overview,
+    registry,
+    runs,
+    sessions,
+    trace,
+    traces,
+)
 from weft.ui.screens import run as run_screen
 
 log = logging.getLogger("weft.ui")
 ALL = "All projects"
 PATHS = (
     *("", "overview", "traces", "trace", "sessions", "session", "evaluations", "evaluation", "runs", "run"),
-    *("artifacts", "artifact"),
+    *("artifacts", "artifact", "registry", "collection"),
 )
 """Where screens are."""
 
@@ -103,5 +114,7 @@ def _screens() -> dict[str, list[st.Page]]:
         "Assets": [
             st.Page(artifacts.show, title="Artifacts", icon=":material/inventory_2:", url_path="artifacts"),
             st.Page(artifact.show, title="Artifact", url_path="artifact", visibility="hidden"),
+            st.Page(registry.show, title="Registry", icon=":material/verified:", url_path="registry"),
+            st.Page(registry.show_one, title="Collection", url_path="collection", visibility="hidden"),
         ],
     }

@@ -32,6 +32,11 @@ def session(project: str, thread_id: str) -> str:
     return to("session", {"project": project, "id": thread_id})
 
 
+def collection(path: str) -> str:
+    """One collection of the registry."""
+    return to("collection", {"path": path})
+
+
 def artifact(project: str, name: str, version: int, file: str | None = None) -> str:
     """One version of an artifact, perhaps with one of its files."""
     return to("artifact", {"project": project, "name": name, "version": f"v{version}", "file": file})

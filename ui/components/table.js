@@ -19,6 +19,8 @@ function cellNode(column, cell, row) {
   if (column.type === "status") content = status(cell.status, cell.text);
   else if (column.type === "scores") content = scoreCell(cell.scores || []);
   else if (column.type === "mean" && typeof cell === "object" && "value" in cell) content = meanCell(cell);
+  else if (column.type === "chips") content = el("span", { class: "chips" }, (cell.chips || []).map((chip) =>
+    el("span", { class: chip.on ? "chip kept" : "chip", title: chip.title || cell.title }, chip.text)));
   else if (cell.kind) content = el("span", { class: "named", title: cell.kind }, kindIcon(cell.kind), el("span", {}, cell.text), (cell.tags || []).map((tag) => el("span", { class: "chip" }, tag)));
   else if (cell.picture) content = el("a", { class: "picture", href: cell.picture, target: "_blank", rel: "noopener" },
     el("img", { src: cell.picture, alt: cell.title || "", loading: "lazy" }));

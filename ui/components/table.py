@@ -20,7 +20,7 @@ class Column:
     label: str
     width: str = "minmax(90px, 1fr)"
     type: str = "text"
-    """text, status, scores, mean."""
+    """text, status, scores, mean, chips."""
     look: str = ""
     """num, mono, soft, strong."""
     link: bool = False
@@ -30,7 +30,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: cells are text, None, or {text, title, tone, kind, href, status, scores, value, half, unit, picture}."""
+    """One row: cells are text, None, or {text, title, tone, kind, href, status, scores, value, half, unit, picture, chips}."""
 
     id: str
     href: str | None

@@ -183,6 +183,7 @@ def _about(record: ArtifactRecord) -> None:
     facts = [
         ("tags", ", ".join(record.tags)),
         ("made by", made or units.UNKNOWN),
+        ("linked as", ", ".join(_linked(record))),
         ("used by", used + (f" and {len(record.user_paths) - 10} more" if len(record.user_paths) > 10 else "")),
         ("kept", kept),
         ("digest", record.digest[:16]),
@@ -195,6 +196,11 @@ def _about(record: ArtifactRecord) -> None:
         tree(dict(record.metadata), key="metadata", height="260px")
     else:
         page.label("", "None was given")
+
+
+def _linked(record: ArtifactRecord) -> list[str]:
+    held = data().links(record.project, record.name, record.digest)
+    return [f"{link.path}:v{link.number}" + "".join(f" @{alias}" for alias in link.aliases) for link in held]
 
 
 def _versions(record: ArtifactRecord, versions: Sequence[ArtifactRecord]) -> None:
