@@ -27,6 +27,8 @@ _VARARGS = 0x04
 """`inspect.CO_VARARGS`, without importing that."""
 _OURS = sys.stdlib_module_names | {"weft", "msgspec", "opentelemetry", "orjson", "regex", "sqlalchemy"}
 """Whose exceptions arise in weft's code by themselves."""
+_WHERE = (sys.stdlib_module_names | {"weft"}) - {"unittest"}
+"""Whose code raises no others; a mock raises what it was told to."""
 
 
 class Faults:
@@ -116,17 +118,18 @@ def _is_programs(error: Exception) -> bool:
     foreign = []
     while (inner := trace.tb_next) is not None:
         trace = inner
-        if not _is_ours(trace.tb_frame):
+        if _module(trace.tb_frame) != "weft":
             foreign.append(trace.tb_frame)
     if foreign:
         handlers = {id(code) for code in _handlers()}
-        return any(id(frame.f_code) in handlers or _was_handed_its_caller(frame) for frame in foreign)
+        if any(id(frame.f_code) in handlers or _was_handed_its_caller(frame) for frame in foreign):
+            return True
     # Thrown in from another thread: a bare class, at an instruction of ours that raises nothing of the kind.
-    return not error.args and _top(type(error).__module__) not in _OURS and _is_ours(trace.tb_frame)
+    return not error.args and _top(type(error).__module__) not in _OURS and _module(trace.tb_frame) in _WHERE
 
 
-def _is_ours(frame: FrameType) -> bool:
-    return _top(frame.f_globals.get("__name__")) == "weft"
+def _module(frame: FrameType) -> str:
+    return _top(frame.f_globals.get("__name__"))
 
 
 def _handlers() -> Iterator[CodeType]:
@@ -158,4 +161,6 @@ def _was_handed_its_caller(frame: FrameType) -> bool:
 
 
 def _top(module: object) -> str:
-    return module.partition(".")[0] if isinstance(module, str) else ""
+    if not isinstance(module, str):
+        return ""
+    return "collections" if module.startswith("namedtuple_") else module.partition(".")[0]

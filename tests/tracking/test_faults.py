@@ -175,8 +175,9 @@ def test_what_another_thread_throws_in_is_the_programs() -> None:
     def work() -> None:
         while len(seen) < 100:
             try:
+                value = {"n": [1, None, {1, 2}, float("nan")]}
                 while True:
-                    encode({"n": [1, None, {1, 2}, float("nan")]})
+                    encode(value)
             except _StopNowError:
                 seen.append(1)
 

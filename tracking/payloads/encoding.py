@@ -113,16 +113,22 @@ def _handled(value: object, store_blob: StoreBlob | None) -> bytes:
     """By orjson and the handlers, where that loses nothing; else by the exact walk."""
     made: list[object] = []
     seen: set[int] = set()
+    raised: list[BaseException] = []
+    """orjson makes an error of its own of each, whose cause has lost where it came from."""
 
     def default(item: object) -> object:
-        handler = handler_of(type(item))
-        if store_blob is not None and is_media(handler):
-            raise TypeError("media takes the exact walk, which knows where blobs go")
-        plain = handler(item, None)
-        seen.add(id(item))
-        if len(made) - len(seen) > MAX_REPEATS or swells(plain):
-            raise TypeError("what repeats itself takes the exact walk, which minds sharing")
-        made.append(plain)
+        try:
+            handler = handler_of(type(item))
+            if store_blob is not None and is_media(handler):
+                raise TypeError("media takes the exact walk, which knows where blobs go")
+            plain = handler(item, None)
+            seen.add(id(item))
+            if len(made) - len(seen) > MAX_REPEATS or swells(plain):
+                raise TypeError("what repeats itself takes the exact walk, which minds sharing")
+            made.append(plain)
+        except BaseException as error:
+            raised.append(error)
+            raise
         return plain
 
     try:
@@ -131,7 +137,9 @@ def _handled(value: object, store_blob: StoreBlob | None) -> bytes:
         if (b"null" not in data or not (_lossy(value) or _lossy(made))) and data.count(_TAG_KEY) == tags:
             return data if len(data) <= MAX_INLINE_BYTES else _bounded(data, store_blob)
     except Exception as error:
-        let_through(error)  # its cause, too: orjson makes an error of its own of a KeyboardInterrupt in a repr
+        let_through(raised[0] if raised else error)
+        if not raised and error.__cause__ is not None:
+            raise error.__cause__ from None  # thrown in before the first line of `default`
     return _exact(value, store_blob)
 
 
