@@ -54,6 +54,8 @@ def show() -> None:
     with right:
         with page.part("The metadata"):
             _about(record)
+        with page.part("The registry"):
+            _registry(record)
         with page.part("The versions"):
             _versions(record, versions)
         with page.part("The difference"):
@@ -183,7 +185,6 @@ def _about(record: ArtifactRecord) -> None:
     facts = [
         ("tags", ", ".join(record.tags)),
         ("made by", made or units.UNKNOWN),
-        ("linked as", ", ".join(_linked(record))),
         ("used by", used + (f" and {len(record.user_paths) - 10} more" if len(record.user_paths) > 10 else "")),
         ("kept", kept),
         ("digest", record.digest[:16]),
@@ -198,9 +199,24 @@ def _about(record: ArtifactRecord) -> None:
         page.label("", "None was given")
 
 
-def _linked(record: ArtifactRecord) -> list[str]:
+def _registry(record: ArtifactRecord) -> None:
     held = data().links(record.project, record.name, record.digest)
-    return [f"{link.path}:v{link.number}" + "".join(f" @{alias}" for alias in link.aliases) for link in held]
+    if held:
+        page.label("Registry", "where it is linked")
+        table(
+            [Column("Collection", "minmax(120px, 1.4fr)", look="strong", link=True), Column("Aliases")],
+            [
+                Row(
+                    f"{link.path}:{link.number}",
+                    links.collection(link.path),
+                    [cells.text(f"{link.path}:v{link.number}"), cells.text(", ".join(link.aliases))],
+                )
+                for link in held
+            ],
+            key="registry",
+            label="Registry",
+            height="180px",
+        )
 
 
 def _versions(record: ArtifactRecord, versions: Sequence[ArtifactRecord]) -> None:

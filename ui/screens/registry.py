@@ -24,13 +24,13 @@ LATEST = "latest"
 EVENTS = 500
 ALIASES_SHOWN = 6
 COLUMNS = [
-    Column("Collection", "minmax(160px, 1.4fr)", look="strong", link=True, sort="name"),
-    Column("Registry", "minmax(80px, 150px)", look="soft", sort="registry"),
-    Column("Type", "minmax(80px, 140px)", look="soft", sort="type"),
+    Column("Collection", "minmax(160px, 2.4fr)", look="strong", link=True, sort="name"),
+    Column("Registry", "minmax(80px, 120px)", look="soft", sort="registry"),
+    Column("Type", "minmax(80px, 120px)", look="soft", sort="type"),
     Column("Versions", "84px", look="num"),
     Column("Latest", "70px", look="num", help="The newest link"),
-    Column("Aliases", "minmax(140px, 1.6fr)", type="chips"),
-    Column("Tags", "minmax(80px, 0.8fr)", look="soft"),
+    Column("Aliases", "minmax(160px, 2.2fr)", type="chips"),
+    Column("Tags", "minmax(80px, 0.7fr)", look="soft"),
     Column("Changed", "100px", look="soft num", sort="updated_ns"),
 ]
 CODE = """import weft
@@ -115,7 +115,8 @@ def _row(record: CollectionRecord, now: int) -> Row:
 
 
 def _chips(aliases: Sequence[tuple[str, bool]]) -> dict[str, Any]:
-    """Badges; a protected one has another look, and says so on hover."""
+    """Badges, protected ones first: they have another look, and say so on hover."""
+    aliases = sorted(aliases, key=lambda one: not one[1])
     shown = [
         {"text": encodable(text), "on": guarded, "title": "Protected: it moves by promotion only" if guarded else ""}
         for text, guarded in aliases[:ALIASES_SHOWN]
@@ -139,7 +140,7 @@ def show_one() -> None:
     record = found[0]
     now = time.time_ns()
     page.head(record.path, record.type, units.counted(len(record.links), "version"), *record.tags)
-    left, right = st.columns([2.2, 1], gap="medium")
+    left, right = st.columns([1.9, 1.1], gap="medium")
     events = data().registry_events(record.path, EVENTS)
     with left:
         with page.part("The versions"):
@@ -175,15 +176,15 @@ def _versions(record: CollectionRecord, now: int) -> None:
 
 def _version_row(record: CollectionRecord, link: LinkRecord, now: int) -> Row:
     told = f"{link.project}/{link.name}"
-    here = link.version is not None
-    source: Any = (
-        cells.text(f"{told}:v{link.version}")
-        if here
+    href = links.artifact(link.project, link.name, link.version) if link.version is not None else None
+    source = (
+        {"text": encodable(f"{told}:v{link.version}"), "href": href}
+        if href
         else cells.unknown(f"This store does not have {told} {link.digest}")
     )
     return Row(
         str(link.number),
-        links.artifact(link.project, link.name, link.version) if link.version is not None else None,
+        href,
         [
             f"v{link.number}",
             _chips([(alias, alias in record.protected) for alias in link.aliases]),
@@ -203,9 +204,9 @@ def _promotions(events: Sequence[RegistryEvent], now: int) -> None:
     table(
         [
             Column("Outcome", "104px", type="status"),
-            Column("Version", "minmax(90px, 0.8fr)", look="strong"),
-            Column("Required", "minmax(110px, 1fr)", look="mono"),
-            Column("Found", "minmax(140px, 1.6fr)"),
+            Column("Version", "minmax(112px, 0.8fr)", look="strong"),
+            Column("Required", "minmax(130px, 1.2fr)"),
+            Column("Found", "minmax(140px, 1.5fr)"),
             Column("Evaluation", "minmax(90px, 0.9fr)"),
             Column("When", "92px", look="soft num"),
         ],
@@ -271,7 +272,7 @@ def _about(record: CollectionRecord, now: int) -> None:
     page.facts([(name, value) for name, value in facts if value])
     named = [alias for alias in record.aliases if alias != LATEST]
     which = "production" if "production" in named else named[0] if named else LATEST
-    st.code(f'run.use_artifact("registry:{record.path}:{which}").download()', language="python")
+    st.code(f'run.use_artifact("registry:{record.path}:{which}").download()', language="python", wrap_lines=True)
 
 
 def _history(events: Sequence[RegistryEvent], now: int) -> None:
@@ -280,8 +281,8 @@ def _history(events: Sequence[RegistryEvent], now: int) -> None:
     table(
         [
             Column("What", "minmax(140px, 1fr)"),
-            Column("Who", "minmax(70px, 110px)", look="soft"),
-            Column("When", "88px", look="soft num"),
+            Column("Who", "minmax(60px, 96px)", look="soft"),
+            Column("When", "80px", look="soft num"),
         ],
         [_event_row(event, now) for event in events],
         key="history",
