@@ -204,6 +204,11 @@ class Reader:
         with self._store.reading() as connection:
             return metricreader.sample(connection, run_uid, keys, x_axis, samples, stream)
 
+    def points(self, run_uids: Sequence[str]) -> int:
+        """How many points these runs logged, system metrics included."""
+        with self._store.reading() as connection:
+            return runreader.points(connection, run_uids)
+
     def standing(self, run_uid: str, until: int | None = None) -> Standing:
         """What a run's summary is made of, for a process that goes on with it; `until`: behind this step.
 

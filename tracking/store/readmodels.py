@@ -220,6 +220,8 @@ class RunRecord:
     forked_from: str | None = None
     """`uid` of the run whose history up to `forked_step` is this one's beginning."""
     forked_step: int | None = None
+    heard_ns: int | None = None
+    """When it was last heard of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +270,10 @@ class AlertRecord:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One metric's history, in step order, perhaps downsampled to min/max/last by bucket."""
+    """One metric's history, in step order, perhaps downsampled to min/max/last by bucket.
+
+    Its columns are arrays or ranges (a million points fit in 17 MB); `list(...)` makes lists of them.
+    """
 
     key: str
     steps: Sequence[int]

@@ -33,7 +33,9 @@ FIELDS: Fields = {
     "notes": Field(_r.notes, text_of),
     "started_ns": Field(_r.started_ns, number_of),
     "ended_ns": Field(_r.ended_ns, number_of),
+    "heard_ns": Field(_r.heard_ns, number_of),
     "step": Field(_r.last_step, number_of),
+    "forked_from": Field(_r.forked_uid, HexId(32), load=hexed),
     "text": Field(_r.name, text_of, texts=(_r.name, _r.run_id, _r.notes, _r.run_group, _r.job_type, _r.config)),
     "config": Document((_r.config,), decoded, needle=(_r.config,)),
     "metadata": Document((_r.metadata,), decoded, needle=(_r.metadata,)),
@@ -91,6 +93,7 @@ def _record(row: Any, names: Mapping[int, str], parents: Any, summary: dict[str,
         sessions=_sessions(row),
         forked_from=hexed(row.forked_uid),
         forked_step=row.forked_step,
+        heard_ns=row.heard_ns,
     )
 
 
@@ -128,6 +131,16 @@ def _trace_counts(connection: Connection, run_keys: Sequence[int]) -> dict[int, 
         query = select(t.run_key, func.count()).where(t.run_key.in_(part)).group_by(t.run_key)
         found.update((row[0], row[1]) for row in connection.execute(query))
     return found
+
+
+def points(connection: Connection, run_uids: Sequence[str]) -> int:
+    """How many points these runs logged."""
+    k = schema.metric_key.c
+    total = 0
+    for part in parts([bytes.fromhex(uid) for uid in run_uids]):
+        keys = select(_r.id).where(_r.uid.in_(part))
+        total += connection.execute(select(func.sum(k.n)).where(k.run_key.in_(keys))).scalar() or 0
+    return total
 
 
 def run_key(connection: Connection, run_uid: str) -> int:

@@ -1,115 +1,129 @@
-"""`weft runs`: what was trained, evaluated or tried, as a list and one at a time."""
+"""`weft runs`: what was trained, evaluated or tried: listed, shown, compared, exported, tagged, removed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from weft.commands import terminal
-from weft.tracking import units
-from weft.tracking.errors import NotFoundError, UsageError
-from weft.tracking.payloads.encoding import encode
-from weft.tracking.payloads.previews import preview
+from weft.commands import runcomparison, runexports, runtables, terminal
+from weft.commands import runselection as selection
+from weft.commands.runselection import find
+from weft.tracking import names, runremoval, runtime, units
+from weft.tracking.errors import UsageError
+from weft.tracking.journal.records import SCHEMA, RunUpdated
+from weft.tracking.runquestions import order_of
+from weft.tracking.runvalues import flat, value_at
 from weft.tracking.store.access import open_store
 from weft.tracking.store.reader import Reader
-from weft.tracking.store.readmodels import RunRecord, Series
+from weft.tracking.store.readmodels import RunRecord
 
 app = typer.Typer(help="Runs: training, evaluation or anything else.", no_args_is_help=True, add_completion=False)
+app.command("compare")(runcomparison.compare)
+app.command("export")(runexports.export)
 
-STATES = ("running", "finished", "failed", "killed", "crashed")
-_BARS = "▁▂▃▄▅▆▇█"
-_SUMMARY_SHOWN = 3
+Named = Annotated[str, typer.Argument(help="Run id (or its first characters), project/id, or a name.")]
+Several = Annotated[list[str] | None, typer.Argument(help="Run ids, project/id, or names.")]
 
 
 @app.command()
 def ls(
-    project: Annotated[str | None, typer.Option(help="Only this project.")] = None,
-    state: Annotated[str | None, typer.Option(help="running, finished, failed, killed or crashed.")] = None,
-    job_type: Annotated[str | None, typer.Option(help="Only this job type, such as evaluation.")] = None,
-    group: Annotated[str | None, typer.Option(help="Only this group.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    project: selection.Project = None,
+    state: selection.State = None,
+    job_type: selection.JobType = None,
+    group: selection.Group = None,
+    tag: selection.Tag = None,
+    since: selection.Since = None,
+    where: selection.Filter = None,
+    sort: Annotated[str, typer.Option(help="A field, config.x or summary.x; - in front: descending.")] = "-started_ns",
+    columns: Annotated[str | None, typer.Option(help="What to show beside the id: name,config.lr,summary.acc.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    json: selection.Json = False,
 ) -> None:
     """List runs, newest first."""
-    if state is not None and state not in STATES:
-        raise UsageError(f"--state is {state!r}; it must be one of {', '.join(STATES)}")
-    asked = (("project", project), ("state", state), ("job_type", job_type), ("group", group), ("tags", tag))
-    where = {key: value for key, value in asked if value is not None}
+    wanted = selection.where_of(
+        project=project, state=state, job_type=job_type, group=group, tag=tag, since=since, where=where
+    )
+    shown = None if columns is None else _columns(columns)
     with open_store() as store:
-        page = store.reader().runs(where, limit=limit)
+        page = store.reader().runs(wanted, order=order_of(sort), limit=limit)
     if json:
-        terminal.print_json(page.rows)
+        terminal.print_json(page.rows if shown is None else [_chosen(row, shown) for row in page.rows])
         return
+    for note in page.notes:
+        terminal.console(stderr=True).print(terminal.text(note, "dim"))
     console = terminal.console()
     if not page.rows:
-        console.print("no runs match" if where else "no runs yet: weft.init() starts one")
+        console.print("no runs match" if wanted else "no runs yet: weft.init() starts one")
         return
     now = time.time_ns()
-    table = terminal.table(
-        "state", "run", "name", "project", "job", "step", "summary", "dur", "when", right=("step", "dur")
+    several = project is None and len({row.project for row in page.rows}) > 1
+    console.print(
+        runtables.listing(console, page.rows, now, several)
+        if shown is None
+        else runtables.chosen(page.rows, shown, now)
     )
-    for row in page.rows:
-        table.add_row(
-            terminal.status(row.state),
-            terminal.text(row.id, "dim", limit=20),
-            terminal.text(row.name, limit=28),
-            terminal.text(row.project, limit=20),
-            terminal.text(row.job_type or "", limit=12),
-            units.count(row.step),
-            terminal.text(_digest(row.summary), limit=48),
-            units.duration(_duration(row, now)),
-            units.age(row.started_ns, now),
-        )
-    console.print(table)
     if page.total > len(page.rows):
         console.print(f"{len(page.rows)} of {page.total:,} runs; --limit shows more", style="dim")
 
 
+def _columns(given: str) -> list[str]:
+    return [name for name in (part.strip() for part in given.split(",")) if name]
+
+
+def _chosen(row: RunRecord, shown: list[str]) -> dict[str, Any]:
+    return {"id": row.id, "project": row.project, **{column: value_at(row, column) for column in shown}}
+
+
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(help="Run id, project/id, or a name.")],
-    project: Annotated[str | None, typer.Option(help="Look only in this project.")] = None,
+    run: Named,
+    project: selection.Within = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, every metric's history included.")] = False,
 ) -> None:
-    """Show one run: where it stands, its configuration, summary and metrics."""
+    """Show one run: where it stands, its configuration, summary, metrics, environment, files and artifacts."""
     with open_store() as store:
         reader = store.reader()
         found = find(reader, run, project)
         history = reader.history(found.uid, max_points=None if json else 200)
-        made = reader.artifacts({"project": found.project, "producer_run": found.id}, limit=100).rows
+        files = reader.files(found.uid)
+        alerts = reader.alerts(found.uid, limit=None)
+        made = _artifacts(reader, found, "producer_run")
+        used = _artifacts(reader, found, "consumer_runs")
     if json:
-        terminal.print_json({"run": found, "history": history, "artifacts": made})
+        terminal.print_json(
+            {"run": found, "history": history, "artifacts": made, "used": used, "files": files, "alerts": alerts}
+        )
         return
     console = terminal.console()
     now = time.time_ns()
-    console.print(_head(found, now))
+    console.print(runtables.head(found, now))
     if found.error:
         told = f"{found.error.get('type', 'error')}: {found.error.get('message', '')}"
         console.print(terminal.text(told, "red"))
-    for title, values in (("config", found.config), ("summary", _by_hand(found.summary, history))):
+    titled = (("config", dict(flat(found.config))), ("summary", runtables.by_hand(found.summary, history)))
+    for title, values in (*titled, ("environment", runtables.environment(found.metadata))):
         if values:
-            console.print(_pairs(title, values))
-    if history:
-        console.print(_metrics(history))
-    if made:
-        table = terminal.table("artifact", "version", "type", "size", right=("version", "size"))
-        for item in made:
-            table.add_row(
-                terminal.text(item.name), f"v{item.version}", terminal.text(item.type), units.size(item.size_bytes)
-            )
-        console.print(table)
+            console.print(runtables.pairs(title, values))
+    for table in (runtables.metrics(history), runtables.artifacts(made, used), runtables.files(files)):
+        if table.row_count:
+            console.print(table)
+    for alert in alerts:
+        console.print(terminal.text(f"{alert.level} {alert.title}: {alert.text}", "yellow"), soft_wrap=True)
+
+
+def _artifacts(reader: Reader, run: RunRecord, role: str) -> Any:
+    """The versions that it made, or used; by `project/id`, since another project may have a run of that id."""
+    rows = reader.artifacts({role: run.id}, limit=1000, manifests=False).rows
+    path = f"{run.project}/{run.id}"
+    return [row for row in rows if path in (row.maker_paths if role == "producer_run" else row.user_paths)]
 
 
 @app.command()
 def logs(
-    run: Annotated[str, typer.Argument(help="Run id, project/id, or a name.")],
-    project: Annotated[str | None, typer.Option(help="Look only in this project.")] = None,
+    run: Named,
+    project: selection.Within = None,
     last: Annotated[int | None, typer.Option(min=1, help="Only so many lines at the end.")] = None,
     search: Annotated[str | None, typer.Option(help="Only lines with this text, whatever its case.")] = None,
     stream: Annotated[str | None, typer.Option(help="Only stdout or stderr.")] = None,
@@ -131,118 +145,94 @@ def logs(
         terminal.console(stderr=True).print(terminal.text(f"run {found.id} printed nothing{matching}", "dim"))
 
 
-def find(reader: Reader, text: str, project: str | None = None) -> RunRecord:
-    """The one run that goes by this id, `project/id` or name.
+@app.command()
+def tag(
+    runs: Annotated[list[str], typer.Argument(help="Run ids, project/id, or names.")],
+    add: Annotated[list[str] | None, typer.Option("--add", help="A tag to add; may be repeated.")] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", help="A tag to take away; may be repeated.")] = None,
+    project: selection.Within = None,
+    json: selection.Json = False,
+) -> None:
+    """Add tags to runs, or take some away; without either, print them."""
+    added, gone = names.check_tags(add), set(remove or ())
+    rt = runtime.active()
+    if (added or gone) and not rt.recording:
+        raise UsageError("nothing can be tagged in mode disabled, which writes nothing: unset WEFT_MODE")
+    with open_store() as store:
+        found = _all(store.reader(), runs, project)
+    told = []
+    for run in found:
+        tags = [one for one in dict.fromkeys((*run.tags, *added)) if one not in gone]
+        if tags != list(run.tags):
+            rt.journal.append(RunUpdated(SCHEMA, bytes.fromhex(run.uid), rt.ids.wall_ns(), tags=tags))
+        told.append({"id": run.id, "project": run.project, "tags": tags})
+    if added or gone:
+        rt.journal.sync()
+        open_store().close()  # they can be read when this returns
+    if json:
+        terminal.print_json(told)
+        return
+    for one in told:
+        said = f"{one['project']}/{one['id']}: {', '.join(one['tags']) or 'no tags'}"
+        terminal.console().print(terminal.text(said), soft_wrap=True)
 
-    Raises:
-        NotFoundError: none does.
-        UsageError: several do; they are listed.
+
+def _all(reader: Reader, given: list[str], project: str | None) -> list[RunRecord]:
+    return list({run.uid: run for run in (find(reader, one, project) for one in given)}.values())
+
+
+@app.command()
+def rm(
+    runs: Several = None,
+    project: selection.Project = None,
+    state: selection.State = None,
+    job_type: selection.JobType = None,
+    group: selection.Group = None,
+    tag: selection.Tag = None,
+    older_than: selection.OlderThan = None,
+    where: selection.Filter = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, remove nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: selection.Json = False,
+) -> None:
+    """Remove runs with their metrics, files and logs, by id or by filter. They stay removed when the store is rebuilt.
+
+    Their traces and artifacts stay; `weft rm` takes those along. What is running stays, and what others depend on.
     """
-    place, slash, ident = text.rpartition("/")
-    where: dict[str, Any] = {"project": place} if slash else {} if project is None else {"project": project}
-    for field in ("id", "name"):
-        page = reader.runs({**where, field: ident}, limit=10)
-        if page.total == 1:
-            return page.rows[0]
-        if page.rows:
-            names = ", ".join(f"{row.project}/{row.id}" for row in page.rows)
-            raise UsageError(f"{text} could be any of {page.total} runs: {names}. Give project/id")
-    raise NotFoundError(f"no run is called {text}. `weft runs ls` shows the newest")
-
-
-def _duration(run: RunRecord, now_ns: int) -> int | None:
-    if run.ended_ns is not None:
-        return run.ended_ns - run.started_ns
-    return now_ns - run.started_ns if run.state == "running" else None
-
-
-def _digest(summary: Mapping[str, Any]) -> str:
-    """The first few numbers of a summary, for one cell."""
-    shown = [f"{name} {_value(value)}" for name, value in summary.items() if isinstance(value, (int, float, dict))]
-    more = f" +{len(shown) - _SUMMARY_SHOWN}" if len(shown) > _SUMMARY_SHOWN else ""
-    return "  ".join(shown[:_SUMMARY_SHOWN]) + more
-
-
-def _value(value: Any) -> str:
-    """A number, a mean with its interval (an evaluation's), or JSON."""
-    if isinstance(value, (bool, int, float)):
-        return units.number(value)
-    if isinstance(value, dict) and isinstance(value.get("mean"), (int, float)):
-        return units.plus_minus(value["mean"], _half_width(value.get("ci")))
-    return value if isinstance(value, str) else preview(encode(value))
-
-
-def _half_width(interval: Any) -> float | None:
-    match interval:
-        case [int() | float() as low, int() | float() as high]:
-            return (high - low) / 2
-    return None
-
-
-def _head(run: RunRecord, now_ns: int) -> Text:
-    head = Text.assemble(terminal.text(run.name, "bold"), "  ", terminal.status(run.state), "\n")
-    facts = [f"{terminal.escape(run.project)}/{terminal.escape(run.id)}"]
-    facts.append(f"started {units.age(run.started_ns, now_ns)} ({units.moment(run.started_ns)})")
-    facts.append(f"took {units.duration(_duration(run, now_ns))}")
-    for label, value in (("job", run.job_type), ("group", run.group), ("parent", run.parent_id)):
-        if value:
-            facts.append(f"{label} {terminal.escape(value)}")
-    if run.tags:
-        facts.append("tags " + ", ".join(terminal.escape(tag) for tag in run.tags))
-    if run.trace_count:
-        facts.append(units.counted(run.trace_count, "trace"))
-    git = run.metadata.get("git")
-    if isinstance(git, Mapping):
-        facts.append(f"git {terminal.escape(git.get('commit', ''))[:10]}{' + changes' if git.get('dirty') else ''}")
-    head.append(" · ".join(facts), "dim")
-    if run.notes:
-        head.append("\n").append_text(terminal.text(run.notes))
-    return head
-
-
-def _by_hand(summary: Mapping[str, Any], history: Mapping[str, Series]) -> dict[str, Any]:
-    """What the metrics' own table does not show."""
-    return {name: value for name, value in summary.items() if name not in history}
-
-
-def _pairs(title: str, values: Mapping[str, Any]) -> Table:
-    table = terminal.table(title, "value")
-    for name, value in values.items():
-        table.add_row(terminal.text(name), terminal.text(_value(value), limit=200))
-    return table
-
-
-def _metrics(history: Mapping[str, Series]) -> Table:
-    table = terminal.table("metric", "last", "min", "max", "points", "", right=("last", "min", "max", "points"))
-    for name, series in history.items():
-        finite = [value for value in series.values if value == value and abs(value) != float("inf")]
-        late = f" ({series.late:,} late)" if series.late else ""
-        table.add_row(
-            terminal.text(name),
-            units.number(series.values[-1]) if series.values else units.UNKNOWN,
-            units.number(min(finite, default=None)),
-            units.number(max(finite, default=None)),
-            f"{series.total:,}{late}",
-            Text(sparkline(series.values), style="cyan"),
-        )
-    return table
-
-
-def sparkline(values: Sequence[float], width: int = 24) -> str:
-    """A metric's course in one line: each cell the mean of its share of the points; a gap where none is finite."""
-    cells: list[float | None] = []
-    for cell in range(min(width, len(values))):
-        share = values[
-            cell * len(values) // min(width, len(values)) : (cell + 1) * len(values) // min(width, len(values))
-        ]
-        finite = [value for value in share if value == value and abs(value) != float("inf")]
-        cells.append(sum(finite) / len(finite) if finite else None)
-    known = [cell for cell in cells if cell is not None]
-    if not known:
-        return ""
-    low, high = min(known), max(known)
-    spread = high - low
-    return "".join(
-        " " if cell is None else _BARS[round((cell - low) / spread * (len(_BARS) - 1))] if spread else _BARS[0]
-        for cell in cells
+    wanted = selection.where_of(
+        state=state, job_type=job_type, group=group, tag=tag, older_than=older_than, where=where
     )
+    by_filter = bool(wanted) or (project is not None and not runs)
+    if bool(runs) == by_filter:
+        raise UsageError("name the runs to remove, or give a filter such as --state failed (not both, not neither)")
+    with open_store() as store:
+        reader = store.reader()
+        if project is not None:
+            wanted["project"] = project
+        found = _all(reader, runs, project) if runs else list(reader.runs(wanted, limit=None).rows)
+        kept = runremoval.keepers(reader, found)
+        going = [run for run in found if run.uid not in kept]
+        points = reader.points([run.uid for run in going])
+        files = [file for run in going for file in reader.files(run.uid)]
+    what = f"{units.counted(len(going), 'run')} with {units.counted(points, 'point')}"
+    what += f" and {units.counted(len(files), 'file')} ({units.size(sum(file.size_bytes for file in files))})"
+    stays = [{"id": run.id, "project": run.project, "why": kept[run.uid]} for run in found if run.uid in kept]
+    if runs and stays:
+        one = stays[0]
+        raise UsageError(f"{one['project']}/{one['id']} was not removed: {one['why']}; nothing was")
+    if going and not dry_run:
+        terminal.confirm(f"Remove {what}?", yes=yes, what=what)
+        runremoval.remove_runs(going)
+        runtime.active().journal.sync()
+        open_store().close()  # applies it
+    if json:
+        ids = [{"id": run.id, "project": run.project} for run in going]
+        terminal.print_json({"dry_run": dry_run, "removed": ids, "kept": stays, "points": points, "files": len(files)})
+        return
+    for one in stays:
+        terminal.console().print(terminal.text(f"{one['project']}/{one['id']} stays: {one['why']}"), soft_wrap=True)
+    if not going:
+        terminal.console().print("no runs match; nothing was removed" if not stays else "nothing was removed")
+        return
+    freed = "; weft artifacts gc frees what nothing else names" if files and not dry_run else ""
+    terminal.console().print(f"{what} {'would be removed' if dry_run else 'removed'}{freed}", soft_wrap=True)

@@ -12,6 +12,7 @@ import json
 import re
 import sys
 import unicodedata
+from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from decimal import Decimal
@@ -22,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from weft.tracking.errors import UsageError
 from weft.tracking.payloads.redaction import redact_text
 
 OK, FAILURE, INCOMPLETE, USAGE, GATE = 0, 1, 2, 64, 100
@@ -42,7 +44,20 @@ _signs: Mapping[str, tuple[str, str]] = {
 }
 
 _PLAIN_SIGNS = str.maketrans(
-    {"●": "*", "▲": "!", "■": "x", "◌": "~", "○": "o", "…": "~", "·": "-", "–": "-", "—": "-", "─": "-", "→": "->"}
+    {
+        "●": "*",
+        "▲": "!",
+        "■": "x",
+        "◌": "~",
+        "○": "o",
+        "…": "~",
+        "·": "-",
+        "–": "-",
+        "—": "-",
+        "─": "-",
+        "→": "->",
+        "★": "*",
+    }
     | {"±": "+-", "µ": "u", "×": "x", "⏎": "|", "⇥": ">", "␍": "|", "▁": "_", "▂": "_", "▃": "-", "▄": "-"}
     | {"▅": "=", "▆": "=", "▇": "#", "█": "#"}
 )
@@ -135,7 +150,7 @@ def _plain(value: object) -> Any:
         return {name: _plain(item) for name, item in asdict(value).items()}
     if isinstance(value, Mapping):
         return {_sound(str(key)): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (list, tuple, set, frozenset, array, range)):
         return [_plain(item) for item in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
@@ -151,6 +166,20 @@ def _plain(value: object) -> Any:
 def _sound(value: str) -> str:
     """Without lone surrogates, which no output takes."""
     return value.encode("utf-8", "backslashreplace").decode()
+
+
+def confirm(question: str, *, yes: bool, what: str) -> None:
+    """Ask before something is removed, unless the answer was given (`--yes`). No ends the command.
+
+    Raises:
+        UsageError: nobody is there to be asked.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what} would be removed. Say --yes to do it, or --dry-run to only look")
+    if console(stderr=True).input(f"{question} This cannot be undone. [y/N] ").strip().lower() not in ("y", "yes"):
+        raise SystemExit(FAILURE)
 
 
 def fail(message: object, code: int = FAILURE) -> NoReturn:

@@ -48,16 +48,23 @@ def where_of(
         found["start_ns"] = {"$gte": now - ago_ns("--since", since)}
     if older_than:
         found["start_ns"] = {**found.get("start_ns", {}), "$lt": now - ago_ns("--older-than", older_than)}
+    return both(found, where)
+
+
+def both(found: dict[str, Any], where: str | None, example: str = '{"status": "error"}') -> dict[str, Any]:
+    """What the options say and what `--where` says, together.
+
+    Raises:
+        UsageError: `--where` is no JSON object.
+    """
     if where is None:
         return found
     try:
         more = orjson.loads(where)
     except orjson.JSONDecodeError as error:
-        raise UsageError(
-            f'--where is no JSON: {error}. It takes an object, such as \'{{"status": "error"}}\''
-        ) from None
+        raise UsageError(f"--where is no JSON: {error}. It takes an object, such as '{example}'") from None
     if not isinstance(more, dict):
-        raise UsageError(f'--where takes a JSON object, such as \'{{"status": "error"}}\', not {where:.80}')
+        raise UsageError(f"--where takes a JSON object, such as '{example}', not {where:.80}")
     return {"$and": [found, more]} if found else more
 
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from weft.commands.runs import sparkline
-from weft.tracking import runs, runtime
+from weft.commands.runtables import sparkline
+from weft.tracking import api, runs, runtime
 from weft.tracking.artifacts import Artifact
 from weft.tracking.settings import Settings
 
@@ -122,3 +123,142 @@ def test_what_a_run_printed_is_shown_harmless(weft: Weft) -> None:
     assert [(row["text"], row["stream"]) for row in rows][:2] == [("100%", "stdout"), ("second red", "stdout")]
     assert "printed nothing that matches" in weft("runs", "logs", run.id, "--stream", "stderr").err
     assert weft("runs", "logs", run.id, "--stream", "stdin").code == 64
+
+
+def _trained(name: str, lr: float, best: float) -> runs.Run:
+    with runs.init(project="digits", name=name, config={"lr": lr, "model": {"depth": 3}}, tags=["base"]) as run:
+        run.define_metric("loss", summary="min", goal="minimize")
+        for step in range(10):
+            run.log({"loss": best + (9 - step) / 10})
+    return run
+
+
+def test_ids_are_whole_on_a_narrow_terminal(weft: Weft, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [_trained(f"a name that is far too long for {n}", 0.1 * n, n / 10) for n in range(3)]
+    for width in (80, 120):
+        monkeypatch.setenv("COLUMNS", str(width))
+        for more in ((), ("--columns", "name,config.lr,config.model.depth,summary.loss.min,project,tags,group")):
+            lines = weft("runs", "ls", *more).out.splitlines()
+            assert all(any(run.id in line for line in lines) for run in made)
+            assert all(len(line) <= width for line in lines)
+
+
+def test_lists_are_filtered_sorted_and_show_chosen_columns(weft: Weft) -> None:
+    made = [_trained(f"r{n}", n / 10, 1 - n / 10) for n in range(3)]
+    rows = json.loads(weft("runs", "ls", "--sort", "summary.loss.min", "--columns", "config.lr", "--json").out)
+    assert rows == [{"id": run.id, "project": "digits", "config.lr": n / 10} for n, run in [*enumerate(made)][::-1]]
+    found = weft("runs", "ls", "--where", '{"config.lr": {"$gte": 0.1}}', "--sort", "-summary_metrics.loss.min").out
+    assert "r0" not in found
+    assert found.index("r1") < found.index("r2")
+    assert weft("runs", "ls", "--columns", "bogus").code == 64
+    assert weft("runs", "ls", "--where", "[1]").code == 64
+    assert weft("runs", "ls", "--sort", "nonsense").code == 64
+
+
+def test_the_first_characters_of_an_id_find_a_run(weft: Weft) -> None:
+    run = _trained("one", 0.1, 0.5)
+    assert json.loads(weft("runs", "show", run.id[:5], "--json").out)["run"]["uid"] == run.uid.hex()
+    assert weft("runs", "show", run.id[:2]).code == 1
+
+
+def test_a_comparison_shows_what_differs_and_marks_the_best_by_its_goal(weft: Weft) -> None:
+    first, second = _trained("first", 0.1, 0.5), _trained("second", 0.2, 0.25)
+    said = weft("runs", "compare", first.id, second.id).out
+    assert "model.depth" not in said
+    assert "0.25 ★" in said
+    assert "0.5 ★" not in said
+    assert "model.depth" in weft("runs", "compare", first.id, second.id, "--all").out
+    told = json.loads(weft("runs", "compare", first.id, second.id, "--json").out)
+    names = [f"digits/{first.id}", f"digits/{second.id}"]
+    assert told["config"] == {"lr": dict(zip(names, (0.1, 0.2), strict=True))}
+    assert told["best"] == {"loss.min": names[1:]}
+    assert weft("runs", "compare", first.id).code == 64
+
+
+def test_an_export_drops_nothing(weft: Weft, tmp_path: Path) -> None:
+    with runs.init(project="p", config={"a": {"b": 1}, "c": None}) as run:
+        run.log({"x": 1, "text": 'ü "q", \n\ud800'})
+        run.log({"x": math.nan, "late column": True, "big": 2**70})
+        run.log({"x": -math.inf, "list": [1, {"deep": 2}]}, step=7)
+    rows = [json.loads(line) for line in weft("runs", "export", run.id).out.splitlines()]
+    with api.Api() as opened:
+        known = list(opened.run(run.id).scan_history())
+    assert [row["_step"] for row in rows] == [row["_step"] for row in known] == [0, 1, 7]
+    assert [set(row) - {"_run", "_project"} for row in rows] == [set(row) for row in known]
+    assert [row["x"] for row in rows] == [1, "NaN", "-Infinity"]
+    for form in ("csv", "parquet", "json"):
+        told = weft("runs", "export", run.id, "-o", str(tmp_path / f"all.{form}"))
+        assert told.code == 0, told
+    frame = pd.read_csv(tmp_path / "all.csv")
+    table = pd.read_parquet(tmp_path / "all.parquet")
+    columns = {name for row in known for name in row} | {"_run", "_project"}
+    assert set(frame.columns) == set(table.columns) == columns
+    assert list(table["_step"]) == [0, 1, 7]
+    assert table["x"][0] == 1
+    assert math.isnan(table["x"][1])
+    assert table["x"][2] == frame["x"][2] == -math.inf
+    assert table["list"][2] == '[1,{"deep":2}]'
+    [whole] = json.loads((tmp_path / "all.json").read_text())
+    assert len(whole["history"]) == 3
+    [about] = json.loads("[" + weft("runs", "export", "--project", "p", "--what", "config,summary").out + "]")
+    assert about["config.a.b"] == 1
+    assert "config.c" in about
+    assert about["summary.late column"] == 1
+    assert not [*tmp_path.glob("*.part")]
+
+
+def test_wrong_exports_are_said(weft: Weft, tmp_path: Path) -> None:
+    run = _trained("one", 0.1, 0.5)
+    for wrong in (
+        (),
+        (run.id, "--what", "bogus"),
+        (run.id, "--what", "history,config", "--format", "csv"),
+        (run.id, "--format", "parquet"),
+        (run.id, "--state", "finished"),
+    ):
+        assert weft("runs", "export", *wrong).code == 64
+    said = weft("runs", "export", run.id, "-o", str(tmp_path / "missing" / "x.csv"))
+    assert said.code == 1
+    assert "could not write" in said.err
+
+
+def test_tags_are_added_and_taken_away(weft: Weft) -> None:
+    run = _trained("one", 0.1, 0.5)
+    said = weft("runs", "tag", run.id, "--add", "good", "--add", "kept", "--remove", "base")
+    assert said.out == f"digits/{run.id}: good, kept\n"
+    assert json.loads(weft("runs", "ls", "--tag", "kept", "--json").out)[0]["tags"] == ["good", "kept"]
+    assert weft("runs", "tag", run.id, "--add", "x" * 65).code == 64
+
+
+def test_removed_runs_stay_removed_when_the_store_is_made_again(weft: Weft, home: Path) -> None:
+    bad, good = _trained("bad", 0.1, 0.9), _trained("good", 0.1, 0.1)
+    where = ("--where", '{"summary.loss.min": {"$gt": 0.5}}')
+    assert "1 run with 10 points" in weft("runs", "rm", *where, "--dry-run").out
+    assert weft("runs", "rm", *where).code == 64
+    assert len(json.loads(weft("runs", "ls", "--json").out)) == 2
+    told = json.loads(weft("runs", "rm", *where, "--yes", "--json").out)
+    assert told["removed"] == [{"id": bad.id, "project": "digits"}]
+    for path in home.glob("weft.db*"):
+        path.unlink()
+    runtime.configure(Settings.resolve(home=home, strict=True))
+    assert [row["id"] for row in json.loads(weft("runs", "ls", "--json").out)] == [good.id]
+    again = runs.init(project="digits", id=bad.id)
+    again.log({"x": 1})
+    again.finish()
+    shown = json.loads(weft("runs", "show", bad.id, "--json").out)["run"]
+    assert shown["summary"] == {"x": 1.0}
+    assert shown["config"] == {}
+
+
+def test_what_others_depend_on_is_not_removed(weft: Weft) -> None:
+    first = _trained("first", 0.1, 0.5)
+    fork = runs.init(project="digits", fork_from=f"{first.id}?_step=3")
+    fork.log({"loss": 0.1})
+    said = weft("runs", "rm", first.id, "--yes")
+    assert said.code == 64
+    assert "was forked from it" in said.err
+    assert "it is running" in weft("runs", "rm", fork.id, "--yes").err
+    fork.finish()
+    assert "stays" in weft("runs", "rm", "--where", '{"name": "first"}', "--yes").out
+    assert "2 runs" in weft("runs", "rm", "--project", "digits", "--yes").out
+    assert weft("runs", "rm").code == 64
