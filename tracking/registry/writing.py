@@ -78,6 +78,7 @@ def link(
     """
     chosen = check_aliases(list(aliases))
     who = author(rt.settings, by)
+    change: _Change | None = None
     try:
         with _changing(rt, path, who) as change:
             change.link(given, chosen, force=force)
@@ -85,8 +86,9 @@ def link(
             found = _live(record, given.source)
             return make(change.reader, record, found) if record is not None and found is not None else None
     except (StoreError, HomeError, OSError) as error:
-        rt.faults.note("look into the registry", error, hint="the link is recorded all the same, without a look")
-        _Change(rt, None, path, who).write("linked", given.source, chosen, {"type": given.type})
+        if change is None or not change.written:
+            _Change(rt, None, path, who).write("linked", given.source, chosen, {"type": given.type})
+        rt.faults.note("look into the registry", error, hint="The link is recorded; whether it may be, is seen later.")
         return None
 
 
@@ -280,6 +282,8 @@ class _Change:
         self._rt, self._store, self._path, self._author = rt, store, path, who
         self._last_ns = 0
         self._next_number: int | None = None
+        self.written = 0
+        """Records, so far."""
         self.record: CollectionRecord | None = None
         """What it was when the lock was taken; None: there is none."""
         if store is not None:
@@ -335,6 +339,7 @@ class _Change:
         self._last_ns = max(rt.ids.wall_ns(), self._last_ns + 1)
         said = redact(encode(dict(details)), rt.faults, rt.settings.redact) if details else None
         project, name, digest = source or (None, None, None)
+        self.written += 1
         rt.journal.append(
             RegistryChanged(
                 SCHEMA,
