@@ -15,6 +15,7 @@ from weft.ui.screens import (
     artifacts,
     evaluation,
     evaluations,
+    missing,
     overview,
     registry,
     runs,
@@ -26,9 +27,11 @@ from weft.ui.screens import run as run_screen
 
 log = logging.getLogger("weft.ui")
 ALL = "All projects"
+MISSING = "missing"
+"""Where the app leads that has no screen at an address."""
 PATHS = (
     *("", "overview", "traces", "trace", "sessions", "session", "evaluations", "evaluation", "runs", "run"),
-    *("artifacts", "artifact", "registry", "collection"),
+    *("artifacts", "artifact", "registry", "collection", MISSING),
 )
 """Where screens are."""
 
@@ -97,7 +100,8 @@ def _screens() -> dict[str, list[st.Page]]:
         "": [
             st.Page(
                 overview.show, title="Overview", icon=":material/space_dashboard:", url_path="overview", default=True
-            )
+            ),
+            st.Page(missing.show, title="Not found", url_path=MISSING, visibility="hidden"),
         ],
         "LLM": [
             st.Page(traces.show, title="Traces", icon=":material/account_tree:", url_path="traces"),

@@ -24,6 +24,7 @@ from weft.tracking import runtime
 from weft.tracking.errors import MissingExtraError
 from weft.tracking.home import Home
 from weft.tracking.settings import Settings
+from weft.ui import links
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -116,7 +117,7 @@ def _server(port: int, open_browser: bool) -> Any:
         Path(__file__).with_name("app.py"),
         routes=_routes(frame.PATHS),
         lifespan=ready,
-        middleware=[Middleware(Guard)],
+        middleware=[Middleware(Guard), Middleware(Elsewhere, paths=frame.PATHS, missing=frame.MISSING)],
         on_script_error=frame.failed,
     )
     return uvicorn.Server(
@@ -203,6 +204,31 @@ class Guard:
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 403, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+class Elsewhere:
+    """ASGI middleware: the address of no screen leads to one that says so; Streamlit's page would stand there unstyled."""
+
+    def __init__(self, app: ASGIApp, paths: Sequence[str], missing: str) -> None:
+        self._app = app
+        self._known = {f"/{path}" for path in paths}
+        self._missing = missing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not self._lost(scope):
+            await self._app(scope, receive, send)
+            return
+        to = links.to(self._missing, {"path": scope["path"][:200]}).encode()
+        await send({"type": "http.response.start", "status": 302, "headers": [(b"location", to)]})
+        await send({"type": "http.response.body", "body": b""})
+
+    def _lost(self, scope: Scope) -> bool:
+        """Whether a browser wants a page that nobody has; what has a suffix or a folder of its own is a file."""
+        path = scope["path"]
+        if path in self._known or path.startswith(("/_stcore", "/blob/", "/media/", "/component/", "/static/")):
+            return False
+        wants = dict(scope["headers"]).get(b"accept", b"")
+        return scope["method"] == "GET" and b"text/html" in wants and "." not in path.rpartition("/")[2]
 
 
 def allowed(host: str, origin: str | None) -> bool:

@@ -26,6 +26,10 @@ LITERAL = "\0"
 """The key under which the component finds something that JSON cannot say (`NaN`, bytes): shown as it stands."""
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_CONTROLS = (
+    "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US"
+).split()
+"""Their names: Unicode's pictures of them (U+2400 and on) are in few fonts."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -41,7 +45,7 @@ def encodable(text: str) -> str:
 
 def _sign(found: re.Match[str]) -> str:
     code = ord(found[0])
-    return chr(0x2400 + code) if code < 0x20 else f"⟨U+{code:04X}⟩"
+    return f"⟨{_CONTROLS[code]}⟩" if code < 0x20 else f"⟨U+{code:04X}⟩"
 
 
 def one_line(text: str, limit: int = 160) -> str:

@@ -83,7 +83,8 @@ def test_pictures_are_shown_recordings_played_and_nothing_runs(
     expect(chat).to_contain_text("Look and listen.")
     expect(chat.locator("img")).to_have_count(1)
     expect(chat.locator("audio")).to_have_count(1)
-    expect(chat).to_contain_text("missing or damaged")
+    expect(chat).to_contain_text("cannot be shown: missing, or not what it says it is")
+    expect(chat.get_by_role("link", name="image/png", exact=False).last).to_have_attribute("download")
     assert chat.locator("img").evaluate("(i) => i.decode().then(() => i.naturalWidth)") == 80
     assert (
         chat.locator("audio").evaluate(

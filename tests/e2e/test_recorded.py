@@ -213,4 +213,4 @@ def test_hostile_words_are_text_in_all_of_it(page: Page, app: App) -> None:
         assert page.evaluate("window.pwned") is None
         assert page.locator("a[href^='javascript'], img[src='x']").count() == 0
     page.get_by_role("tab", name=re.compile("^Scores")).click()
-    expect(page.locator(".kv").first).to_contain_text("␛[31m ⟨U+202E⟩gpj")
+    expect(page.locator(".kv").first).to_contain_text("⟨ESC⟩[31m ⟨U+202E⟩gpj")

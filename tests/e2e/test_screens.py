@@ -226,7 +226,7 @@ def test_hostile_content_is_text(page: Page, served: Served) -> None:
             tab.click()
             assert page.evaluate("window.pwned") is None
     page.get_by_role("tab", name="Chat").click()
-    expect(page.locator(".msg").first).to_contain_text("␛[31mred")
+    expect(page.locator(".msg").first).to_contain_text("⟨ESC⟩[31mred")
     expect(page.locator(".msg").first).to_contain_text("⟨U+202E⟩")
     assert page.locator("img[src*='evil']").count() == 0
 

@@ -67,7 +67,7 @@ def test_what_cannot_be_drawn_is_none(chart: str, rows: Any, fields: dict[str, s
 
 def test_control_characters_are_shown_as_signs() -> None:
     made = drawn(weft.plot.bar(weft.Table(columns=["a", "b"], data=[["\x1b[31m\u202e", 1]]), "a", "b"))
-    assert made["xAxis"]["data"] == ["␛[31m⟨U+202E⟩"]
+    assert made["xAxis"]["data"] == ["⟨ESC⟩[31m⟨U+202E⟩"]
 
 
 def test_long_charts_are_thinned() -> None:

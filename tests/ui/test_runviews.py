@@ -71,5 +71,5 @@ def test_a_difference_is_escaped() -> None:
         " same",
         "<i>@@ 1 @@</i>",
         "<em># weft: cut here</em>",
-        "␛[31m",
+        "⟨ESC⟩[31m",
     ]

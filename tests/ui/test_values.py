@@ -52,7 +52,7 @@ def test_size_and_depth_are_bounded_and_said() -> None:
 
 def test_controls_are_signs() -> None:
     """ANSI escapes, bells and bidirectional overrides are visible; line breaks and tabs stay."""
-    assert visible("\x1b[31mred\x07") == "␛[31mred␇"
+    assert visible("\x1b[31mred\x07") == "⟨ESC⟩[31mred⟨BEL⟩"
     assert visible("a\u202eb") == "a⟨U+202E⟩b"
     assert visible("a\n\tb") == "a\n\tb"
     assert visible("\ud83d") == "⟨U+D83D⟩"

@@ -30,10 +30,11 @@ const STATUS_WORD = { ok: "ok", error: "error", running: "running", interrupted:
 
 // Control characters, ANSI escapes and bidirectional overrides are shown, never obeyed.
 const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+const CONTROLS = "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US".split(" ");
 function clean(value) {
   return String(value ?? "").replace(UNSAFE, (c) => {
     const code = c.codePointAt(0);
-    if (code < 0x20) return String.fromCodePoint(0x2400 + code);
+    if (code < 0x20) return `⟨${CONTROLS[code]}⟩`;
     return "⟨U+" + code.toString(16).toUpperCase().padStart(4, "0") + "⟩";
   });
 }

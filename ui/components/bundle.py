@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 _FOLDER = Path(__file__).parent
 
 
-def load(name: str) -> ComponentRenderer:
-    """The component `name`: `base.js` and `base.css`, then its own, in a shadow root."""
+def load(name: str, *parts: str) -> ComponentRenderer:
+    """The component `name`: `base.js` and `base.css`, then those of `parts` and its own, in a shadow root."""
     script, style = (
-        "\n".join((_FOLDER / f"{part}.{kind}").read_text("utf-8") for part in ("base", name)) for kind in ("js", "css")
+        "\n".join((_FOLDER / f"{part}.{kind}").read_text("utf-8") for part in ("base", *parts, name))
+        for kind in ("js", "css")
     )
     return st.components.v2.component(f"weft.{name}", js=script, css=style)

@@ -12,18 +12,30 @@ function prose(text) {
   });
   return el("div", { class: "prose" }, out);
 }
-function part(each) {
+// A message's part; `says` draws its words.
+function part(each, says) {
   if (each.type === "call") return el("div", { class: "call" }, el("span", { class: "fn" }, icon("tool"), each.name), each.id ? el("span", { class: "cid" }, each.id) : null,
     el("div", { class: "json" }, typeof each.arguments === "string" ? folded(each.arguments, (text) => el("span", { class: "s" }, marked(text))) : jsonTree(each.arguments, 1)));
-  if (each.type === "result") return el("div", { class: "call" }, el("span", { class: "fn" }, "result"), each.id ? el("span", { class: "cid" }, each.id) : null, each.parts.map(part));
-  if (each.type === "thought") return el("div", { class: "thought" }, el("span", { class: "fn" }, "thinking"), folded(each.text, prose));
-  return each.type === "json" ? el("div", { class: "json" }, jsonTree(each.value)) : folded(each.text, prose);
+  if (each.type === "result") return el("div", { class: "call" }, el("span", { class: "fn" }, "result"), each.id ? el("span", { class: "cid" }, each.id) : null, each.parts.map((inner) => part(inner, prose)));
+  if (each.type === "thought") return el("div", { class: "thought" }, el("span", { class: "fn" }, "thinking"), folded(each.text, says));
+  return each.type === "json" ? el("div", { class: "json" }, jsonTree(each.value)) : folded(each.text, says);
 }
 const spoken = (parts) => parts.map((each) => each.text ?? (each.parts ? spoken(each.parts) : typeof each.arguments === "string" ? each.arguments : JSON.stringify(each.arguments ?? each.value))).join("\n");
+// Rendered as markdown; what a tool says, or whoever wants it so, as it was written.
 function chat(messages) {
-  return messages.map((message) => el("div", { class: `msg ${["system", "developer", "user", "assistant", "tool"].includes(message.role) ? message.role : ""}` },
-    el("div", { class: "role" }, message.role, message.name ? el("span", { class: "muted" }, message.name) : null, copyButton(() => spoken(message.parts))),
-    el("div", { class: "inside" }, message.parts.map(part))));
+  return messages.map((message) => {
+    const inside = el("div", { class: "inside" }), words = message.parts.some((each) => each.type === "text" || each.type === "thought");
+    const button = words && el("button", { class: "way", title: "Markdown, or as it was written", on: { click: () => draw(!rendered) } });
+    let rendered;
+    const draw = (as) => {
+      rendered = as;
+      if (button) button.textContent = as ? "raw" : "rendered";
+      inside.replaceChildren(...message.parts.map((each) => part(each, as ? markdown : prose)));
+    };
+    draw(message.role !== "tool");
+    return el("div", { class: `msg ${["system", "developer", "user", "assistant", "tool"].includes(message.role) ? message.role : ""}` },
+      el("div", { class: "role" }, message.role, message.name ? el("span", { class: "muted" }, message.name) : null, el("span", { class: "does" }, button, copyButton(() => spoken(message.parts)))), inside);
+  });
 }
 function value(shown) {
   if (shown === undefined) return el("div", { class: "dots" }, "Nothing was captured.");
@@ -87,7 +99,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (state.sent) { state.kept = !data.said.failed; state.drawn = null; }
     if (data.said.failed && state.sent) { if (state.sending.kind === "note") state.draft.note = state.sending.text; state.sent = null; }
   }
-  if (!state.current || !byId.has(state.current)) state.current = byId.has(data.selected) ? data.selected : spans.length ? spans[0].id : null;
+  if (!state.current || !byId.has(state.current)) {
+    state.current = byId.has(data.selected) ? data.selected : spans.length ? spans[0].id : null;
+    state.instead = data.selected && state.current !== data.selected ? { id: state.current, words: `There is no span ${data.selected} in this trace (it may wait to be ingested); this is its root.` } : null;
+  }
 
   const parts = state.built ? state.parts : build();
   function build() {
@@ -196,7 +211,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     parts.what.replaceChildren(kindIcon(span.kind), el("span", { class: "label clip", title: span.name }, span.name), el("span", { class: "kind" }, span.kind), el("span", { class: "push" }, held ? [thumbs(), el("button", { class: "mini", title: "Write a note", "aria-label": "Write a note", on: { click: () => { state.tab = "Scores"; open("Scores"); const box = parts.content.querySelector("textarea"); if (box) box.focus(); } } }, icon("note"))] : null, status(span.status)));
     parts.meta.replaceChildren(...span.facts.map(([name, text, why]) => name === "!" ? el("span", { class: "flag", title: why }, icon("alert"), text) : el("span", { title: why }, name ? `${name} ` : "", el("b", {}, text))),
       ...((held && held.tags) || []).map((tag) => el("span", { class: "chip", title: "Tag" }, tag)));
-    parts.lost.replaceChildren(...((held && held.lost) || []).map((text) => el("div", {}, icon("alert"), text)));
+    parts.lost.replaceChildren(...[...(state.instead && state.instead.id === span.id ? [state.instead.words] : []), ...((held && held.lost) || [])].map((text) => el("div", {}, icon("alert"), text)));
     if (!held) { parts.tabs.replaceChildren(); parts.content.replaceChildren(el("div", { class: "dots" }, "Loading…")); return; }
     const same = state.drawn && state.drawn.id === span.id && state.drawn.stamp === held.stamp;
     if (same) return;

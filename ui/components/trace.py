@@ -13,7 +13,7 @@ from weft.ui.components.bundle import load
 from weft.ui.components.spandetail import ESTIMATED, estimated, facts
 from weft.ui.values import encodable
 
-_render = load("trace")
+_render = load("trace", "markdown")
 
 
 class Neighbours(NamedTuple):
