@@ -47,3 +47,10 @@ class MissingExtraError(Error, ImportError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f'{what} needs packages that are not installed. Run: pip install "weft[{extra}]"')
+
+
+class MissingLibraryError(MissingExtraError):
+    """A library that weft only works with, and no extra of it brings, is not installed."""
+
+    def __init__(self, what: str, package: str) -> None:
+        ImportError.__init__(self, f"{what} needs {package}, which is not installed. Run: pip install {package}")

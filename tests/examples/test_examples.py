@@ -13,6 +13,8 @@ from weft.tracking.settings import Settings
 from weft.tracking.store.access import open_store
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+WITH_LIBRARIES = ("digits_cnn.py", "digits_sklearn.py", "digits_xgboost.py")
+"""Run in tests/integrations, where their libraries are."""
 
 
 @pytest.fixture
@@ -33,6 +35,7 @@ def run(tmp_path: Path):
 def test_every_example_is_tested_here() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == {
         "trace.py", "openai_chat.py", "evaluate.py", "train.py", "wandb_script.py",
+        *WITH_LIBRARIES,
     }  # fmt: skip
 
 
