@@ -12,6 +12,8 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
+from rich.text import Text
 
 from weft.commands import terminal
 from weft.tracer.money.amounts import Price
@@ -30,6 +32,8 @@ app = typer.Typer(help="Prices: what tokens cost, and whose word that is.", no_a
 _SINCE = re.compile(r"(\d+)\s*([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _HEADS = {"cache_read": "cached", "cache_write": "written", "cache_write_1h": "for 1 h"}
+_ENDLESS = 10_000
+"""Columns of a terminal on which nothing would be cut."""
 _RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning")
 
 
@@ -72,15 +76,32 @@ def ls(
     for each in seen:
         price = price_of(each.provider, each.model, file=file)
         table.add_row(
-            terminal.text(each.model, limit=40),
+            terminal.text(each.model),
             terminal.text(each.provider or "", limit=20),
             units.count(each.calls),
             units.count(each.unpriced) if each.unpriced else "",
             *_amounts(price, _RATES[:4]),
             terminal.text(price.source if price is not None else units.UNKNOWN, "dim", limit=40),
         )
-    console.print(table)
+    if Measurement.get(console, console.options.update(width=_ENDLESS), table).maximum > console.width:
+        _narrow(console, seen, file)
+    else:
+        console.print(table)
     _hint(console, seen, file)
+
+
+def _narrow(console: Console, seen: Sequence[ModelSeen], file: PriceFile) -> None:
+    """Two lines a model: a name that is cut could be another model's."""
+    heads = ("calls", "no cost", *(_HEADS.get(name, name) for name in _RATES[:4]))
+    for each in seen:
+        price = price_of(each.provider, each.model, file=file)
+        title = Text.assemble(terminal.text(each.model, "bold"), "  ", terminal.text(each.provider or "", "dim"))
+        console.print(title, soft_wrap=True)
+        told = (units.count(each.calls), units.count(each.unpriced) if each.unpriced else "")
+        values = zip(heads, (*told, *_amounts(price, _RATES[:4])), strict=True)
+        said = [f"{head} {value}" for head, value in values if value]
+        said.append(f"by {price.source if price is not None else units.UNKNOWN}")
+        console.print(terminal.text(f"  {' · '.join(said)}"), soft_wrap=True)
 
 
 def _hint(console: Console, seen: Sequence[ModelSeen], file: PriceFile) -> None:

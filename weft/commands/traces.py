@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
@@ -66,16 +68,31 @@ def ls(
         )
         return
     now = time.time_ns()
-    table = terminal.table(
-        "status", "name", "input", "dur", "tokens", "cost", "age", "trace", right=("dur", "tokens", "cost")
-    )
-    for row in page.rows:
-        table.add_row(*_cells(row, now))
-    table.columns[1].min_width, table.columns[-2].min_width, table.columns[-1].min_width = 10, 6, SHORT
     console = terminal.console()
-    console.print(table)
+    console.print(_listing([_cells(row, now) for row in page.rows], console.width))
     if page.total > len(page.rows):
         console.print(f"{len(page.rows)} of {page.total:,} traces; --limit shows more", style="dim")
+
+
+_HEADS = ("status", "name", "input", "dur", "tokens", "cost", "age", "trace")
+_INPUT = _HEADS.index("input")
+_GAP = 3
+"""Between two columns."""
+_LEAST = 14
+"""What name and input are worth at least, each; else the input goes."""
+
+
+def _listing(rows: Sequence[tuple[Text | str, ...]], width: int) -> Table:
+    """The list that fits: names give way, then the input; what is measured, and ids, are never cut."""
+    fixed = [at for at, head in enumerate(_HEADS) if head not in ("name", "input")]
+    taken = sum(max(len(str(line[at])) for line in (_HEADS, *rows)) + _GAP for at in fixed)
+    shown = [at for at in range(len(_HEADS)) if at != _INPUT or width - taken >= 2 * (_LEAST + _GAP)]
+    made = terminal.table(*(_HEADS[at] for at in shown), right=("dur", "tokens", "cost"))
+    for place, at in enumerate(shown):
+        made.columns[place].no_wrap = at in fixed
+    for row in rows:
+        made.add_row(*(row[at] for at in shown))
+    return made
 
 
 def _cells(row: TraceRecord, now_ns: int) -> tuple[Text | str, ...]:

@@ -157,3 +157,17 @@ def test_a_trace_shows_what_a_cost_is_made_of_and_what_is_wrong_with_a_report(ho
     found = " ".join(_weft("traces", "show", row["trace_id"], "--costs").split())
     assert "$0.00051 (input $0.00015 · output $0.000060 · cached $0.00030)" in found
     assert "! more cached than input tokens" in found
+
+
+def test_models_whose_names_begin_alike_are_told_apart_on_a_narrow_terminal(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weft.configure(home=home, project="cli")
+    names = [f"a-model-with-a-long-name-of-many-parts-{kind}" for kind in ("2026-01-01", "2026-02-02")]
+    for name in names:
+        with weft.span("chat", kind="llm") as span:
+            span.set_usage({"input_tokens": 10, "output_tokens": 10}, model=name, provider="somebody")
+    for width in ("60", "80", "119", "200"):
+        monkeypatch.setenv("COLUMNS", width)
+        said = _weft("prices", "ls")
+        assert all(name in said for name in names)

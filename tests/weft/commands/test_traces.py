@@ -135,3 +135,18 @@ def test_traces_are_removed_by_id_and_by_filter_and_stay_so(recorded: Path) -> N
     for side in recorded.glob("weft.db-*"):
         side.unlink()
     assert [row["input_preview"] for row in json.loads(_weft("traces", "ls", "--json"))] == ["second"]
+
+
+def test_ids_and_costs_are_whole_on_a_narrow_terminal(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weft.configure(home=home, project="cli")
+    with weft.span("a name that is rather long for so few columns", kind="llm") as span:
+        span.set_inputs({"question": "much too long " * 9})
+        span.set_usage({"input_tokens": 123_456, "output_tokens": 654_321}, model="gpt-4o", provider="openai")
+    (row,) = json.loads(_weft("traces", "ls", "--json"))
+    for width in ("70", "80", "100", "160"):
+        monkeypatch.setenv("COLUMNS", width)
+        said = _weft("traces", "ls")
+        assert row["trace_id"][-8:] in said
+        assert f"${float(row['cost']):.2f}" in said
+        assert "a name" in said
+        assert all(len(line) <= int(width) for line in said.splitlines())
