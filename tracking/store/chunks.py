@@ -46,7 +46,8 @@ class Columns(NamedTuple):
 
 
 class Line(NamedTuple):
-    """What of them is shown."""
+    """What of them is shown: arrays, since a million numbers as objects of Python take 60 MB and most of a read's time;
+    steps one by one are a range."""
 
     steps: Sequence[int]
     at_ns: Sequence[int]
@@ -88,8 +89,8 @@ def line(data: bytes) -> Line:
     body, n = _body(data)
     steps, at = _unpacked(body, _HEAD.size, n)
     at_ns, at = _unpacked(body, at, n)
-    late, at = _unpacked(body, _behind(body, _behind(body, at, n), n), n)
-    return Line(steps, at_ns, _values(body, at, n), bytes(late))
+    at = _behind(body, _behind(body, at, n), n)
+    return Line(steps, at_ns, _values(body, _behind(body, at, n), n), _flags(body, at, n))
 
 
 def _body(data: bytes) -> tuple[bytes, int]:
@@ -120,19 +121,27 @@ def _unpacked(body: bytes, at: int, n: int) -> tuple[Sequence[int], int]:
     after = _behind(body, at, n)
     if how == _ALIKE:
         first, step = struct.unpack_from("<qq", body, at + 1)
-        return (range(first, first + step * n, step) if step else [first] * n), after
+        return (range(first, first + step * n, step) if step else array("q", [first]) * n), after
     if how == _DIFFERENCES:
         (first,) = struct.unpack_from("<q", body, at + 1)
-        return list(accumulate(_unplaned(array("q"), body, at + 9, n - 1), initial=first)), after
-    return _unplaned(array("q"), body, at + 1, n).tolist(), after
+        numbers = list(accumulate(_unplaned(array("q"), body, at + 9, n - 1), initial=first))
+        return array("q", numbers), after
+    return _unplaned(array("q"), body, at + 1, n), after
+
+
+def _flags(body: bytes, at: int, n: int) -> bytes:
+    """Numbers that are 0 or 1. The usual case, all alike, is not counted out."""
+    if body[at] == _ALIKE and body[at + 9 : at + 17] == bytes(8):
+        return body[at + 1 : at + 2] * n
+    return bytes(list(_unpacked(body, at, n)[0]))
 
 
 def _behind(body: bytes, at: int, n: int) -> int:
     return at + (17 if body[at] == _ALIKE else 9 + 8 * (n - 1) if body[at] == _DIFFERENCES else 1 + 8 * n)
 
 
-def _values(body: bytes, at: int, n: int) -> list[float]:
-    return _unplaned(array("d"), body, at, n).tolist()
+def _values(body: bytes, at: int, n: int) -> array[float]:
+    return _unplaned(array("d"), body, at, n)
 
 
 def _planes(numbers: array[int] | array[float]) -> bytes:

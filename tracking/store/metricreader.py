@@ -7,8 +7,9 @@ before them, without what a rewind took back.
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from operator import lt
 from typing import Any, NamedTuple, cast
@@ -130,7 +131,7 @@ def _line(connection: Connection, metric: int, part: _Part, first: int = -_FOREV
     lines = [chunks.line(bytes(row.data)) for row in sealed]
     if loose:
         numbers = [math.nan if row.value is None else row.value for row in loose]
-        lines.append(Line([r.step for r in loose], [r.at_ns for r in loose], numbers, bytes(r.late for r in loose)))
+        lines.append(_compact([r.step for r in loose], [r.at_ns for r in loose], numbers, [r.late for r in loose]))
     line = _joined(lines)
     if line.steps and (line.steps[0] < first or line.steps[-1] > last):
         keep = [at for at, step in enumerate(line.steps) if first <= step <= last]
@@ -173,13 +174,17 @@ def _sorted(
     if not standing:
         return _NONE
     steps, at_ns, _, _, values, late = zip(*standing, strict=True)
-    return Line(steps, at_ns, values, late)
+    return _compact(steps, at_ns, values, late)
+
+
+def _compact(steps: Iterable[int], at_ns: Iterable[int], values: Iterable[float], late: Iterable[int]) -> Line:
+    return Line(array("q", steps), array("q", at_ns), array("d", values), bytes(late))
 
 
 def _picked(line: Line, at: Sequence[int]) -> Line:
     """Those of its points."""
-    steps, at_ns, late = ([column[index] for index in at] for column in (line.steps, line.at_ns, line.late))
-    return Line(steps, at_ns, [line.values[index] for index in at], late)
+    steps, at_ns, late = (map(column.__getitem__, at) for column in (line.steps, line.at_ns, line.late))
+    return _compact(steps, at_ns, map(line.values.__getitem__, at), late)
 
 
 def _joined(lines: Sequence[Line]) -> Line:
@@ -187,15 +192,31 @@ def _joined(lines: Sequence[Line]) -> Line:
     lines = [line for line in lines if line.steps]
     if not lines:
         return _NONE
-    if len(lines) == 1 and isinstance(lines[0].steps, list):
+    if len(lines) == 1:
         return lines[0]
-    joined = Line([], [], [], bytearray())
+    at_ns, values, late = array("q"), array("d"), bytearray()
     for line in lines:
-        for column, more in zip(joined, line, strict=True):
-            column.extend(more)  # type: ignore[attr-defined]
+        at_ns.extend(line.at_ns)
+        values.extend(line.values)
+        late.extend(line.late)
+    joined = Line(_steps([line.steps for line in lines]), at_ns, values, bytes(late))
     if any(before.steps[-1] > after.steps[0] for before, after in pairwise(lines)):
         order = sorted(range(len(joined.steps)), key=lambda at: (joined.steps[at], joined.at_ns[at]))
         joined = _picked(joined, order)
+    return joined
+
+
+def _steps(pieces: Sequence[Sequence[int]]) -> Sequence[int]:
+    """One after the other: a range where each goes on with the one before."""
+    first, last = pieces[0], pieces[-1]
+    if isinstance(first, range) and all(
+        isinstance(after, range) and after.step == first.step and before[-1] + first.step == after[0]
+        for before, after in pairwise(pieces)
+    ):
+        return range(first[0], last[-1] + first.step, first.step)
+    joined = array("q")
+    for piece in pieces:
+        joined.extend(piece)
     return joined
 
 
@@ -291,7 +312,7 @@ class _Clock:
 def _merged(lines: Mapping[str, Line], said: Sequence[Any], clock: _Clock) -> list[dict[str, Any]]:
     """One row a step. Of several values of a step the latest holds, and none that came late before one that did not."""
     columns = list(lines.values())
-    if columns and not said and all(line.steps == columns[0].steps for line in columns):
+    if columns and not said and all(_alike(line.steps, columns[0].steps) for line in columns):
         steps = columns[0].steps
         if all(map(lt, steps, steps[1:])):
             times = columns[0].at_ns if len(columns) == 1 else list(map(max, *(line.at_ns for line in columns)))
@@ -318,6 +339,11 @@ def _merged(lines: Mapping[str, Line], said: Sequence[Any], clock: _Clock) -> li
         {**cells[step], "_step": step, "_runtime": clock(latest[step]), "_timestamp": latest[step] / 1e9}
         for step in sorted(cells)
     ]
+
+
+def _alike(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether they hold the same; a range equals no array by itself."""
+    return one == other or (type(one) is not type(other) and list(one) == list(other))
 
 
 def rich(connection: Connection, run_uid: str, key: str | None) -> list[dict[str, Any]]:

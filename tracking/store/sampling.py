@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 
@@ -24,7 +25,7 @@ def _extremes(values: Sequence[float], start: int, end: int) -> list[int]:
     if start >= end:
         return []
     part = values[start:end]
-    numbers = [value for value in part if value == value]  # all but NaN
+    numbers = part if math.isfinite(sum(part)) else [value for value in part if value == value]  # all but NaN
     chosen = {end - 1}
     if numbers:
         chosen |= {start + part.index(min(numbers)), start + part.index(max(numbers))}
