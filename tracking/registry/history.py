@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from weft.tracking.store.readmodels import RegistryEvent
@@ -86,7 +86,7 @@ def _other(event: RegistryEvent) -> str:
     return " ".join(part for part in (event.action, _aliases(event)) if part)
 
 
-_SENTENCES = {
+_SENTENCES: Mapping[str, Callable[[RegistryEvent], str]] = {
     "created": lambda event: f"created it for type {event.details.get('type', '')}",
     "described": _described,
     "linked": _linked,

@@ -30,7 +30,8 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: cells are text, None, or {text, title, tone, kind, href, status, scores, value, half, unit, picture, chips}."""
+    """One row: cells are text, None, or {text, title, tone, kind, href, status, scores, value, half,
+    unit, picture, chips}."""
 
     id: str
     href: str | None

@@ -12,10 +12,10 @@ from weft.tracking import units
 from weft.tracking.registry import history
 from weft.tracking.store.readmodels import CollectionRecord, LinkRecord, RegistryEvent
 from weft.ui import cells, links, page
+from weft.ui.components.card import card
 from weft.ui.components.filters import Choice, filters
 from weft.ui.components.table import Column, Row, reorder, table
 from weft.ui.data import data
-from weft.ui.markdown import markdown
 from weft.ui.values import encodable
 
 PAGE = 50
@@ -256,8 +256,7 @@ def _evaluation(line: history.Checked) -> dict[str, Any]:
 def _card(record: CollectionRecord) -> None:
     page.label("Card", "" if record.description else "Nothing is written about it yet: weft registry describe")
     if record.description:
-        with st.container(border=True, key="weft-card"):
-            st.markdown(markdown(record.description))
+        card(record.description, key="card")
 
 
 def _about(record: CollectionRecord, now: int) -> None:

@@ -30,7 +30,7 @@ Name = Annotated[str, typer.Argument(help="registry/collection, or collection: t
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 By = Annotated[str | None, typer.Option("--by", help="Who does it; default WEFT_USER, git's user, your login.")]
 Force = Annotated[bool, typer.Option("--force", help="Also where an alias is protected.")]
-_REQUIRED = re.compile(r"([^\s<>=!]+)\s*=?\s*(\S.*)", re.DOTALL)
+_REQUIRED = re.compile(r"([^\s<>=!]+)(?:\s*=(?!=))?\s*(\S.*)", re.DOTALL)
 
 
 @app.command()
@@ -336,8 +336,7 @@ def _required(evaluation: str | None, texts: Sequence[str]) -> dict[str, Any] | 
         found = _REQUIRED.fullmatch(text.strip())
         if found is None:
             raise UsageError(f'--require {text!r:.80}: write "accuracy>=0.9", "accuracy ci>=0.85" or "score 0.2..0.4"')
-        name = found[1]
-        required.setdefault(name, []).append(text.strip()[len(name) :].strip())
+        required.setdefault(found[1], []).append(found[2])
     return required
 
 
