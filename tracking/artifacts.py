@@ -538,7 +538,8 @@ class Artifact:
 
 _OF_THE_VERSION = frozenset(
     {"aliases", "checkout", "created_at", "delete", "diff", "download", "file", "files", "logged_by", "new_draft"}
-    | {"is_link", "link", "number", "open", "project", "qualified_name", "unlink", "updated_at", "used_by", "verify", "version"}
+    | {"is_link", "link", "linked_artifacts", "number", "open", "project", "qualified_name", "unlink", "updated_at"}
+    | {"used_by", "verify", "version"}
 )
 
 

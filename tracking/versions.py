@@ -305,6 +305,13 @@ class ArtifactVersion:
 
         return link_artifact(self, target_path, aliases)
 
+    @property
+    def linked_artifacts(self) -> list[LinkedVersion]:
+        """Where in the registry it is linked."""
+        from weft.tracking.registry.linked import links_of  # it knows versions
+
+        return links_of(self)
+
     def unlink(self) -> None:
         """Only what `link` returned, or a collection holds, can be.
 

@@ -73,9 +73,13 @@ class State:
     aliases: dict[str, int] = field(default_factory=dict)
     next_number: int = 0
 
+    numbers: dict[Source, int] = field(default_factory=dict)
+    """Of the versions that are linked now."""
+
     def live(self, source: Source | None) -> Link | None:
         """The link of this version that is there."""
-        return next((link for link in self.links.values() if link.live and link.source == source), None)
+        number = None if source is None else self.numbers.get(source)
+        return None if number is None else self.links[number]
 
     def named(self) -> dict[str, int]:
         """Where aliases point, `latest` with them: the newest link that is there."""
@@ -148,6 +152,7 @@ def _linked(state: State, event: Event) -> int:
     if link is None:
         link = Link(_number(state, event.details.get("number")), event.source, event.at_ns, event.author)
         state.links[link.number] = link
+        state.numbers[link.source] = link.number
         state.next_number = max(state.next_number, link.number + 1)
     # The link stands where an alias that it came with is guarded; only the alias stays where it was.
     _move(state, event, link.number, [one for one in event.aliases if _may_move(state, event, one, link.number)])
@@ -169,6 +174,7 @@ def _unlinked(state: State, event: Event) -> int:
     if guarded:
         raise _VoidError(f"it has the protected alias {guarded[0]}")
     link.live = False
+    del state.numbers[link.source]
     for alias in held:
         del state.aliases[alias]
     return link.number
@@ -224,7 +230,7 @@ def _deleted(state: State, event: Event) -> None:
         link.live = False
     # Its numbers stay given: made again under this name it goes on with the next.
     state.exists, state.type, state.description = False, "", None
-    state.tags, state.protected, state.aliases = [], set(), {}
+    state.tags, state.protected, state.aliases, state.numbers = [], set(), {}, {}
 
 
 def _may_move(state: State, event: Event, alias: str, number: int) -> bool:

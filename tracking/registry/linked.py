@@ -132,6 +132,19 @@ def linked_version(reader: Reader, record: CollectionRecord, link: LinkRecord, b
     return None
 
 
+def links_of(version: ArtifactVersion) -> list[LinkedVersion]:
+    """Every link of this version, by collection."""
+    from weft.tracking.store.access import open_store  # brings SQLAlchemy: only who reads pays for it
+
+    with open_store() as store:
+        reader = store.reader()
+        found = []
+        for held in reader.links(version.project, version.name, version.digest):
+            resolved = resolve(reader, f"{held.path}:v{held.number}")
+            found.append(linked_version(reader, *resolved, version.blobs))
+        return [one for one in found if one is not None]
+
+
 def find_linked(reader: Reader, text: str, blobs: Blobs) -> LinkedVersion:
     """What `registry:model/classifier:production` names.
 

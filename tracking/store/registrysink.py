@@ -46,15 +46,13 @@ def _kept(tx: Transaction, segment: str, offset: int, record: RegistryChanged) -
 
 def _make(tx: Transaction, path: str) -> None:
     rows = tx.rows(
-        "SELECT uid, action, at_ns, author, project, name, digest, aliases, details FROM registry_event "
+        "SELECT uid, action, at_ns, author, project, name, digest, aliases, details, number, problem FROM registry_event "
         f"WHERE collection = ? {_IN_ORDER}",
         (path,),
     )
     state, effects = fold(_event(row) for row in rows)
-    tx.run_many(
-        "UPDATE registry_event SET number = ?, problem = ? WHERE uid = ?",
-        [(effect.number, effect.problem, row[0]) for row, effect in zip(rows, effects, strict=True)],
-    )
+    said = [(*effect, row[0]) for row, effect in zip(rows, effects, strict=True) if effect != tuple(row[-2:])]
+    tx.run_many("UPDATE registry_event SET number = ?, problem = ? WHERE uid = ?", said)
     known = tx.rows("SELECT id FROM registry_collection WHERE path = ?", (path,))
     key = int(known[0][0]) if known else tx.key(schema.registry_collection)
     tx.upsert(schema.registry_collection, [_row(key, path, state, int(rows[-1][2]))])
@@ -66,7 +64,7 @@ def _make(tx: Transaction, path: str) -> None:
 
 
 def _event(row: Row) -> Event:
-    _, action, at_ns, author, project, name, digest, aliases, details = row
+    _, action, at_ns, author, project, name, digest, aliases, details, *_ = row
     whole = project is not None and name is not None and digest is not None
     said = loads(details)
     source = Source(project, name, digest) if whole else None

@@ -20,6 +20,7 @@ from weft.tracking.registry.paths import CollectionPath
 from weft.tracking.runs import start_run
 from weft.tracking.settings import Settings
 from weft.tracking.store.access import open_store
+from weft.tracking.versions import remove
 
 
 def made(name: str, content: bytes, kind: str = "model") -> Artifact:
@@ -171,6 +172,34 @@ def test_a_linked_version_is_kept_and_one_version_is_in_many_collections(version
         ]
         assert [one.name for one in api.registries()] == ["model", "vision"]
         assert api.registry("vision").collections()[0].links == []
+
+
+def test_a_version_knows_its_links(versions: Path) -> None:
+    weft.link_artifact("p/cnn:v1", "vision/digits")
+    linked = weft.link_artifact("p/cnn:v1", "classifier", ["a"])
+    assert linked is not None
+    with weft.Api() as api:
+        found = api.artifact("p/cnn:v1").linked_artifacts
+    assert [(one.qualified_name, one.aliases) for one in found] == [
+        ("registry:model/classifier:v0", ["latest", "a"]),
+        ("registry:vision/digits:v0", ["latest"]),
+    ]
+    assert len(linked.linked_artifacts) == 2  # of its source
+
+
+def test_a_link_whose_version_is_gone_is_said(versions: Path) -> None:
+    """A home of an older weft, that knows nothing of links, may delete it."""
+    weft.link_artifact("p/cnn:v1", "classifier", ["production"])
+    with weft.Api() as api:
+        remove("p", "cnn", api.artifact("p/cnn:v1").digest)
+        collection = api.collection("classifier")
+        assert [(link.number, link.version) for link in collection.links] == [(0, None)]
+        assert collection.versions() == []
+        for ask in (lambda: collection["production"], lambda: api.artifact("registry:classifier:production")):
+            with pytest.raises(NotFoundError, match="which this store does not have"):
+                ask()
+        assert not api.artifact_exists("registry:classifier:production")
+        collection.unlink("v0")
 
 
 def test_a_protected_alias_moves_by_promotion_or_by_force_only(versions: Path) -> None:
