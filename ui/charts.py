@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import streamlit as st
 
 from weft.tracking import units
 from weft.tracking.store.readmodels import Series
+from weft.ui import page
 from weft.ui.values import visible
 
 _SEPARATOR = re.compile(r"[/.]")
@@ -31,7 +35,7 @@ def sections(keys: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for key in sorted(keys, key=lambda key: (_SEPARATOR.search(key) is not None, key)):
         parts = _SEPARATOR.split(key, maxsplit=1)
-        found.setdefault(parts[0] if len(parts) > 1 else "Charts", []).append(key)
+        found.setdefault(parts[0] if len(parts) > 1 and parts[0] else "Charts", []).append(key)
     return found
 
 
@@ -85,17 +89,41 @@ def lasts(at: Sequence[float], slices: int = BAND_POINTS) -> list[int]:
     return list(found.values())
 
 
-def axis(series: Series, by_time: bool) -> list[float]:
-    """Steps, or seconds since the first point."""
+def axis(series: Series, by_time: bool, against: Series | None = None) -> list[float]:
+    """Steps, seconds since the first point, or what another metric was then: its last value by that step.
+
+    Args:
+        against: the metric that `define_metric` made the axis; where it has nothing yet, or goes back, steps are.
+    """
     if not by_time:
-        return [float(step) for step in series.steps]
+        return _against(series, against) or [float(step) for step in series.steps]
     start = series.times_ns[0] if series.times_ns else 0
     return [(at - start) / 1e9 for at in series.times_ns]
 
 
-def spec(series: Series, *, by_time: bool, smooth: float) -> dict[str, Any]:
+def exponent(values: Sequence[float]) -> int:
+    """The power of ten, a multiple of three, that is taken out of the axis; 0 where plain numbers are short enough."""
+    most = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    if most and not 1e-4 <= most < 1e7:
+        return max(-300, 3 * math.floor(math.log10(most) / 3))
+    return 0
+
+
+def _against(series: Series, other: Series | None) -> list[float]:
+    if other is None or other.key == series.key or not len(other.steps) or not len(series.steps):
+        return []
+    places = [bisect_right(other.steps, step) - 1 for step in series.steps]
+    found = [float(other.values[place]) for place in places] if places[0] >= 0 else []
+    rising = all(math.isfinite(x) for x in found) and all(a <= b for a, b in pairwise(found))
+    return found if rising else []
+
+
+def spec(series: Series, *, by_time: bool, smooth: float, against: Series | None = None) -> dict[str, Any]:
     """The chart as ECharts wants it."""
-    at = axis(series, by_time)
+    at = axis(series, by_time, against)
+    scale = exponent(series.values)
+    if scale:
+        series = replace(series, values=[value / 10**scale for value in series.values])
     drawn: list[dict[str, Any]] = []
     thinned = series.total > len(series.steps)
     if thinned:
@@ -105,15 +133,16 @@ def spec(series: Series, *, by_time: bool, smooth: float) -> dict[str, Any]:
     shown = _points(at, smoothed(series.values, smooth))
     if thinned:  # the band tells the extremes; a line through them all would hide it
         shown = [shown[index] for index in lasts(at)]
-    line = _line(series.key, shown, opacity=1, width=1.75)
+    line = _line(f"{series.key} (×1e{scale})" if scale else series.key, shown, opacity=1, width=1.75)
     if len(at) == 1:
         line |= {"showSymbol": True, "symbolSize": 7}
     drawn.append(line)
     return {
         "animation": False,
-        "grid": {"left": 8, "right": 12, "top": 10, "bottom": 4, "containLabel": True},
+        "grid": {"left": 8, "right": 12, "top": 22 if scale else 10, "bottom": 4, "containLabel": True},
         "xAxis": {"type": "value", "min": "dataMin", "max": "dataMax", "splitLine": {"show": False}},
-        "yAxis": {"type": "value", "scale": True, "splitNumber": 4},
+        "yAxis": {"type": "value", "scale": True, "splitNumber": 4}
+        | ({"name": f"×1e{scale}", "nameGap": 6, "nameTextStyle": {"align": "left"}} if scale else {}),
         "tooltip": {"trigger": "axis", "confine": True, "axisPointer": {"type": "line"}},
         "dataZoom": [{"type": "inside", "zoomOnMouseWheel": "ctrl", "moveOnMouseWheel": False}],
         "series": drawn,
@@ -159,20 +188,21 @@ def _band_series(made: Band) -> list[dict[str, Any]]:
     ]
 
 
-def chart(series: Series, *, by_time: bool, smooth: float) -> None:
+def chart(series: Series, *, by_time: bool, smooth: float, against: Series | None = None) -> None:
     """Draw it, under its name and last value."""
-    from weft.ui import page
-
-    told = [f"last {units.number(series.values[-1] if series.values else None)}", f"{units.count(series.total)} points"]
+    told = [f"last {units.number(series.values[-1] if series.values else None)}", units.counted(series.total, "point")]
     if series.total > len(series.steps):
         told.append("band: lowest and highest")
     if series.late:
         told.append(f"{units.count(series.late)} late")
+    by = "time" if by_time else against.key if against and _against(series, against) else "step"
+    if by not in ("time", "step"):
+        told.append(f"by {by}")
     page.label(series.key, " · ".join(told))
     st.echarts_chart(
-        spec(series, by_time=by_time, smooth=smooth),
+        spec(series, by_time=by_time, smooth=smooth, against=against),
         height=HEIGHT,
         key=f"chart-{series.key}",
         renderer="canvas",
-        alt=f"{series.key} by {'time' if by_time else 'step'}",
+        alt=visible(f"{series.key} by {by}"),
     )

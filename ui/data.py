@@ -24,6 +24,7 @@ from weft.tracking.settings import Settings
 from weft.tracking.store import schema
 from weft.tracking.store.access import open_store
 from weft.tracking.store.readmodels import (
+    AlertRecord,
     ArtifactRecord,
     CollectionRecord,
     ConsoleLine,
@@ -198,6 +199,10 @@ class Data:
     def files(self, run_uid: str) -> list[FileRecord]:
         """Files of a run."""
         return self._kept("files", (run_uid,), lambda: list(self._reader.files(run_uid)))
+
+    def alerts(self, run_uid: str) -> Sequence[AlertRecord]:
+        """What a run wanted somebody to see, the newest 200."""
+        return self._kept("alerts", (run_uid,), lambda: self._reader.alerts(run_uid, limit=200))
 
     def rich(self, run_uid: str) -> list[dict[str, Any]]:
         """What a run logged that is no number."""

@@ -43,8 +43,10 @@ def head(title: str, *facts: str) -> None:
 
 def label(text: str, hint: str = "") -> None:
     """A part's title."""
+    name = html.escape(visible(text), quote=True)
+    named = f"<b title='{name}'>{name}</b>" if text else ""
     told = f"<span>{html.escape(visible(hint))}</span>" if hint else ""
-    st.html(f"<div class='weft-label'><b>{html.escape(visible(text))}</b>{told}</div>")
+    st.html(f"<div class='weft-label'>{named}{told}</div>")
 
 
 def note(text: str) -> None:

@@ -48,26 +48,37 @@ def by_key(rows: Sequence[Mapping[str, Any]]) -> dict[str, Logged]:
     return found
 
 
-def show(run_uid: str) -> set[str]:
-    """Draw those of a run; returns the keys that are theirs."""
-    found = data().computed("media", [run_uid], lambda: by_key(data().rich(run_uid)))
-    if not found:
-        return set()
-    page.label("Media", units.count(len(found)))
+def found_in(run_uid: str) -> dict[str, Logged]:
+    """Those of a run."""
+    return data().computed("media", [run_uid], lambda: by_key(data().rich(run_uid)))
+
+
+def show(run_uid: str) -> None:
+    """Draw those of a run."""
+    found = found_in(run_uid)
     keys = sorted(found)
     charts = [key for key in keys if isinstance(found[key][-1][1][0], (Chart, Histogram, Plotly))]
-    for key in [key for key in keys if key not in charts][:SHOWN_KEYS]:
-        with page.part(f"The media of {key}"):
-            steps = thinned(found[key])
-            shown = [Step(at, [_item(item, key) for item in items]) for at, items in steps]
-            gallery(encodable(key), shown, key=f"media-{key}")
+    files = [key for key in keys if key not in charts][:SHOWN_KEYS]
+    wide = [key for key in files if any(len(items) > 1 for _, items in found[key])]
+    for key in wide:
+        _gallery(key, found[key])
+    narrow = [key for key in files if key not in wide]
+    for at in range(0, len(narrow), 2):
+        for column, key in zip(st.columns(2, gap="small"), narrow[at : at + 2], strict=False):
+            with column:
+                _gallery(key, found[key])
     for at in range(0, min(len(charts), SHOWN_KEYS), 2):
         for column, key in zip(st.columns(2, gap="small"), charts[at : at + 2], strict=False):
             with column, st.container(border=True, key=f"weft-media-{key}"), page.part(f"The charts of {key}"):
                 _chart(key, thinned(found[key]))
     if len(keys) > SHOWN_KEYS:
         page.label("", f"{units.count(len(keys))} keys hold media; {SHOWN_KEYS} of a kind are shown")
-    return set(found)
+
+
+def _gallery(key: str, logged: Logged) -> None:
+    with page.part(f"The media of {key}"):
+        shown = [Step(at, [_item(item, key) for item in items]) for at, items in thinned(logged)]
+        gallery(encodable(key), shown, key=f"media-{key}")
 
 
 def thinned(steps: Logged) -> Logged:

@@ -70,15 +70,14 @@ def said(value: object) -> str | None:
     return f"table, {units.counted(int(value.get('n_rows') or 0), 'row')}"
 
 
-def show(run: RunRecord, rows: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Draw them; returns the keys that are theirs."""
-    found = tables_of(rows)
+def show(run: RunRecord) -> None:
+    """Draw them."""
+    found = tables_of(data().rich(run.uid))
     for key in sorted(found)[:SHOWN_TABLES]:
         with page.part(f"The table {key}"):
             _table(run, key, found[key])
     if len(found) > SHOWN_TABLES:
         page.label("", f"{units.count(len(found))} tables were logged; {SHOWN_TABLES} are shown, weft sql asks all")
-    return set(found)
 
 
 def _table(run: RunRecord, key: str, logged: Logged) -> None:

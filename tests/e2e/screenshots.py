@@ -20,9 +20,8 @@ from weft.ui import links
 from weft.ui.data import data
 from weft.ui.scorecards import EVALUATION
 
-
 SHOWN = ".table, .trace, .weft-empty, .weft-talk, .weft-label, .weft-head"
-VIEWS = ("Charts", "Media", "Tables", "Logs", "System", "Files", "Artifacts", "Config", "Environment")
+VIEWS = ("Charts", "Media", "Tables", "Logs", "System", "Environment", "Artifacts")
 
 
 def screens() -> dict[str, str]:

@@ -60,7 +60,7 @@ def recorded(home: Path) -> str:
         )
     weft.flush()
     open_store(runtime.active().settings).close()  # takes it in
-    return f"/run?id={run.id}&project=media"
+    return f"/run?id={run.id}&project=media&view=Media"
 
 
 def test_media_are_shown_by_step_and_nothing_of_them_runs(

@@ -31,7 +31,7 @@ def recorded(home: Path) -> None:
 
 def test_a_table_is_paged_sorted_and_searched(page: Page, tmp_path: Path, serve_home: Callable[..., Server]) -> None:
     recorded(tmp_path / "home")
-    page.goto(serve_home(tmp_path / "home").url + "/run?project=digits&id=cnn")
+    page.goto(serve_home(tmp_path / "home").url + "/run?project=digits&id=cnn&view=Tables")
     table = page.get_by_role("table", name="long")
     first = table.locator(".body").first
 
@@ -60,7 +60,7 @@ def test_pictures_stand_in_cells_and_a_step_shows_its_own_version(
     page: Page, tmp_path: Path, serve_home: Callable[..., Server]
 ) -> None:
     recorded(tmp_path / "home")
-    page.goto(serve_home(tmp_path / "home").url + "/run?project=digits&id=cnn")
+    page.goto(serve_home(tmp_path / "home").url + "/run?project=digits&id=cnn&view=Tables")
     table = page.get_by_role("table", name="val/guesses")
 
     expect(table.locator(".body")).to_have_count(2)

@@ -157,7 +157,7 @@ function veil(held) {
 function draw(held, data) {
   const state = held.state, at = state.at, found = data.steps[at];
   state.items = found.items;
-  const told = el("span", { class: "at" }, `step ${found.step}`, data.steps.length > 1 ? el("span", { class: "muted" }, ` · ${at + 1} of ${data.steps.length}`) : null);
+  const told = el("span", { class: "at" }, `step ${Number(found.step).toLocaleString("en")}`, data.steps.length > 1 ? el("span", { class: "muted" }, ` · ${at + 1} of ${data.steps.length}`) : null);
   const slider = data.steps.length > 1 ? el("input", { type: "range", min: 0, max: data.steps.length - 1, value: at, "aria-label": `Step of ${clean(data.label)}`,
     on: { input: (event) => { state.at = Number(event.target.value); state.follow = state.at === data.steps.length - 1; show(held, data); } } }) : null;
   const most = state.all ? found.items.length : 24;

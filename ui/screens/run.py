@@ -1,7 +1,8 @@
-"""One run: its charts by step or time, smoothed on demand, its last values, settings and what else it logged."""
+"""One run: its charts, last values and settings, its media, tables, logs, system, environment and artifacts."""
 
 from __future__ import annotations
 
+import html
 import time
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
@@ -10,20 +11,25 @@ import orjson
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.store.readmodels import RunRecord, Series
-from weft.ui import cells, charts, links, page, runlogs, runmedia, runplace, runsystem, runtables
+from weft.tracking.runvalues import flat
+from weft.tracking.store.readmodels import AlertRecord, ArtifactRecord, RunRecord
+from weft.ui import cells, links, page, runcharts, runlogs, runmedia, runplace, runsystem, runtables
 from weft.ui.components.json import tree
 from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
 from weft.ui.values import encodable, showable, visible
 
 LIVE_SECONDS = 2.0
-VIEWS = ("Charts", "Logs", "System", "Environment")
-POINTS = 1200
-"""Points of a metric that go to the browser."""
-SHOWN_CHARTS = 24
-SMOOTH = {"No smoothing": 0.0, "Smooth 0.3": 0.3, "Smooth 0.6": 0.6, "Smooth 0.9": 0.9, "Smooth 0.97": 0.97}
-"""Weights of the moving average."""
+SHOWN_ALERTS = 3
+ARTIFACTS = [
+    Column("Version", "minmax(160px, 1.5fr)", look="strong", link=True),
+    Column("Type", "minmax(90px, 160px)", look="soft"),
+    Column("Aliases", "minmax(100px, 1fr)", type="chips"),
+    Column("Files", "80px", look="num"),
+    Column("Size", "100px", look="num"),
+    Column("Logged", "110px", look="soft num"),
+]
+CODE = """run.log({"loss": 0.25})"""
 
 
 def show() -> None:
@@ -34,52 +40,54 @@ def show() -> None:
         page.head("Run")
         page.notice("No such run", page.gone("run", ident), links.to("runs"), "All runs")
         return
-    _head(run)
-    view = _view()
     live_s = LIVE_SECONDS if run.state == "running" else None
+    views = _views(run)
+    st.fragment(_head, run_every=live_s)(run.project, ident, run.state, views)
+    view = st.segmented_control(
+        "View", views, default=views[0], required=True, key="view", bind="query-params", label_visibility="collapsed"
+    )
     if view == "Logs":
         runlogs.show(run, live_s)
     elif view == "System":
         runsystem.show(run, live_s)
     elif view == "Environment":
         runplace.show(run)
-    else:
-        _metrics(run, ident, live_s)
-
-
-def _view() -> str:
-    """Which of a run's views is open, by the URL."""
-    chosen = st.segmented_control(
-        "View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params", label_visibility="collapsed"
-    )
-    return str(chosen)
-
-
-def _metrics(run: RunRecord, ident: str, live_s: float | None) -> None:
-    left, right = st.columns([2.6, 1], gap="medium")
-    with left:
-        _controls()
-        st.fragment(_charts, run_every=live_s)(run.project, ident)
-    with right:
-        with page.part("The summary"):
-            _summary(run)
-        with page.part("The configuration"):
-            page.label("Config")
-            config_part(run)
+    elif view == "Artifacts":
         with page.part("The artifacts"):
             _artifacts(run)
+    elif view == "Media":
+        st.fragment(_media, run_every=live_s)(run.uid)
+    elif view == "Tables":
+        st.fragment(_tables, run_every=live_s)(run)
+    else:
+        _metrics(run, live_s)
 
 
-def _head(run: RunRecord) -> None:
+def _views(run: RunRecord) -> list[str]:
+    """What there is to see: those that every run may have, and those of what it logged."""
+    media = bool(runmedia.found_in(run.uid))
+    tables = bool(runtables.tables_of(data().rich(run.uid)))
+    artifacts = any(_versions(run))
+    shown = {"Charts": True, "Media": media, "Tables": tables, "Logs": True, "System": True}
+    return [name for name, there in (shown | {"Environment": True, "Artifacts": artifacts}).items() if there]
+
+
+def _head(project: str, ident: str, state: str, views: list[str]) -> None:
+    run = data().run(project, ident)
+    if run is None or run.state != state or _views(run) != views:
+        st.rerun()
+        return
     link = ("All its traces", links.to("traces", {"project": run.project, "run": run.id})) if run.trace_count else None
     page.run_head(
         run.name,
         run.state,
         [
-            ("", encodable(run.id)),
+            ("id", encodable(run.id)),
             ("took", page.took(run)),
-            ("steps", units.count(run.step)),
-            ("traces", units.count(run.trace_count)),
+            *([("steps", units.count(run.step))] if run.step is not None else []),
+            *([("traces", units.count(run.trace_count))] if run.trace_count else []),
+            *([("sessions", units.count(len(run.sessions)))] if len(run.sessions) > 1 else []),
+            *([("job", encodable(run.job_type))] if run.job_type else []),
             *([("group", encodable(run.group))] if run.group else []),
             *([("tags", encodable(", ".join(run.tags)))] if run.tags else []),
             ("", units.age(run.started_ns, time.time_ns())),
@@ -91,70 +99,83 @@ def _head(run: RunRecord) -> None:
     if run.error:
         error = run.error
         page.failure(f"{error.get('type', 'Error')}: {error.get('message', '')}", str(error.get("stacktrace") or ""))
+    with page.part("The alerts"):
+        _alerts(data().alerts(run.uid))
 
 
-def _controls() -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.text_input(
-            "Metric",
-            key="metric",
-            bind="query-params",
-            placeholder="Find a metric",
-            icon=":material/search:",
-            label_visibility="collapsed",
-            width=220,
-        )
-        st.segmented_control(
-            "Horizontal axis",
-            ("Step", "Time"),
-            default="Step",
-            required=True,
-            key="x",
-            bind="query-params",
-            label_visibility="collapsed",
-        )
-        st.selectbox(
-            "Smoothing", list(SMOOTH), key="smooth", bind="query-params", label_visibility="collapsed", width=160
-        )
+def _alerts(told: Sequence[AlertRecord]) -> None:
+    """The newest; the others are folded away."""
+    if not told:
+        return
+    now = time.time_ns()
+    st.html("".join(_alert(alert, now) for alert in told[:SHOWN_ALERTS]))
+    if more := told[SHOWN_ALERTS:]:
+        with st.expander(units.counted(len(more), "earlier alert"), type="compact"):
+            st.html("".join(_alert(alert, now) for alert in more))
 
 
-def _charts(project: str, ident: str) -> None:
+def _alert(alert: AlertRecord, now: int) -> str:
+    level = {"WARN": "weft-interrupted", "ERROR": "weft-error"}.get(alert.level, "weft-running")
+    return (
+        f"<div class='weft-alert'><em class='{level}'>{html.escape(visible(alert.level.lower()))}</em>"
+        f"<b>{html.escape(visible(alert.title))}</b><span>{html.escape(visible(alert.text))}</span>"
+        f"<time title='{html.escape(units.moment(alert.at_ns), quote=True)}'>{units.age(alert.at_ns, now)}</time></div>"
+    )
+
+
+def _metrics(run: RunRecord, live_s: float | None) -> None:
+    left, right = st.columns([2.6, 1], gap="medium")
+    with left:
+        controlled = runcharts.has(run.uid)
+        if controlled:
+            runcharts.controls()
+        st.fragment(_charts, run_every=live_s)(run.uid, controlled)
+    with right:
+        st.fragment(_values, run_every=live_s)(run.project, run.id)
+
+
+def _charts(uid: str, controlled: bool) -> None:
+    if runcharts.has(uid) and not controlled:
+        st.rerun()  # the first metric has come
+    with page.part("The charts"):
+        if controlled:
+            runcharts.show(uid)
+        else:
+            page.empty("Nothing logged by step", "Numbers that the run logs are drawn here.", CODE)
+    with page.part("What else was logged"):
+        logged = data().rich(uid)
+        _rich(logged, {*runmedia.found_in(uid), *runtables.tables_of(logged)})
+
+
+def _media(uid: str) -> None:
+    with page.part("The media"):
+        runmedia.show(uid)
+
+
+def _tables(run: RunRecord) -> None:
+    with page.part("The tables"):
+        runtables.show(run)
+
+
+def _values(project: str, ident: str) -> None:
     run = data().run(project, ident)
     if run is None:
         return
-    with page.part("The charts"):
-        wanted = (st.session_state.get("metric") or "").strip().lower()
-        history = data().history(run.uid, None, POINTS)
-        found = {key: series for key, series in history.items() if wanted in key.lower()}
-        if not found:
-            page.label("Charts", "No metric matches" if history else "Nothing was logged by step")
-        for section, keys in charts.sections(list(found)).items():
-            page.label(section, units.count(len(keys)))
-            _section(found, keys[:SHOWN_CHARTS])
-            if len(keys) > SHOWN_CHARTS:
-                page.label("", f"{units.count(len(keys) - SHOWN_CHARTS)} more: find them by name above")
-    with page.part("What else was logged"):
-        logged = data().rich(run.uid)
-        _rich(logged, runmedia.show(run.uid) | runtables.show(run, logged))
-
-
-def _section(found: Mapping[str, Series], keys: list[str]) -> None:
-    by_time = st.session_state.get("x") == "Time"
-    smooth = SMOOTH.get(st.session_state.get("smooth", ""), 0.0)
-    for at in range(0, len(keys), 2):
-        for column, key in zip(st.columns(2, gap="small"), keys[at : at + 2], strict=False):
-            with column, st.container(border=True, key=f"weft-chart-{key}"):
-                charts.chart(found[key], by_time=by_time, smooth=smooth)
+    with page.part("The summary"):
+        _summary(run)
+    with page.part("The configuration"):
+        page.label("Config", units.count(len(run.config)) if run.config else "")
+        config_part(run)
 
 
 def _summary(run: RunRecord) -> None:
     page.label("Summary")
-    rows = [(name, value) for name, value in run.summary.items() if not name.startswith("_")]
+    rows = [(name, value) for name, value in flat(run.summary) if not name.startswith("_")]
     if not rows:
         page.label("", "Nothing yet")
         return
     table(
-        [Column("Metric", "minmax(90px, 1fr)", look="mono soft"), Column("Last", "minmax(80px, 1fr)", look="num")],
+        [Column("Metric", "minmax(90px, 1fr)", look="mono soft"), Column("Value", "minmax(80px, 1fr)", look="num")],
         [Row(name, None, [cells.text(name), _value(value)]) for name, value in rows],
         key="summary",
         label="Summary",
@@ -178,16 +199,36 @@ def config_part(run: RunRecord) -> None:
     tree(dict(run.config), key="config", height="420px")
 
 
+def _versions(run: RunRecord) -> tuple[list[ArtifactRecord], list[ArtifactRecord]]:
+    """What it made and what it used; by `project/id`, since another project may have a run of that id."""
+    path = f"{run.project}/{run.id}"
+    made = data().versions({"producer_run": run.id}, "-logged_ns", 1000, 0).rows
+    used = data().versions({"consumer_runs": run.id}, "-logged_ns", 1000, 0).rows
+    return [one for one in made if path in one.maker_paths], [one for one in used if path in one.user_paths]
+
+
 def _artifacts(run: RunRecord) -> None:
-    made = data().artifacts({"producer_run": run.id, "project": run.project}).rows
-    if not made:
-        return
-    page.label("Artifacts", units.count(len(made)))
-    page.facts(
+    now = time.time_ns()
+    for title, found in zip(("Made", "Used"), _versions(run), strict=True):
+        if found:
+            page.label(title, units.count(len(found)))
+            table(
+                ARTIFACTS, [_version(one, now) for one in found], key=f"artifacts-{title}", label=f"{title} by the run"
+            )
+
+
+def _version(one: ArtifactRecord, now: int) -> Row:
+    return Row(
+        f"{one.project}/{one.name}:v{one.version}",
+        links.artifact(one.project, one.name, one.version),
         [
-            (f"{artifact.name}:v{artifact.version}", f"{artifact.type}, {units.size(artifact.size_bytes)}")
-            for artifact in made
-        ]
+            cells.text(f"{one.name}:v{one.version}"),
+            cells.text(one.type),
+            {"chips": [{"text": encodable(alias)} for alias in one.aliases]},
+            units.count(one.file_count),
+            units.size(one.size_bytes),
+            cells.age(one.logged_ns, now),
+        ],
     )
 
 
