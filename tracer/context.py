@@ -20,6 +20,7 @@ from opentelemetry.trace import INVALID_SPAN, TraceState, set_span_in_context
 
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
+from weft.tracking.faults import let_through
 from weft.tracking.payloads.encoding import decode, encode_object
 from weft.tracking.payloads.redaction import clean_name, redact
 from weft.tracking.runtime import Runtime
@@ -200,19 +201,33 @@ def detach(token: Token[Context]) -> None:
     """Make current what was before `attach`."""
     try:
         token.var.reset(token)
-    except (ValueError, RuntimeError):
-        # Closed from elsewhere (a generator collected in another task): that context is not ours to restore.
-        pass
+    except (ValueError, RuntimeError) as error:
+        # Closed from elsewhere (a generator collected in another task): that context is not ours to restore. Or
+        # detached already, before something was thrown in.
+        let_through(error)
 
 
 @contextmanager
 def attached(context: Context) -> Iterator[None]:
     """The context is the current one inside."""
-    token = attach(context)
+    before = get_current()
+    token = None
     try:
+        token = attach(context)
         yield
+    except GeneratorExit:
+        if get_current() is not context:  # dropped late, with the exception that kept it: all is restored already
+            token = None
+        raise
     finally:
-        detach(token)
+        # No function of Python's is called here: one begins with a look for signals, before it does anything.
+        try:
+            if token is not None:
+                token.var.reset(token)
+            elif get_current() is context:  # something was thrown in before the token was kept
+                attach(before)
+        except (ValueError, RuntimeError) as error:  # as in detach()
+            let_through(error)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from weft.tracking.run import Run
 from weft.tracking.runtime import Runtime
 from weft.tracking.targets import Target, target_of
 
+NOT_RECORDED = "Sampling left its trace out, or it ran where nothing was recorded; there is nothing to judge."
 KINDS = ("score", "reaction", "note", "value", "label")
 
 
@@ -97,6 +98,9 @@ def _target(on: object) -> Target | None:
         on = span
     if isinstance(on, Span):
         if on._runtime is None:
+            rt = runtime.active()
+            if rt.recording:
+                rt.faults.note("keep the score of a call that is not recorded", hint=NOT_RECORDED)
             return None
         return Target("span", on.project, bytes.fromhex(on.trace_id), bytes.fromhex(on.span_id))
     if isinstance(on, Run):

@@ -17,6 +17,7 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, Status, Statu
 
 from weft.tracer.capture import capture, capture_error, message_of, stacktrace, status_of
 from weft.tracking.errors import UsageError
+from weft.tracking.faults import let_through, thrown_in
 from weft.tracking.journal.records import SCHEMA, SpanClosed, SpanUpdated
 from weft.tracking.payloads.objects import type_name
 from weft.tracking.payloads.redaction import clean_name
@@ -59,11 +60,10 @@ class Span(otel.Span):
     _runtime: Runtime | None = None
     _trace: bytes = bytes(16)
     _id: bytes = bytes(8)
-    _anchor_ns: int = 0
-    """Wall clock minus monotonic clock at the start: the end is told on the start's time line, so that a child's bar
-    never leaves its parent's, whatever was set or scheduled in between."""
+    _start_ns: int = 0
+    """Where its time line begins, in Unix time: its end is this and the duration, its children start on this line."""
     _start_mono: int = 0
-    """Read once the opening is written: what that took is no part of the call's duration."""
+    """The monotonic clock at that time, read once the opening is written: what that took is no part of the call."""
     left_out: bytes | None = None
     """The trace that sampling left out with this call as its root, or below: the span records nothing."""
     _token: Token[Context] | None = None
@@ -128,7 +128,7 @@ class Span(otel.Span):
 
     @property
     def status(self) -> str:
-        """running, ok, error or cancelled."""
+        """running, ok, error or cancelled; so, too, of a call that is not recorded."""
         return (self._status or "ok") if self._ended else "running"
 
     def get_span_context(self) -> SpanContext:
@@ -285,12 +285,14 @@ class Span(otel.Span):
             _check_time(end_time)
         rt = self._runtime
         if self._ended or rt is None:
+            if error is not None and not self._ended:
+                self._status = status_of(error)
             self._ended = True
             return
-        self._ended = True
-        now = rt.ids.mono_ns()
-        duration_ns = now - self._start_mono
+        duration_ns = 0
         try:
+            self._ended = True
+            duration_ns = rt.ids.mono_ns() - self._start_mono
             details: bytes | None = None
             if error is not None:
                 self._status = status_of(error)
@@ -298,33 +300,42 @@ class Span(otel.Span):
                     details = capture_error(rt, error)
             elif self._status == "error":
                 details = capture(rt, {"type": "", "message": self._description or "", "stacktrace": ""})
-            self._close(rt, end_time or self._anchor_ns + now, duration_ns, details)
+            rt.journal.append(self._closed(rt, end_time, duration_ns, details))
+            if self._heard is not None:
+                self._heard(self)
             if _cut_off:
                 _end_cut_off()
         except RecursionError:
             _cut_off.append((self, duration_ns))  # no stack left, not even to count a fault
-        except Exception as failure:
+        except BaseException as failure:
+            self._ended = False
+            if (thrown := thrown_in(failure)) is not None:
+                # Whether the end is in the journal nobody knows: it is written once more, and the later one stands.
+                self.end(error=thrown)
+                del thrown, error  # it must not hold a frame that holds it
+                let_through(failure)
+            self._ended = True
             rt.faults.note("end a span", failure)
 
-    def _close(self, rt: Runtime, end_ns: int, duration_ns: int, error: bytes | None) -> None:
-        rt.journal.append(
-            SpanClosed(
-                SCHEMA,
-                self._trace,
-                self._id,
-                end_ns,
-                duration_ns,
-                self._status or "ok",
-                self.output_json,
-                error,
-                self._model,
-                self._provider,
-                self._usage,
-                None if self._noted <= MAX_EVENTS else capture(rt, {DROPPED_EVENTS: self._noted - MAX_EVENTS}),
-            )
+    def _closed(self, rt: Runtime, end_ns: int | None, duration_ns: int, error: bytes | None) -> SpanClosed:
+        if end_ns is None:
+            end_ns = self._start_ns + duration_ns
+        else:
+            duration_ns = max(0, end_ns - self._start_ns)
+        return SpanClosed(
+            SCHEMA,
+            self._trace,
+            self._id,
+            end_ns,
+            duration_ns,
+            self._status or "ok",
+            self.output_json,
+            error,
+            self._model,
+            self._provider,
+            self._usage,
+            None if self._noted <= MAX_EVENTS else capture(rt, {DROPPED_EVENTS: self._noted - MAX_EVENTS}),
         )
-        if self._heard is not None:
-            self._heard(self)
 
     def reopen(self) -> None:
         """Take the end back: what had been left (a stream) goes on. Of several ends the last one stands."""
@@ -362,7 +373,7 @@ class Span(otel.Span):
         if rt is None:
             return
         try:
-            now = rt.ids.wall_ns()
+            now = self._start_ns + rt.ids.mono_ns() - self._start_mono
             events = None
             if event is not None:
                 event["at_ns"] = event["at_ns"] or now
@@ -417,6 +428,7 @@ def _end_cut_off() -> None:
         assert rt is not None
         span._status = "error"
         cause = {"type": "RecursionError", "message": "at the recursion limit: no stack was left to record the end"}
-        span._close(
-            rt, span._anchor_ns + span._start_mono + duration_ns, duration_ns, capture(rt, {**cause, "stacktrace": ""})
-        )
+        details = capture(rt, {**cause, "stacktrace": ""})
+        rt.journal.append(span._closed(rt, None, duration_ns, details))
+        if span._heard is not None:
+            span._heard(span)

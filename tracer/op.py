@@ -216,11 +216,14 @@ def _call(recorder: Recorder, body: _Body, /, *args: Any, **kwargs: Any) -> tupl
     span = (recorder.open(rt, inputs) if rt.recording else None) or Span()
     span.version = recorder.version
     try:
-        result = recorder.func(*args, **kwargs)
+        try:
+            return recorder.close(span, recorder.func(*args, **kwargs)), span
+        except BaseException as error:
+            recorder.fail(span, error)
+            raise
     except BaseException as error:
         _failed(recorder, span, error)
         return None, span
-    return recorder.close(span, result), span
 
 
 async def _call_async(recorder: Recorder, body: _Body, /, *args: Any, **kwargs: Any) -> tuple[Any, Span]:
@@ -229,11 +232,14 @@ async def _call_async(recorder: Recorder, body: _Body, /, *args: Any, **kwargs: 
     span = (recorder.open(rt, inputs) if rt.recording else None) or Span()
     span.version = recorder.version
     try:
-        result = await recorder.func(*args, **kwargs)
+        try:
+            return recorder.close(span, await recorder.func(*args, **kwargs)), span
+        except BaseException as error:
+            recorder.fail(span, error)
+            raise
     except BaseException as error:
         _failed(recorder, span, error)
         return None, span
-    return recorder.close(span, result), span
 
 
 def _failed(recorder: Recorder, span: Span, error: BaseException) -> None:

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from opentelemetry.context import Context
 
@@ -53,6 +53,8 @@ _loading: list[bool] = []
 """Not empty while this happens."""
 _LAZY = frozenset({types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType})
 """Results whose work is still to come, in the span's context."""
+_NO_STACK = unrecorded("at the recursion limit: no stack was left to read it")
+D = TypeVar("D", Drive, AsyncDrive)
 
 
 class Recorder:
@@ -99,8 +101,9 @@ class Recorder:
 
         Where sampling leaves the call out the span is one that records nothing, and what is below inherits that.
         """
+        context = get_current()
+        span: Span | None = None
         try:
-            context = get_current()
             parent = context.get(SPAN_KEY)
             trace: bytes | None = None
             if type(parent) is not Span:
@@ -126,8 +129,10 @@ class Recorder:
             else:
                 span = self._begin(rt, context, parent, inputs, trace, None)
             span._token = attach(with_span(context, span))
-        except Exception as error:
-            rt.faults.note("open a span", error)
+        except RecursionError:  # no stack is left: the call itself may just fit
+            return None
+        except BaseException as error:
+            _not_opened(rt, context, span, error)
             return None
         return span
 
@@ -139,6 +144,7 @@ class Recorder:
         rt = span._runtime
         if rt is None:  # sampled out
             if self.accumulator is None and type(result) not in _LAZY:
+                span._ended = True
                 return result
             rt = runtime.active()
         try:
@@ -148,16 +154,15 @@ class Recorder:
                 return stream
             if self.capture_output and span._runtime is not None:
                 span.output_json = self._output(rt, result) if self._output_hooks else capture(rt, result)
+        except RecursionError:
+            span.output_json = _NO_STACK
         except Exception as error:
             rt.faults.note("record an output", error)
-        except BaseException as interrupt:  # Ctrl-C while the output was read
-            span.end(error=interrupt)
-            raise
         span.end()
         return result
 
     def fail(self, span: Span, error: BaseException) -> None:
-        """The call raised."""
+        """The call raised, or something was thrown into `close`, or into `fail`: whatever is left to do is done."""
         if span._token is not None:
             detach(span._token)
             span._token = None
@@ -165,16 +170,26 @@ class Recorder:
 
     def drive(self, rt: Runtime, inputs: dict[str, Any], source: Any) -> Drive:
         """A generator op began: its first step."""
-        return Drive(self.flow(rt, inputs) if rt.recording else None, source)
+        return self._driven(Drive, rt, inputs, source)
 
     def drive_async(self, rt: Runtime, inputs: dict[str, Any], source: Any) -> AsyncDrive:
         """An async generator op began: its first step."""
-        return AsyncDrive(self.flow(rt, inputs) if rt.recording else None, source)
+        return self._driven(AsyncDrive, rt, inputs, source)
+
+    def _driven(self, kind: type[D], rt: Runtime, inputs: dict[str, Any], source: Any) -> D:
+        flow = self.flow(rt, inputs) if rt.recording else None
+        try:
+            return kind(flow, source)
+        except BaseException as error:
+            if flow is not None:
+                flow.finish(error)
+            raise
 
     def flow(self, rt: Runtime, inputs: dict[str, Any], span: Span | None = None) -> Flow | None:
         """The running stream of a generator op. None, with the fault noted, where opening its span failed."""
+        context = get_current()
+        opened: Span | None = None
         try:
-            context = get_current()
             parent = context.get(SPAN_KEY)
             decided = None if type(parent) is Span else decide(rt, context, parent, self.sample_rate)
             if isinstance(decided, Span):
@@ -186,8 +201,8 @@ class Recorder:
             if self.block:
                 return BlockFlow(opened, Collected(rt, _latest, self._output, self.capture_output))
             return Flow(opened, self._collected(rt, opened))
-        except Exception as error:
-            rt.faults.note("open a span", error)
+        except BaseException as error:
+            _not_opened(rt, context, opened, error)
             return None
 
     def _begin(
@@ -297,19 +312,36 @@ class Recorder:
         async def followed() -> Any:
             token = flow.enter()
             try:
-                result = await coroutine
-            except BaseException as error:
+                try:
+                    result = await coroutine
+                except BaseException as error:
+                    flow.leave(token)
+                    span.end(error=error)
+                    raise
                 flow.leave(token)
-                span.end(error=error)
+                return self.close(span, result)
+            except BaseException as error:  # thrown in meanwhile; else all this is done
+                detach(token)
+                self.fail(span, error)
                 raise
-            flow.leave(token)
-            return self.close(span, result)
 
         made: Any = followed()
         inner: Any = coroutine  # typeshed knows coroutines without names
         made.__name__, made.__qualname__ = inner.__name__, inner.__qualname__
         weakref.finalize(made, _drop, span, coroutine)
         return made
+
+
+def _not_opened(rt: Runtime, context: Context, span: Span | None, error: BaseException) -> None:
+    """Nothing of it is left current or open; the error is noted, or raised where the program threw it in."""
+    if get_current() is not context:
+        attach(context)
+    if span is not None:
+        span.end(error=error)
+    try:
+        rt.faults.note("open a span", error)
+    finally:
+        del error  # it must not hold a frame that holds it
 
 
 def _drop(span: Span, coroutine: types.CoroutineType[Any, Any, Any]) -> None:

@@ -2,6 +2,12 @@
 
 So a wrong call raises Python's own TypeError at the call, `inspect` sees the truth, and naming the arguments costs one
 dict display instead of a bind. `op` is the only caller; the templates hold what happens at every call.
+
+An exception may be thrown in at any instruction at which Python looks for signals: where a function begins, at a loop's
+end, after a call of C. So no `try` begins later than the span, and each is guarded by one more, since `fail` (which may
+be called twice) begins with such an instruction itself; and no loop is the first thing in a `try`: what is thrown in as
+it goes back to its beginning would be outside of it (CPython 3.11). A call for whose record no stack is left goes
+unrecorded.
 """
 
 from __future__ import annotations
@@ -13,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from weft.tracer.capture import OWN_CODE
+from weft.tracking.faults import let_through
 from weft.tracking.payloads.objects import type_name
 
 FUNCTION = """
@@ -20,62 +27,82 @@ def {name}({params}):
     _weft_rt = _weft_runtime._active or _weft_start()
     if not _weft_rt.recording:
         return _weft_func({call})
-    _weft_span = _weft_open(_weft_rt, {inputs})
+    try:
+        _weft_span = _weft_open(_weft_rt, {inputs})
+    except RecursionError:
+        _weft_span = None
     if _weft_span is None:
         return _weft_func({call})
     try:
-        _weft_result = _weft_func({call})
+        try:
+            return _weft_close(_weft_span, _weft_func({call}))
+        except BaseException as _weft_error:
+            _weft_fail(_weft_span, _weft_error)
+            raise
     except BaseException as _weft_error:
         _weft_fail(_weft_span, _weft_error)
         raise
-    return _weft_close(_weft_span, _weft_result)
 """
 COROUTINE = """
 async def {name}({params}):
     _weft_rt = _weft_runtime._active or _weft_start()
     if not _weft_rt.recording:
         return await _weft_func({call})
-    _weft_span = _weft_open(_weft_rt, {inputs})
+    try:
+        _weft_span = _weft_open(_weft_rt, {inputs})
+    except RecursionError:
+        _weft_span = None
     if _weft_span is None:
         return await _weft_func({call})
     try:
-        _weft_result = await _weft_func({call})
+        try:
+            return _weft_close(_weft_span, await _weft_func({call}))
+        except BaseException as _weft_error:
+            _weft_fail(_weft_span, _weft_error)
+            raise
     except BaseException as _weft_error:
         _weft_fail(_weft_span, _weft_error)
         raise
-    return _weft_close(_weft_span, _weft_result)
 """
 GENERATOR = """
 def {name}({params}):
     _weft_rt = _weft_runtime._active or _weft_start()
     _weft_steps = _weft_drive(_weft_rt, {inputs}, _weft_func({call}))
-    _weft_sent = None
-    while True:
-        try:
-            _weft_item = _weft_steps.step(_weft_sent)
-        except StopIteration as _weft_stop:
-            return _weft_stop.value
-        try:
-            _weft_sent = yield _weft_item
-        except BaseException as _weft_error:
-            _weft_sent = None
-            _weft_steps.thrown = _weft_error
+    try:
+        _weft_sent = None
+        while True:
+            try:
+                _weft_item = _weft_steps.step(_weft_sent)
+            except StopIteration as _weft_stop:
+                return _weft_stop.value
+            try:
+                _weft_sent = yield _weft_item
+            except BaseException as _weft_error:
+                _weft_sent = None
+                _weft_steps.thrown = _weft_error
+    except BaseException as _weft_error:
+        _weft_steps.abandon(_weft_error)
+        raise
 """
 ASYNC_GENERATOR = """
 async def {name}({params}):
     _weft_rt = _weft_runtime._active or _weft_start()
     _weft_steps = _weft_adrive(_weft_rt, {inputs}, _weft_func({call}))
-    _weft_sent = None
-    while True:
-        try:
-            _weft_item = await _weft_steps.step(_weft_sent)
-        except StopAsyncIteration:
-            return
-        try:
-            _weft_sent = yield _weft_item
-        except BaseException as _weft_error:
-            _weft_sent = None
-            _weft_steps.thrown = _weft_error
+    try:
+        _weft_sent = None
+        while True:
+            try:
+                _weft_item = await _weft_steps.step(_weft_sent)
+            except StopAsyncIteration:
+                return
+            try:
+                _weft_sent = yield _weft_item
+            except BaseException as _weft_error:
+                _weft_sent = None
+                _weft_steps.thrown = _weft_error
+    except BaseException as _weft_error:
+        _weft_steps.abandon(_weft_error)
+        raise
 """
 BIND = """
 def {name}({params}):
@@ -214,7 +241,8 @@ def owner(value: object) -> object:
         return name
     try:
         return {"class": name[1:-8], **{field: _brief(getattr(value, field, None)) for field in fields}}
-    except Exception:
+    except Exception as error:
+        let_through(error)
         return name  # a field whose reading fails: the call goes on
 
 
@@ -224,7 +252,8 @@ def _fields(kind: type) -> tuple[str, ...]:
         found: Any = getattr(kind, "__dataclass_fields__", None) or getattr(kind, "model_fields", None)
         if not isinstance(found, Mapping):
             found = [attribute.name for attribute in getattr(kind, "__attrs_attrs__", ())]
-    except Exception:  # a metaclass that answers nothing
+    except Exception as error:  # a metaclass that answers nothing
+        let_through(error)
         return ()
     return tuple(name for name in found if not name.startswith("_"))
 

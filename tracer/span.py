@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from contextvars import Token
 from types import TracebackType
@@ -12,7 +13,7 @@ from typing import Any, NoReturn
 
 from opentelemetry import trace as otel
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import SpanContext, StatusCode
 
 from weft.tracer.capture import capture
 from weft.tracer.context import (
@@ -37,12 +38,17 @@ from weft.tracer.otel.exporting import attend, current_provider
 from weft.tracer.sampling import decide
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
+from weft.tracking.faults import thrown_in
 from weft.tracking.journal.records import SCHEMA, SpanOpened
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.redaction import clean_name
 from weft.tracking.runtime import Runtime
 
 _new = Span.__new__
+
+CLOCK_SET_NS = 1_000_000_000
+"""A call starts on its parent's time line, which leaves out what writing took, so that its bar lies within its
+parent's; from so far off the wall clock on (it was set, the machine slept) by the wall clock."""
 
 
 def start(
@@ -77,9 +83,14 @@ def start(
     span.name = name
     span.kind = kind
     span._id = ids.span_id().to_bytes(8, "big")
+    mono = ids.mono_ns()
+    start_ns = ids.wall_ns()
     parent = context.get(SPAN_KEY)
     above: object = parent
     if type(parent) is Span and parent._runtime is not None:
+        told = parent._start_ns + mono - parent._start_mono
+        if -CLOCK_SET_NS < start_ns - told < CLOCK_SET_NS:
+            start_ns = told
         span._trace = parent._trace
         span.parent_bytes = parent._id
         span.project = parent.project
@@ -87,8 +98,7 @@ def start(
     else:
         above = _under_foreign(span, rt, parent, context, trace)
     scope = context.get(SCOPE_KEY)
-    start_ns = ids.wall_ns()
-    span._anchor_ns = start_ns - ids.mono_ns()
+    span._start_ns = start_ns
     if scope is None and call is None and rt.attributes is None:
         encoded = None if own is None else own.clean if rt.settings.redact is True else own.by(rt)
         opened = SpanOpened(
@@ -113,9 +123,21 @@ def start(
         if call is not None:
             own = merged(own, call)
         opened = _opened_in(scope or NO_SCOPE, span, rt, above, inputs, own, start_ns, version)  # type: ignore[arg-type]
-    rt.journal.append(opened)
-    span._start_mono = ids.mono_ns()
+    try:
+        rt.journal.append(opened)
+        span._start_mono = ids.mono_ns()
+    except BaseException as error:
+        if thrown_in(error) is not None:
+            _thrown_into(rt, span, opened, error)
+        raise
     return span
+
+
+def _thrown_into(rt: Runtime, span: Span, opened: SpanOpened, error: BaseException) -> None:
+    """Whether the opening is in the journal nobody knows: it is written once more, and ended."""
+    rt.journal.append(opened)
+    span._start_mono = rt.ids.mono_ns()
+    span.end(error=error)
 
 
 def _under_foreign(span: Span, rt: Runtime, parent: object, context: Context, trace: bytes | None) -> Span | None:
@@ -214,6 +236,7 @@ def start_span(
     rt = runtime.active()
     if not rt.recording:
         return Span()
+    span: Span | None = None
     try:
         context = get_current()
         parent = context.get(SPAN_KEY)
@@ -227,7 +250,9 @@ def start_span(
         if attributes is not None:
             span.note_tiers(attributes)
         return span
-    except Exception as error:
+    except BaseException as error:
+        if span is not None:
+            span.end(error=error)
         rt.faults.note("open a span", error)
         return Span()
 
@@ -235,12 +260,14 @@ def start_span(
 class SpanBlock:
     """`with weft.span(...)` or `async with`: the span is open and current inside."""
 
-    __slots__ = ("_arguments", "_span", "_token")
+    __slots__ = ("__weakref__", "_arguments", "_left", "_span", "_token")
 
     def __init__(self, *arguments: Any) -> None:
         self._arguments = arguments
         self._span: Span | None = None
         self._token: Token[Context] | None = None
+        self._left: weakref.finalize[..., SpanBlock] | None = None
+        """Ends the span where `__exit__` was thrown out of at its first instruction, once the exception is dropped."""
 
     def __call__(self, func: object) -> NoReturn:
         """It is no decorator.
@@ -255,17 +282,41 @@ class SpanBlock:
         )
 
     def __enter__(self) -> Span:
-        self._span = span = start_span(*self._arguments)
-        if span._runtime is not None or span.left_out is not None:
-            self._token = attach(inside(get_current(), span))
+        context = get_current()
+        try:
+            name, kind, inputs, attributes = self._arguments
+            # Not (*arguments): after such a call Python looks for signals, before the span is kept.
+            self._span = span = start_span(name, kind, inputs, attributes)
+            if span._runtime is not None or span.left_out is not None:
+                current = inside(context, span)
+                self._token = token = attach(current)
+                self._left = weakref.finalize(self, _left_open, span, current, token)
+                self._left.atexit = False  # then it was not left at all
+        except BaseException as error:
+            if get_current() is not context:
+                attach(context)
+            if self._left is not None:
+                self._left.detach()
+            if self._span is not None:
+                self._span.end(error=error)
+            raise
         return span
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            self._leave(error)
+        except BaseException as thrown:
+            self._leave(thrown)
+            raise
+
+    def _leave(self, error: BaseException | None) -> None:
         if self._token is not None:
             detach(self._token)
             self._token = None
+        if self._left is not None:
+            self._left.detach()
         if self._span is not None:
             self._span.end(error=error)
 
@@ -276,6 +327,13 @@ class SpanBlock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.__exit__(kind, error, trace)
+
+
+def _left_open(span: Span, current: Context, token: Token[Context]) -> None:
+    if get_current() is current:
+        detach(token)
+    span.set_status(StatusCode.ERROR, "an exception was thrown in as its block ended, or nobody kept the block")
+    span.end()
 
 
 def span(

@@ -99,12 +99,23 @@ class Flow:
 
     def enter(self) -> Any:
         """Make the body's context current; the answer goes to `leave`."""
-        return attach(self._context or inside(get_current(), self.span))
+        before = get_current()
+        try:
+            return attach(self._context or inside(before, self.span))
+        except BaseException:
+            attach(before)
+            raise
 
     def leave(self, token: Any) -> None:
         """Back to the consumer's context; the body's (with spans it left open over the yield) is kept."""
         self._context = get_current()
         detach(token)
+
+    def abandon(self, token: Any, error: BaseException) -> None:
+        """Something was thrown into a step, before, in or after its body: what is left to do of its end is done."""
+        if token is not None:
+            detach(token)
+        self.finish(error)
 
     def until_dropped(self, stream: T) -> T:
         """The stream; where nobody keeps it, the span ends."""
@@ -114,6 +125,7 @@ class Flow:
     def finish(self, error: BaseException | None = None) -> None:
         """End the span; only the first call counts."""
         if not self.span.is_recording():
+            self.span.end(error=error)  # its status is told also of a call that is not recorded
             return
         try:
             self.span.output_json = self.items.output()
@@ -134,16 +146,21 @@ class BlockFlow(Flow):
     def enter(self) -> Any:
         """Make the span current, the first time."""
         if self._token is None:
-            self._token = super().enter()
+            before = get_current()
+            try:
+                self._token = super().enter()
+            except BaseException:
+                attach(before)
+                raise
 
     def leave(self, token: Any) -> None:
         """The block begins, in the same context."""
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the span; what was current around the block is so again."""
-        token, self._token = self._token, None
-        if token is not None:
-            detach(token)
+        if self._token is not None:
+            detach(self._token)
+            self._token = None
         super().finish(error)
 
 
@@ -158,6 +175,11 @@ class _Steps:
         self._guarded = False
         self.thrown: BaseException | None = None
         """What the consumer threw in: the next step throws it on."""
+
+    def abandon(self, error: BaseException) -> None:
+        """No step will follow; where the last one did not end the span, it ends here."""
+        if self._flow is not None:
+            self._flow.finish(error)
 
     def _failed(self, flow: Flow, token: Any, thrown: BaseException | None, failure: BaseException) -> None:
         flow.leave(token)
@@ -194,15 +216,19 @@ class Drive(_Steps):
             return self._source.send(sent) if error is None else self._source.throw(error)
         token = flow.enter()
         try:
-            item = self._source.send(sent) if error is None else self._source.throw(error)
-        except StopIteration:
-            flow.leave(token)
-            flow.finish()
-            raise
+            try:
+                item = self._source.send(sent) if error is None else self._source.throw(error)
+            except StopIteration:
+                flow.leave(token)
+                flow.finish()
+                raise
+            except BaseException as failure:
+                self._failed(flow, token, error, failure)
+                raise
+            return self._passed(flow, token, error, item)
         except BaseException as failure:
-            self._failed(flow, token, error, failure)
+            flow.abandon(token, failure)
             raise
-        return self._passed(flow, token, error, item)
 
 
 class AsyncDrive(_Steps):
@@ -222,45 +248,61 @@ class AsyncDrive(_Steps):
             return await (self._source.asend(sent) if error is None else self._source.athrow(error))
         token = flow.enter()
         try:
-            item = await (self._source.asend(sent) if error is None else self._source.athrow(error))
-        except StopAsyncIteration:
-            flow.leave(token)
-            flow.finish()
-            raise
+            try:
+                item = await (self._source.asend(sent) if error is None else self._source.athrow(error))
+            except StopAsyncIteration:
+                flow.leave(token)
+                flow.finish()
+                raise
+            except BaseException as failure:
+                self._failed(flow, token, error, failure)
+                raise
+            return self._passed(flow, token, error, item)
         except BaseException as failure:
-            self._failed(flow, token, error, failure)
+            flow.abandon(token, failure)
             raise
-        return self._passed(flow, token, error, item)
 
 
 def drive(begin: Callable[[], Flow | None], source: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
     """The generator again, recorded: send, throw, close and the returned value pass through."""
-    steps = Drive(begin(), source)
+    flow = begin()
     sent: Any = None
-    while True:
-        try:
-            item = steps.step(sent)
-        except StopIteration as stop:
-            return stop.value
-        try:
-            sent = yield item
-        except BaseException as error:
-            sent, steps.thrown = None, error
+    try:
+        steps = Drive(flow, source)
+        while True:
+            try:
+                item = steps.step(sent)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                sent = yield item
+            except BaseException as error:
+                sent, steps.thrown = None, error
+    except BaseException as error:  # thrown in between two steps; else the span has ended
+        if flow is not None:
+            flow.finish(error)
+        raise
 
 
 async def drive_async(begin: Callable[[], Flow | None], source: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
     """The async generator again, recorded; its flow begins at the first step."""
-    steps = AsyncDrive(begin(), source)
+    flow = begin()
     sent: Any = None
-    while True:
-        try:
-            item = await steps.step(sent)
-        except StopAsyncIteration:
-            return
-        try:
-            sent = yield item
-        except BaseException as error:
-            sent, steps.thrown = None, error
+    try:
+        steps = AsyncDrive(flow, source)
+        while True:
+            try:
+                item = await steps.step(sent)
+            except StopAsyncIteration:
+                return
+            try:
+                sent = yield item
+            except BaseException as error:
+                sent, steps.thrown = None, error
+    except BaseException as error:  # as in drive()
+        if flow is not None:
+            flow.finish(error)
+        raise
 
 
 class _Proxy:
@@ -295,17 +337,21 @@ class Stream(_Proxy):
         flow = self._weft_flow
         token = flow.enter()
         try:
-            item = next(self._weft_steps)
-        except StopIteration:
+            try:
+                item = next(self._weft_steps)
+            except StopIteration:
+                flow.leave(token)
+                flow.finish()
+                raise
+            except BaseException as error:
+                flow.leave(token)
+                flow.finish(error)
+                raise
             flow.leave(token)
-            flow.finish()
-            raise
+            flow.items.add(item)
         except BaseException as error:
-            flow.leave(token)
-            flow.finish(error)
+            flow.abandon(token, error)
             raise
-        flow.leave(token)
-        flow.items.add(item)
         return item
 
     def close(self) -> None:
@@ -347,17 +393,21 @@ class AsyncStream(_Proxy):
         flow = self._weft_flow
         token = flow.enter()
         try:
-            item = await anext(self._weft_steps)
-        except StopAsyncIteration:
+            try:
+                item = await anext(self._weft_steps)
+            except StopAsyncIteration:
+                flow.leave(token)
+                flow.finish()
+                raise
+            except BaseException as error:
+                flow.leave(token)
+                flow.finish(error)
+                raise
             flow.leave(token)
-            flow.finish()
-            raise
+            flow.items.add(item)
         except BaseException as error:
-            flow.leave(token)
-            flow.finish(error)
+            flow.abandon(token, error)
             raise
-        flow.leave(token)
-        flow.items.add(item)
         return item
 
     async def aclose(self) -> None:

@@ -57,7 +57,11 @@ class Faults:
             BaseException: the error, where it is the program's own: its timeout, its signal handler's.
         """
         if error is not None:
-            let_through(error)
+            try:
+                let_through(error)
+            except BaseException:
+                del error  # as in let_through()
+                raise
         with self._lock:
             self.counts[cause] += 1
             first = self.counts[cause] == 1
@@ -89,10 +93,13 @@ def let_through(error: BaseException) -> None:
         BaseException: the error, or what it was caused by, where the program threw it in.
     """
     found = thrown_in(error)
-    if found is error:
-        raise error
-    if found is not None:  # somebody made another one of it: orjson, of what came while it asked for an object
-        raise found from found.__cause__
+    try:
+        if found is error:
+            raise error
+        if found is not None:  # somebody made another one of it
+            raise found from found.__cause__
+    finally:
+        del found, error  # it would hold this frame, and this frame it: whatever else it holds is let go of by count
 
 
 def thrown_in(error: BaseException) -> BaseException | None:
@@ -111,7 +118,15 @@ def thrown_in(error: BaseException) -> BaseException | None:
     return None
 
 
+def as_thrown_in(error: BaseException) -> BaseException:
+    """The same exception, which is known to have been thrown in, though its traceback no longer tells."""
+    error._weft_thrown_in = True  # type: ignore[attr-defined]
+    return error
+
+
 def _is_programs(error: Exception) -> bool:
+    if getattr(error, "_weft_thrown_in", False):
+        return True
     trace = error.__traceback__
     if trace is None:
         return False

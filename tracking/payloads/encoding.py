@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from weft.tracking.faults import let_through
+from weft.tracking.faults import as_thrown_in, let_through
 from weft.tracking.payloads.content import Content
 from weft.tracking.payloads.objects import (
     BLOB_BYTES,
@@ -139,7 +139,7 @@ def _handled(value: object, store_blob: StoreBlob | None) -> bytes:
     except Exception as error:
         let_through(raised[0] if raised else error)
         if not raised and error.__cause__ is not None:
-            raise error.__cause__ from None  # thrown in before the first line of `default`
+            raise as_thrown_in(error.__cause__) from None  # before the first line of `default`
     return _exact(value, store_blob)
 
 
