@@ -9,6 +9,7 @@ its return as any other.
 from __future__ import annotations
 
 import atexit
+import errno
 import logging
 import os
 import platform
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from weft.tracking.exits import seconds_left
-from weft.tracking.faults import Faults
+from weft.tracking.faults import Faults, let_through
 from weft.tracking.home import Home
 from weft.tracking.ids import Ids
 from weft.tracking.journal import frames
@@ -37,8 +38,9 @@ SYNC_SECONDS = 1.0
 WRITE = "write the journal"
 """The cause under which lost records are counted."""
 
-log = logging.getLogger("weft.recording")
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
 
+log = logging.getLogger("weft.recording")
 
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 
@@ -46,7 +48,7 @@ _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 class Segment:
     """One append-only file, locked by its writer for life. Held by `Journal` alone."""
 
-    __slots__ = ("fd", "locked", "path", "room", "synced")
+    __slots__ = ("_file", "fd", "locked", "path", "room", "synced")
 
     def __init__(self, folder: Path, opened: SegmentOpened, rotate_bytes: int) -> None:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(opened.started_ns // 1_000_000_000))
@@ -61,6 +63,7 @@ class Segment:
             if os.write(self.fd, head) != len(head):
                 raise OSError(28, "no space left for a new segment", str(draft))
             draft.rename(self.path)
+            self._file = _identity(self.path)
         except BaseException:
             os.close(self.fd)
             draft.unlink(missing_ok=True)
@@ -69,6 +72,13 @@ class Segment:
         """Bytes until it is full: tells when to rotate and, beside `synced`, whether there is news for the disk."""
         self.synced: int | None = None
         """The room that was left when it was last synced."""
+
+    def is_gone(self) -> bool:
+        """Whether its file no longer goes by its name: it was removed or moved, or its home was."""
+        try:
+            return _identity(self.path) != self._file
+        except OSError as error:  # others say nothing of the file that is open
+            return error.errno in _GONE
 
     def cut(self, written: int, frame: bytes) -> NoReturn:
         """Take back the part of a frame that fitted. Nobody else writes this file now: it is exactly the last bytes.
@@ -83,6 +93,11 @@ class Segment:
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 class Journal:
@@ -146,12 +161,16 @@ class Journal:
                         if written != len(frame):
                             segment.cut(written, frame)
                         segment.room -= written
+                    except BaseException:
+                        self._mend(0, frame)
+                        raise
                     finally:
                         self._depth = 0
                 self.appended += 1
         except RecursionError as error:
             return self._hold(record, error)
         except Exception as error:
+            let_through(error)
             self._lost(error)
             return False
         if self._held:
@@ -168,8 +187,25 @@ class Journal:
             if segment is None or segment.room <= 0:
                 segment = self._open(depth, segment)
             self._put(segment, frame)
+        except BaseException:
+            self._mend(depth, frame)
+            raise
         finally:
             self._depth = depth
+
+    def _mend(self, depth: int, frame: bytes) -> None:
+        """An append was broken off: what is in the file decides. A segment with part of a frame is let go of."""
+        segment = self._segments[depth]
+        if segment is None:
+            return
+        size = os.fstat(segment.fd).st_size
+        before = self._rotate_bytes - segment.room
+        if size in (before, before + len(frame)):
+            segment.room = self._rotate_bytes - size
+            segment.synced = None
+        else:
+            self._segments[depth] = None
+            self._filled.append(segment)
 
     def _put(self, segment: Segment, frame: bytes) -> None:
         written = os.write(segment.fd, frame)
@@ -198,8 +234,12 @@ class Journal:
 
     def _write_held(self) -> None:
         held, self._held = self._held, []
-        for record in held:
-            self.append(record)
+        try:
+            while held:
+                self.append(held[0])
+                del held[0]
+        finally:
+            self._held[:0] = held  # what something thrown in has left
 
     def sync(self) -> bool:
         """Ask the disk to keep what was appended (fdatasync): after this, a power cut loses none of it.
@@ -222,10 +262,31 @@ class Journal:
         for fd in duplicates:
             kept &= self._to_disk(fd)
             os.close(fd)
-        for segment in filled:
-            kept &= self._to_disk(segment.fd)
-            segment.close()
+        try:
+            while filled:
+                kept &= self._to_disk(filled[0].fd)
+                filled[0].close()
+                del filled[0]
+        finally:
+            self._filled += filled  # as above
         return kept
+
+    def leave_removed(self) -> None:
+        """Where somebody has removed or moved a segment's file, what is written to it is lost: the next append begins
+        a new one. Called by our own thread, since the home's disk may take its time."""
+        for depth, segment in enumerate(list(self._segments)):
+            if segment is None or not segment.is_gone():
+                continue
+            with self._lock:
+                if self._segments[depth] is not segment:
+                    continue
+                self._segments[depth] = None
+                segment.close()
+            hint = (
+                "It was removed or moved while this process wrote to it: the records since then went with it. The next "
+                "record begins a new segment."
+            )
+            self.faults.note(f"keep its records in {segment.path}", hint=hint)
 
     def sync_within(self, timeout_s: float) -> bool:
         """`sync`, waiting no longer than this for a slow disk. Returns whether it kept everything in that time."""
@@ -292,14 +353,15 @@ class Journal:
         )
         try:
             segment = Segment(self.home.journal, opened, self._rotate_bytes)
-        except OSError:
+        except OSError as error:
+            let_through(error)
             self.home.ensure()  # the first segment ever; or it says what is wrong with the home
             segment = Segment(self.home.journal, opened, self._rotate_bytes)
         self._segments[depth] = segment
         if former is not None:
-            self._last_word(former, "rotate")
             self._filled.append(former)
             self._rotated = True
+            self._last_word(former, "rotate")
         if self._syncer is None:
             self._stop = threading.Event()
             self._syncer = threading.Thread(
@@ -307,8 +369,14 @@ class Journal:
             )
             try:
                 self._syncer.start()
-            except RuntimeError:
+            except RuntimeError as error:
                 self._syncer = None  # the interpreter is on its way out and starts no threads; closing syncs
+                let_through(error)
+            except BaseException:
+                self._syncer = None  # whether it runs nobody knows: the next segment starts one
+                self._segments[depth] = None
+                self._filled.append(segment)
+                raise
         return segment
 
     def _last_word(self, segment: Segment, reason: str) -> None:
@@ -362,6 +430,7 @@ def _sync_loop(journal: weakref.ref[Journal], stop: threading.Event) -> None:
         if target is None:
             return
         target.sync()
+        target.leave_removed()
         if not stopped:
             target._tell_rotation()
         del target
