@@ -6,15 +6,13 @@ journal, like everything else.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass, replace
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from weft.tracking import names, runtime
 from weft.tracking.blobs import Blobs
-from weft.tracking.errors import MissingExtraError, NotFoundError, UsageError
+from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.home import Home
 from weft.tracking.journal.records import SCHEMA, Removed, SpanUpdated
 from weft.tracking.lineage import Direction, Lineage
@@ -24,24 +22,25 @@ from weft.tracking.registry.collection import Collection, Registry
 from weft.tracking.registry.linked import find_linked
 from weft.tracking.registry.paths import DEFAULT, CollectionPath, is_reference
 from weft.tracking.registry.sources import collection_of
+from weft.tracking.results import PAGE, Results
+from weft.tracking.runquestions import filter_of, order_of
 from weft.tracking.settings import Settings
 from weft.tracking.store.access import open_store, take_in
 from weft.tracking.store.readmodels import (
     ArtifactRecord,
     ConsoleLine,
     Page,
+    ProjectRecord,
     ScoreRecord,
     SpanRecord,
     ThreadRecord,
     TraceRecord,
 )
-from weft.tracking.storedrun import StoredRun
+from weft.tracking.storedrun import Runs, StoredRun
 from weft.tracking.targets import Target, target_of
 from weft.tracking.versions import ArtifactVersion, Reference, choose, version_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from weft.tracking.media.logged import LoggedMedia
     from weft.tracking.runtime import Runtime
     from weft.tracking.store.filters import Where
@@ -49,97 +48,16 @@ if TYPE_CHECKING:
     from weft.tracking.tables.query import Params, QueryResult
 
 T = TypeVar("T")
-PAGE = 200
-"""Rows that are fetched at a time."""
-
-
-class Results(Sequence[T], Generic[T]):
-    """The answer to a question, fetched page by page as it is looked at; what was fetched once stays as it was."""
-
-    def __init__(
-        self, fetch: Callable[[int, str | None], Page[T]], page_size: int = PAGE, kind: type[T] | None = None
-    ) -> None:
-        self._fetch = fetch
-        self._kind = kind
-        self._page_size = page_size
-        self._rows: list[T] = []
-        self._cursor: str | None = None
-        self._whole = False
-        self._total: int | None = None
-        self._lock = threading.RLock()  # guards what was fetched
-
-    def __iter__(self) -> Iterator[T]:
-        at = 0
-        while self._reach(at):
-            yield self._rows[at]
-            at += 1
-
-    def __len__(self) -> int:
-        """How many there are; counted by the store where it can, else by fetching them all."""
-        self._reach(0)
-        if self._total is None:
-            self._all()
-        return len(self._rows) if self._whole or self._total is None else self._total
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[T]: ...
-    def __getitem__(self, index: int | slice) -> T | list[T]:
-        if isinstance(index, slice):
-            if index.stop is None or index.stop < 0 or (index.start or 0) < 0 or (index.step or 1) < 0:
-                self._all()
-            else:
-                self._reach(index.stop - 1)
-            return self._rows[index]
-        if index < 0:
-            self._all()
-        else:
-            self._reach(index)
-        return self._rows[index]
-
-    def to_pandas(self) -> pd.DataFrame:
-        """One row each, a column a field; times as UTC timestamps (`start_ns` becomes `start`), money as float.
-
-        Raises:
-            MissingExtraError: pandas is not installed.
-        """
-        try:
-            import pandas as pd  # late: only who asks for a frame needs it
-        except ImportError as error:
-            raise MissingExtraError("Results.to_pandas()", "ui") from error
-        frame = pd.DataFrame([_flat(row) for row in self], columns=None if len(self) else _columns(self._kind))
-        for column in [name for name in frame.columns if name.endswith("_ns") and name != "duration_ns"]:
-            frame[column] = pd.to_datetime(frame[column], unit="ns", utc=True)
-        return frame.rename(columns={name: name.removesuffix("_ns") for name in frame.columns if name != "duration_ns"})
-
-    def _reach(self, at: int) -> bool:
-        """Fetch until there is a row at this place; whether there is."""
-        with self._lock:
-            while len(self._rows) <= at and not self._whole:
-                page = self._fetch(self._page_size, self._cursor)
-                if not self._rows and page.exact:
-                    self._total = page.total
-                self._rows += page.rows
-                self._cursor = page.cursor
-                self._whole = page.cursor is None
-            return len(self._rows) > at
-
-    def _all(self) -> None:
-        with self._lock:
-            while not self._whole:
-                self._reach(len(self._rows))
-
-    def __repr__(self) -> str:
-        known = f"{len(self._rows)} fetched" if self._rows or self._whole else "not fetched yet"
-        return f"<Results: {known}>"
 
 
 class Api:
     """What is in a store. Close it, or use it as a context manager; threads may share it.
 
     Args:
-        project: looked into where a question names none; None: all of them.
+        project: looked into where a question names none; None: all of them. A dict is taken as `overrides`.
+        timeout: as wandb has it; nothing is waited for here.
+        api_key: likewise.
+        overrides: wandb's; `project` of it counts.
         settings: where the store is; default this process's.
 
     Raises:
@@ -150,8 +68,19 @@ class Api:
         ...     print(trace.name, trace.duration_ns)
     """
 
-    def __init__(self, project: str | None = None, *, settings: Settings | None = None) -> None:
-        self.project = None if project is None else names.check_project(project)
+    def __init__(
+        self,
+        project: str | Mapping[str, Any] | None = None,
+        timeout: int | None = None,
+        api_key: str | None = None,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        given = project if isinstance(project, Mapping) else overrides
+        chosen = given.get("project") if given is not None and not isinstance(project, str) else project
+        self.project = None if chosen is None else names.check_project(chosen)  # type: ignore[arg-type]
+        self._own_settings = settings is None
         self._settings = settings or runtime.active().settings
         self._store = open_store(self._settings)
 
@@ -164,6 +93,25 @@ class Api:
     def close(self) -> None:
         """Let go of the store."""
         self._store.close()
+
+    @property
+    def _home(self) -> Home:
+        return Home(self._settings.home)
+
+    def _take_in(self) -> None:
+        """What was recorded, before something is read.
+
+        Raises:
+            UsageError: the program has since been configured to record elsewhere, so this would not show it.
+        """
+        if self._own_settings:
+            now = runtime.active().settings
+            if (now.home, now.url) != (self._settings.home, self._settings.url):
+                raise UsageError(
+                    f"this Api was made when the program recorded to {self._settings.home}; it now records to "
+                    f"{now.home}. Make a new weft.Api(), or give weft.Api(settings=...) to read another home"
+                )
+        take_in(self._store, self._settings, foreign_s=0.0)
 
     def traces(self, where: Where | None = None, *, order: str = "-start_ns") -> Results[TraceRecord]:
         """Root calls. Filters are Mongo style over the records' fields, JSON paths included (docs/querying.md).
@@ -224,32 +172,78 @@ class Api:
         """
         return self._results(ScoreRecord, lambda reader, **page: reader.scores(self._of(where), **page))
 
-    def runs(self, where: Where | None = None, *, order: str = "-started_ns") -> Results[StoredRun]:
-        """Runs, newest first: {"summary.loss": {"$lt": 0.3}}, order="summary.loss".
+    def runs(
+        self,
+        path: str | Where | None = None,
+        filters: Where | None = None,
+        order: str = "+created_at",
+        per_page: int = PAGE,
+        include_sweeps: bool = True,
+        lazy: bool = True,
+        *,
+        where: Where | None = None,
+    ) -> Runs:
+        """Runs, oldest first: `runs("digits", {"config.lr": {"$gt": 0.01}}, order="-summary_metrics.acc")`.
+
+        Args:
+            path: a project, perhaps as `entity/project`; None: as this Api. A dict in its place is meant as `where`.
+            filters: as wandb takes them: displayName, state, tags, group, jobType, createdAt, config.x,
+                summary_metrics.x; times as ISO 8601 text. The store's own names may be mixed in.
+            order: by any field, config.x or summary.x, wandb's names or the store's; - in front for descending.
+            per_page: how many are fetched at a time.
+            include_sweeps: as wandb has it; a run knows here by itself whose trial it is.
+            lazy: likewise; everything is read when it is looked at.
+            where: the store's own filter, names as `RunRecord` has them: {"summary.loss": {"$lt": 0.3}}.
 
         Raises:
             UsageError: as `traces`.
         """
+        project, own = (None, path) if isinstance(path, Mapping) else (_project_of(path), None)
+        parts = [dict(part) for part in (filter_of(filters), own, _mapping(where)) if part]
+        asked: dict[str, Any] = {} if project is None else {"project": project}
+        if parts:
+            asked = {"$and": [asked, *parts]} if asked or len(parts) > 1 else parts[0]
+        if self.project is not None and project is None and not _asks(asked, "project"):
+            asked = {"$and": [asked, {"project": self.project}]} if asked else {"project": self.project}
+        if isinstance(per_page, bool) or not isinstance(per_page, int) or per_page < 1:
+            raise UsageError(f"per_page is a whole number of at least 1, not {per_page!r:.80}")
+        by = order_of(order)
 
         def ask(reader: Reader, **page: Any) -> Page[StoredRun]:
-            found = reader.runs(self._of(where), order=order, **page)
-            return replace(found, rows=[StoredRun.of(row, reader) for row in found.rows])  # type: ignore[return-value]
+            found = reader.runs(asked, order=by, **page)
+            rows = [StoredRun.of(row, reader, self._home, self._take_in) for row in found.rows]
+            return replace(found, rows=rows)  # type: ignore[return-value]
 
-        return self._results(StoredRun, ask)
+        self._take_in()
+        reader = self._store.reader()
+        made = Runs(lambda limit, after: ask(reader, limit=limit, after=after), per_page, StoredRun)
+        made._reach(0)
+        return made
 
     def run(self, path: str) -> StoredRun:
-        """One of them: `id`, or `project/id` where several projects have that id.
+        """One of them: `id`, `project/id` where several projects have that id, or `entity/project/id`.
 
         Raises:
             NotFoundError: there is none.
             UsageError: it is ambiguous; the message lists them.
         """
-        project, _, ident = path.rpartition("/")
-        where = {"id": ident} | ({"project": project} if project else {})
-        found = self.runs(where)[:5]
+        if not isinstance(path, str) or not path.strip("/"):
+            raise UsageError(f'Api.run() takes "project/id" or "id", not {path!r:.80}')
+        *places, ident = path.strip("/").split("/")
+        project = next((place for place in reversed(places) if place != "runs"), None)
+        found = self.runs(project, {"id": ident})[:5]
         if len(found) > 1:
             raise UsageError(f"run {ident!r} is in several projects: {', '.join(f'{r.project}/{r.id}' for r in found)}")
         return _one(found, f"run {path!r:.80}")
+
+    def projects(self, entity: str | None = None, per_page: int = PAGE) -> list[ProjectRecord]:
+        """All projects by name, with how many runs and traces each has. The arguments are wandb's, without effect."""
+        self._take_in()
+        return list(self._store.reader().projects())
+
+    def project_exists(self, name: str) -> bool:
+        """Whether anything was recorded in a project of this name."""
+        return any(found.name == _project_of(name) for found in self.projects())
 
     def console_logs(
         self, path: str, last: int | None = None, *, search: str | None = None, stream: str | None = None
@@ -287,7 +281,7 @@ class Api:
         from weft.tracking.media.logged import media_of  # whoever asks for no media need not load them
 
         run = self.run(path)
-        return media_of(self._store.reader().rich(run.uid, key), Blobs(Home(self._settings.home)))
+        return media_of(self._store.reader().rich(run.uid, key), Blobs(self._home))
 
     def artifacts(self, where: Where | None = None, *, order: str = "-created_ns") -> Results[ArtifactRecord]:
         """Versions of artifacts, newest first.
@@ -307,9 +301,9 @@ class Api:
             NotFoundError: there is none.
             UsageError: it is in several projects and none was named, or it is of another type.
         """
-        blobs = Blobs(Home(self._settings.home))
+        blobs = Blobs(self._home)
         if isinstance(name, str) and is_reference(name):
-            take_in(self._store, self._settings, foreign_s=0.0)
+            self._take_in()
             found: ArtifactVersion = find_linked(self._store.reader(), name, blobs)
         else:
             found = version_of(self._version(name), blobs)
@@ -341,9 +335,7 @@ class Api:
         """
         found = self._version(name)
         reader = self._store.reader()
-        return reader.lineage(
-            found.project, found.name, found.version, direction=direction, depth=depth, limit=limit
-        )
+        return reader.lineage(found.project, found.name, found.version, direction=direction, depth=depth, limit=limit)
 
     def collections(self, where: Where | None = None, *, order: str = "-updated_ns") -> Results[Collection]:
         """Collections of the registry: {"registry": "model", "aliases": "production"}, {"type": "dataset"}.
@@ -351,7 +343,7 @@ class Api:
         Raises:
             UsageError: as `traces`.
         """
-        blobs = Blobs(Home(self._settings.home))
+        blobs = Blobs(self._home)
 
         def ask(reader: Reader, **page: Any) -> Page[Collection]:
             found = reader.collections(where, order=order, **page)
@@ -367,9 +359,9 @@ class Api:
             NotFoundError: there is none.
         """
         path = CollectionPath.parse(name)
-        take_in(self._store, self._settings, foreign_s=0.0)
+        self._take_in()
         reader = self._store.reader()
-        return Collection(collection_of(reader, path), reader, Blobs(Home(self._settings.home)))
+        return Collection(collection_of(reader, path), reader, Blobs(self._home))
 
     def registry(self, name: str = DEFAULT) -> Registry:
         """One registry, to look at its collections.
@@ -378,8 +370,8 @@ class Api:
             UsageError: it is no name.
         """
         chosen = CollectionPath.parse(f"{name}/any").registry
-        take_in(self._store, self._settings, foreign_s=0.0)
-        return Registry(chosen, self._store.reader(), Blobs(Home(self._settings.home)))
+        self._take_in()
+        return Registry(chosen, self._store.reader(), Blobs(self._home))
 
     def registries(self) -> list[Registry]:
         """All that have a collection, by name."""
@@ -387,7 +379,7 @@ class Api:
 
     def _version(self, name: str) -> ArtifactRecord:
         reference = Reference.parse(name)
-        take_in(self._store, self._settings, foreign_s=0.0)
+        self._take_in()
         return choose(self._store.reader(), reference, self.project)
 
     def sql(self, query: str, params: Params | None = None, *, limit: int | None = None) -> QueryResult:
@@ -403,11 +395,11 @@ class Api:
             MissingExtraError: DuckDB is not installed.
 
         Example:
-            >>> weft.Api().sql("select run_id, max(value) as best from metrics where key = ? group by all", ["acc"]).rows
+            >>> weft.Api().sql("select run_id, max(value) from metrics where key = ? group by all", ["acc"]).rows
         """
         from weft.tracking.sql.question import answer  # who asks otherwise needs neither Arrow nor DuckDB
 
-        take_in(self._store, self._settings, foreign_s=0.0)
+        self._take_in()
         return answer(self._store, Home(self._settings.home), query, params, limit=limit)
 
     def update(
@@ -463,7 +455,9 @@ class Api:
         """
         found = [target_of(target) for target in targets]
         if any(one.kind == "run" for one in found):
-            raise UsageError("Api.delete() takes traces, spans and scores; `weft rm` deletes runs")
+            raise UsageError(
+                "Api.delete() takes traces, spans and scores; a run goes by run.delete() or `weft runs rm`"
+            )
         rt = runtime.active()
         if not rt.recording:
             raise UsageError("nothing can be deleted in mode disabled, which writes nothing: unset WEFT_MODE")
@@ -488,11 +482,33 @@ class Api:
 
     def _results(self, kind: type[T], ask: Callable[..., Page[T]]) -> Results[T]:
         """The first page now, so that a mistake is heard at the call."""
-        take_in(self._store, self._settings, foreign_s=0.0)
+        self._take_in()
         reader: Reader = self._store.reader()
         made = Results[T](lambda limit, after: ask(reader, limit=limit, after=after), kind=kind)
         made._reach(0)
         return made
+
+
+def _project_of(path: Any) -> str | None:
+    """Of `project` or `entity/project`; None for none."""
+    if path is None:
+        return None
+    if not isinstance(path, str) or not path.strip("/"):
+        raise UsageError(f'runs() takes "project" or "entity/project", not {path!r:.80}')
+    return path.strip("/").rpartition("/")[2]
+
+
+def _mapping(where: Any) -> Mapping[str, Any]:
+    if where is not None and not isinstance(where, Mapping):
+        raise UsageError(f'a filter is a dict like {{"status": "error"}}, not {where!r:.80}')
+    return where or {}
+
+
+def _asks(where: Any, name: str) -> bool:
+    """Whether a filter names a field at all."""
+    if isinstance(where, Mapping):
+        return name in where or any(_asks(inner, name) for key, inner in where.items() if str(key)[:1] == "$")
+    return isinstance(where, (list, tuple)) and any(_asks(inner, name) for inner in where)
 
 
 def _json(rt: Runtime, value: Any) -> bytes:
@@ -504,20 +520,3 @@ def _one(found: Sequence[T], what: str) -> T:
     for row in found:
         return row
     raise NotFoundError(f"there is no {what} in this store. `weft traces ls` and `weft runs ls` list what there is")
-
-
-def _columns(kind: Any) -> list[str]:
-    """The columns that every row of this type has."""
-    known = fields(kind) if is_dataclass(kind) else ()
-    return [field.name for field in known if field.name not in ("usage", "scores")]
-
-
-def _flat(row: Any) -> dict[str, Any]:
-    """A record's fields for a data frame: counts of usage and scores as columns of their own."""
-    told: dict[str, Any] = {}
-    for name, value in asdict(row.record if isinstance(row, Collection) else row).items():
-        if name in ("usage", "scores") and isinstance(value, Mapping):
-            told |= {f"{name}.{key}": item for key, item in value.items()}
-        elif name not in ("usage",):
-            told[name] = float(value) if isinstance(value, Decimal) else value
-    return told

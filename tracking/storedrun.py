@@ -1,16 +1,25 @@
-"""A run as `weft.Api()` answers with it: its record, and its history on demand."""
+"""A run as `weft.Api()` answers with it: its record, its history on demand, and what may be corrected of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from weft.tracking import runtime
+from weft.tracking import names, runremoval, runtime, versions
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import MissingExtraError, NotFoundError, UsageError
+from weft.tracking.home import Home
+from weft.tracking.journal.records import SCHEMA, RunUpdated
+from weft.tracking.payloads.encoding import encode
+from weft.tracking.payloads.redaction import redact, redact_text
+from weft.tracking.protection import check_free
+from weft.tracking.results import Results
 from weft.tracking.savedfile import SavedFile
-from weft.tracking.store.readmodels import AlertRecord, RunRecord
+from weft.tracking.store.readmodels import AlertRecord, ConsoleLine, RunRecord
+from weft.tracking.versions import ArtifactVersion, version_of
 
 if TYPE_CHECKING:
     from weft.tracking.store.reader import Reader
@@ -18,26 +27,233 @@ if TYPE_CHECKING:
 
 _STREAMS = ("default", "system")
 _MADE = ("_step", "_runtime", "_timestamp")
+_EDITABLE = ("name", "tags", "notes", "group", "config", "summary")
+_ENTITY = "local"
+"""wandb's addresses have three parts; this one stands for the first."""
+_LOOK_SECONDS = 1.0
+
+
+class StoredSummary(dict[str, Any]):
+    """A run's summary as it was read; what is set in it is kept by `update()`, or by the run's."""
+
+    def __init__(self, values: Any = (), run: StoredRun | None = None) -> None:
+        super().__init__(values)
+        self._run = run
+
+    @property
+    def _json_dict(self) -> dict[str, Any]:
+        """What wandb's own export examples read."""
+        return dict(self)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Set these, and keep whatever was set. It is in a file when this returns."""
+        super().update(*args, **kwargs)
+        if self._run is not None:
+            self._run.update()
 
 
 class StoredRun(RunRecord):
-    """A `RunRecord` that reads its history.
+    """A `RunRecord` that reads its history. `name`, `tags`, `notes`, `group`, `config` and `summary` may be changed:
+    `update()` keeps that.
 
     Example:
         >>> run = weft.Api().run("digits/x1y2z3a4")
         >>> for row in run.scan_history(keys=["loss"]):
         ...     print(row["_step"], row["loss"])
+        >>> run.tags.append("looked-at")
+        >>> run.update()
     """
 
-    __slots__ = ("_reader",)
+    __slots__ = ("_home", "_reader", "_refresh", "_stored")
     _reader: Reader
+    _home: Home
+    _refresh: Callable[[], None] | None
+    _stored: RunRecord
 
     @classmethod
-    def of(cls, record: RunRecord, reader: Reader) -> StoredRun:
-        """The record, with where to read more of it."""
+    def of(
+        cls, record: RunRecord, reader: Reader, home: Home | None = None, refresh: Callable[[], None] | None = None
+    ) -> StoredRun:
+        """The record, with where to read more of it.
+
+        Args:
+            home: where its files are; default this process's.
+            refresh: takes in what was recorded meanwhile.
+        """
         made = cls(**{field.name: getattr(record, field.name) for field in fields(record)})
         object.__setattr__(made, "_reader", reader)
+        object.__setattr__(made, "_home", home or runtime.active().home)
+        object.__setattr__(made, "_refresh", refresh)
+        made._take(record)
         return made
+
+    def _take(self, record: RunRecord) -> None:
+        """Be this, with changeable copies of what may be changed."""
+        for field in fields(record):
+            object.__setattr__(self, field.name, getattr(record, field.name))
+        object.__setattr__(self, "_stored", record)
+        object.__setattr__(self, "tags", list(record.tags))
+        object.__setattr__(self, "config", dict(record.config))
+        object.__setattr__(self, "summary", StoredSummary(record.summary, self))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _EDITABLE:
+            raise AttributeError(f"{name} of a stored run cannot be set; {', '.join(_EDITABLE)} can, and update() it")
+        object.__setattr__(self, name, StoredSummary(value, self) if name == "summary" else value)
+
+    @property
+    def entity(self) -> str:
+        """wandb's first part of an address: `local`."""
+        return _ENTITY
+
+    @property
+    def path(self) -> list[str]:
+        """[entity, project, id], as wandb has it."""
+        return [_ENTITY, self.project, self.id]
+
+    @property
+    def display_name(self) -> str:
+        """As `name`."""
+        return self.name
+
+    @property
+    def created_at(self) -> str:
+        """When it started, ISO 8601, UTC."""
+        return _iso(self.started_ns)
+
+    @property
+    def heartbeat_at(self) -> str:
+        """When it was last heard of, ISO 8601, UTC."""
+        return _iso(self.heard_ns or self.started_ns)
+
+    heartbeatAt = heartbeat_at  # noqa: N815 - wandb's name for it
+
+    @property
+    def lastHistoryStep(self) -> int:  # noqa: N802 - wandb's name for it
+        """The highest step logged; -1: none."""
+        return -1 if self.step is None else self.step
+
+    @property
+    def system_metrics(self) -> dict[str, float]:
+        """The last that was measured of each."""
+        found = self._reader.history(self.uid, max_points=1, stream="system")
+        return {key: series.values[-1] for key, series in found.items() if series.values}
+
+    @property
+    def url(self) -> None:
+        """None: nothing is on the web. `weft ui` shows it."""
+        return None
+
+    def load(self, force: bool = False) -> StoredRun:
+        """Read it again; changes that were not kept are lost.
+
+        Raises:
+            NotFoundError: it is no longer there.
+        """
+        if self._refresh is not None:
+            self._refresh()
+        for record in self._reader.runs({"uid": self.uid}, limit=1).rows:
+            self._take(record)
+            return self
+        raise NotFoundError(f"run {self.project}/{self.id} is no longer there")
+
+    def update(self) -> None:
+        """Keep what was changed of `name`, `tags`, `notes`, `group`, `config` and `summary`. It is in a file when this
+        returns.
+
+        Raises:
+            UsageError: a value cannot be meant, a key was taken out of the config, or mode is disabled.
+        """
+        before = self._stored
+        gone = before.config.keys() - self.config.keys()
+        if gone:
+            raise UsageError(f"a key cannot be taken out of a run's config: {', '.join(sorted(gone))}. Set it to None")
+        tags, rt = names.check_tags(self.tags), runtime.active()
+        config = {key: value for key, value in self.config.items() if _differs(before.config, key, value)}
+        summary = {key: value for key, value in self.summary.items() if _differs(before.summary, key, value)}
+        dropped = sorted(before.summary.keys() - self.summary.keys())
+        told: dict[str, Any] = {
+            "name": None if self.name == before.name else _text("name", self.name) or None,
+            "notes": None if self.notes == before.notes else _text("notes", self.notes or ""),
+            "group": None if self.group == before.group else _text("group", self.group or ""),
+            "tags": None if tags == list(before.tags) else [redact_text(tag, rt.settings.redact) for tag in tags],
+            "config": _json(config) if config else None,
+            "summary": _json(summary) if summary else None,
+        }
+        told = {field: value for field, value in told.items() if value is not None}
+        if not told and not dropped:
+            return
+        self._check_writable()
+        rt.journal.append(
+            RunUpdated(SCHEMA, bytes.fromhex(self.uid), rt.ids.wall_ns(), **told, summary_dropped=dropped)
+        )
+        self.load()
+
+    def delete(self, delete_artifacts: bool = False) -> None:
+        """Remove it with its metrics, files and logs, for good; its id may be used again.
+
+        Args:
+            delete_artifacts: the versions that it logged, too. Those with aliases or links in the registry are refused.
+
+        Raises:
+            UsageError: it is running, or something depends on it (the message says what); nothing is removed then.
+        """
+        self._check_writable()
+        kept = runremoval.keepers(self._reader, [self._stored])
+        if kept:
+            raise UsageError(f"run {self.project}/{self.id} was not deleted: {kept[self.uid]}")
+        made = self._artifacts("producer_run") if delete_artifacts else []
+        for version in made:
+            check_free(version.project, version.name, version.digest)
+        runremoval.remove_runs([self._stored])
+        for version in made:
+            versions.remove(version.project, version.name, version.digest)
+
+    def _check_writable(self) -> None:
+        rt = runtime.active()
+        if not rt.recording:
+            raise UsageError("nothing can be changed in mode disabled, which writes nothing: unset WEFT_MODE")
+        if rt.home.path != self._home.path:
+            raise UsageError(
+                f"run {self.project}/{self.id} was read from {self._home.path}, and this program records to "
+                f"{rt.home.path}: call weft.configure(home=...) first"
+            )
+
+    def wait_until_finished(self, timeout: float | None = None) -> None:
+        """Return when it is no longer running.
+
+        Args:
+            timeout: seconds to wait at most.
+
+        Raises:
+            TimeoutError: it still is.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        while self.load().state == "running":
+            if until is not None and time.monotonic() >= until:
+                raise TimeoutError(f"run {self.project}/{self.id} still goes on after {timeout} s")
+            time.sleep(_LOOK_SECONDS)
+
+    def console_logs(
+        self, last: int | None = None, *, search: str | None = None, stream: str | None = None
+    ) -> Sequence[ConsoleLine]:
+        """What it printed, as a terminal showed it; `last`: so many lines at the end."""
+        return self._reader.console(self.uid, last=last, search=search, stream=stream).rows
+
+    def logged_artifacts(self, per_page: int = 100) -> list[ArtifactVersion]:
+        """The versions that it logged, oldest first."""
+        return self._artifacts("producer_run")
+
+    def used_artifacts(self, per_page: int = 100) -> list[ArtifactVersion]:
+        """The versions that it used, oldest first."""
+        return self._artifacts("consumer_runs")
+
+    def _artifacts(self, role: str) -> list[ArtifactVersion]:
+        found = self._reader.artifacts({role: self.id}, order="created_ns", limit=None).rows
+        mine = f"{self.project}/{self.id}"
+        blobs = Blobs(self._home)
+        paths = "maker_paths" if role == "producer_run" else "user_paths"
+        return [version_of(record, blobs) for record in found if mine in getattr(record, paths)]
 
     def scan_history(
         self,
@@ -78,13 +294,14 @@ class StoredRun(RunRecord):
                 return
             step = page.next_step
 
-    def files(self, names: Sequence[str] | None = None) -> list[SavedFile]:
+    def files(self, names: Sequence[str] | None = None, per_page: int = 50) -> list[SavedFile]:
         """Its files by path: those it saved, media it logged, what was recorded by itself (`kind`: diff, code, ...).
 
         Args:
             names: only these.
+            per_page: as wandb has it; they come at once.
         """
-        blobs = Blobs(runtime.active().home)
+        blobs = Blobs(self._home)
         found = self._reader.files(self.uid)
         return [SavedFile.of(record, blobs) for record in found if names is None or record.path in names]
 
@@ -111,7 +328,7 @@ class StoredRun(RunRecord):
         """
         from weft.tracking.tables.stored import stored_table  # who reads no table needs no blobs
 
-        return stored_table(self._reader, self, key, step, Blobs(runtime.active().home))
+        return stored_table(self._reader, self, key, step, Blobs(self._home))
 
     def history(
         self,
@@ -151,6 +368,67 @@ class StoredRun(RunRecord):
         except ImportError as error:
             raise MissingExtraError("history(pandas=True)", "ui") from error
         return DataFrame(rows)
+
+
+class Runs(Results[StoredRun]):
+    """Several runs; what `weft.Api().runs()` answers with."""
+
+    def histories(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        format: str = "default",  # noqa: A002 - wandb's name for it
+        stream: str = "default",
+    ) -> Any:
+        """The histories of all of them, each as `StoredRun.history`, with `run_id` in every row.
+
+        Args:
+            format: `default`, a list of dicts; `pandas` or `polars`, a data frame.
+
+        Raises:
+            UsageError: no such format, or as `history`.
+            MissingExtraError: pandas or polars is not installed.
+        """
+        if format not in ("default", "pandas", "polars"):
+            raise UsageError(f"histories(): format is default, pandas or polars, not {format!r:.80}")
+        rows = [
+            {**row, "run_id": run.id}
+            for run in self
+            for row in run.history(samples, keys, x_axis, pandas=False, stream=stream)
+        ]
+        if format == "default":
+            return rows
+        try:
+            if format == "polars":
+                import polars  # late: only who asks for a frame needs it
+
+                return polars.DataFrame(rows, infer_schema_length=None)
+            from pandas import DataFrame  # likewise
+        except ImportError as error:
+            raise MissingExtraError(
+                f"histories(format={format!r})", "ui" if format == "pandas" else "tables"
+            ) from error
+        return DataFrame(rows)
+
+
+def _iso(ns: int) -> str:
+    return datetime.fromtimestamp(ns / 1e9, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _differs(before: Mapping[str, Any], key: str, value: Any) -> bool:
+    if key not in before or type(before[key]) is not type(value):
+        return True
+    return bool(before[key] != value) and not (value != value and before[key] != before[key])
+
+
+def _text(what: str, value: Any) -> str:
+    return redact_text(names.check_text(f"a run's {what}", value), runtime.active().settings.redact)
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    rt = runtime.active()
+    return redact(encode(dict(values)), rt.faults, rt.settings.redact)
 
 
 def _keys(keys: Any) -> Sequence[str] | None:

@@ -41,6 +41,7 @@ from weft.tracking.store.readmodels import (
     HeldLink,
     HistoryPage,
     Page,
+    ProjectRecord,
     RegistryEvent,
     RunRecord,
     ScoreRecord,
@@ -203,6 +204,11 @@ class Reader:
         """
         with self._store.reading() as connection:
             return metricreader.sample(connection, run_uid, keys, x_axis, samples, stream)
+
+    def projects(self) -> Sequence[ProjectRecord]:
+        """All projects, by name."""
+        with self._store.reading() as connection:
+            return runreader.all_projects(connection)
 
     def points(self, run_uids: Sequence[str]) -> int:
         """How many points these runs logged, system metrics included."""

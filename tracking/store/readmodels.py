@@ -225,6 +225,20 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectRecord:
+    """One project."""
+
+    name: str
+    runs: int
+    traces: int
+
+    @property
+    def id(self) -> str:
+        """As `name`."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
 class FileRecord:
     """A file of a run; `Blobs` opens it by its digest."""
 

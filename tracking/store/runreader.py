@@ -16,7 +16,7 @@ from weft.tracking.store.filters import Document, Fields, Named, Where
 from weft.tracking.store.jsontext import decoded, loads
 from weft.tracking.store.listing import Listing, page
 from weft.tracking.store.lookups import hexed, parts, projects
-from weft.tracking.store.readmodels import Page, RunRecord
+from weft.tracking.store.readmodels import Page, ProjectRecord, RunRecord
 
 _r = schema.run.c
 _v = schema.summary_value.c
@@ -131,6 +131,15 @@ def _trace_counts(connection: Connection, run_keys: Sequence[int]) -> dict[int, 
         query = select(t.run_key, func.count()).where(t.run_key.in_(part)).group_by(t.run_key)
         found.update((row[0], row[1]) for row in connection.execute(query))
     return found
+
+
+def all_projects(connection: Connection) -> list[ProjectRecord]:
+    t = schema.trace.c
+    runs = select(_r.project_key, func.count()).where(_r.started_ns.is_not(None)).group_by(_r.project_key)
+    run_counts = {row[0]: row[1] for row in connection.execute(runs)}
+    traces = {row[0]: row[1] for row in connection.execute(select(t.project_key, func.count()).group_by(t.project_key))}
+    named = sorted(projects(connection).items(), key=lambda item: item[1])
+    return [ProjectRecord(name, run_counts.get(key, 0), traces.get(key, 0)) for key, name in named]
 
 
 def points(connection: Connection, run_uids: Sequence[str]) -> int:
