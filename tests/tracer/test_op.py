@@ -699,3 +699,30 @@ def test_two_runtimes_one_after_the_other(tmp_path: Path) -> None:
         double(1)
         double(1)
         assert rt.journal.appended == 5  # the op's code once, and both calls
+
+
+def test_recursion_goes_as_deep_as_wrapper_and_function_fit(home: Path) -> None:
+    """The last calls go unrecorded rather than fail, and the user's RecursionError is the user's alone."""
+
+    @op
+    def deep(n: int) -> int:
+        return 0 if n == 0 else 1 + deep(n - 1)
+
+    def bare(n: int) -> int:
+        return 0 if n == 0 else 1 + bare(n - 1)
+
+    def limit(func: Callable[[int], int]) -> int:
+        for n in range(100, 2000):
+            try:
+                func(n)
+            except RecursionError as error:
+                contexts.append(error.__context__)
+                return n
+        raise AssertionError("no limit")
+
+    contexts: list[BaseException | None] = []
+
+    deep(3)
+    assert limit(deep) >= limit(bare) // 2 - 1
+    assert contexts == [None, None]
+    assert current_span() is None

@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from weft.tracer.context import SAMPLED_OUT_KEY, as_current, current_span, get_current, recording_into
+from weft.tracer.feedback import score
 from weft.tracer.op import op
 from weft.tracer.sampling import keeps
 from weft.tracer.span import span, start_span
@@ -283,3 +284,19 @@ def test_a_rate_that_is_none_is_refused_at_decoration(rate: Any) -> None:
     """With the value, and what would be one."""
     with pytest.raises(UsageError, match="sample_rate of @op is a number from 0"):
         op(sample_rate=rate)
+
+
+def test_a_call_that_is_left_out_tells_how_it_ended_and_its_score_is_not_lost_in_silence(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    @op(sample_rate=0.0)
+    def half(n: int) -> float:
+        return 1 / n
+
+    assert half.call(1)[1].status == "ok"  # type: ignore[attr-defined]
+    failed = half.call(0)[1]  # type: ignore[attr-defined]
+    assert failed.status == "error"
+    score("good", 1, on=failed)
+    score("good", 1, on=failed)
+    (line,) = caplog.records
+    assert "the score of a call that is not recorded" in line.getMessage()

@@ -352,3 +352,23 @@ def test_a_status_of_ok_is_final_but_an_exception_still_tells(spans: Spans) -> N
         with pytest.raises(UsageError, match="StatusCode"):
             s.set_status("error")  # type: ignore[arg-type]
     assert [one.status for one in spans()] == ["ok", "error", "ok"]
+
+
+def test_end_and_duration_agree_and_children_lie_within(spans: Callable[[], list[SpanRecord]]) -> None:
+    """To the nanosecond: the waterfall's bar is as long as its label says."""
+
+    @op
+    def child() -> None: ...
+
+    @op
+    def parent() -> None:
+        child()
+        child()
+
+    parent()
+    found = spans()
+    assert all(one.end_ns is not None and one.end_ns - one.start_ns == one.duration_ns for one in found)
+    (outer,) = [one for one in found if one.parent_id is None]
+    inner = [one for one in found if one.parent_id is not None]
+    assert all(outer.start_ns <= one.start_ns and (one.end_ns or 0) <= (outer.end_ns or 0) for one in inner)
+    assert (inner[0].end_ns or 0) <= inner[1].start_ns

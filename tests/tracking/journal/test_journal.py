@@ -6,6 +6,7 @@ import gc
 import itertools
 import os
 import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -22,7 +23,7 @@ from weft.tracking.home import Home
 from weft.tracking.journal.frames import Stop
 from weft.tracking.journal.journal import WRITE, Journal
 from weft.tracking.journal.locks import is_held
-from weft.tracking.journal.records import SCHEMA, MetricsLogged, Record, SegmentClosed, SegmentOpened
+from weft.tracking.journal.records import SCHEMA, MetricsLogged, Record, RunFinished, SegmentClosed, SegmentOpened
 from weft.tracking.journal.segments import Segments
 
 RUN = b"r" * 16
@@ -345,3 +346,28 @@ def test_exit_syncs_and_ends_the_segment(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(tmp_path)], check=True)
 
     assert isinstance(_records(tmp_path)[-1], SegmentClosed)
+
+
+def test_a_segment_that_was_removed_is_left_for_a_new_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With the home, which is made again only for another record; said, counted, and told of each time."""
+    home, faults = Home(tmp_path / "home"), Faults()
+    journal = Journal(home, faults)
+    assert journal.append(RunFinished(SCHEMA, b"r" * 16, 1, "finished"))
+    journal.leave_removed()
+    assert not faults.counts
+    (first,) = journal.segments
+    shutil.rmtree(home.path)
+    journal.leave_removed()
+    assert journal.segments == []
+    assert not home.path.exists()
+    assert journal.append(RunFinished(SCHEMA, b"s" * 16, 1, "finished"))
+    (second,) = journal.segments
+    assert second.is_file()
+    assert second != first
+    home.path.rename(tmp_path / "elsewhere")
+    journal.leave_removed()
+    assert journal.append(RunFinished(SCHEMA, b"t" * 16, 1, "finished"))
+    assert journal.segments[0].is_file()
+    journal.close()
+    assert len(faults.counts) == 2
+    assert all("removed or moved while this process wrote" in line.getMessage() for line in caplog.records)
