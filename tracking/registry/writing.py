@@ -113,7 +113,7 @@ def promote(
     alias, required = check_alias(to, "promoted to"), requirements.parse(require)
     said = names.check_optional_text("note", note)
     who = author(rt.settings, by)
-    with _changing(rt, path, who) as change:
+    with _changing(rt, path, who, whole=True) as change:  # the evaluation may just have ended, in another process
         change.check_type(given)
         found = evidence.gather(change.reader, change.subject(given.source), required)
         details: dict[str, Any] = {"require": _asked(require)} if require is not None else {}
@@ -386,12 +386,18 @@ class _Change:
 
 
 @contextmanager
-def _changing(rt: Runtime, path: CollectionPath, who: str) -> Iterator[_Change]:
-    from weft.tracking.store.access import open_store  # brings SQLAlchemy: a program that logs alone never pays for it
+def _changing(rt: Runtime, path: CollectionPath, who: str, *, whole: bool = False) -> Iterator[_Change]:
+    """
+    Args:
+        whole: take in all that others recorded, however long that takes.
+    """
+    from weft.tracking.journal.ingest import FOREIGN_SECONDS
+    from weft.tracking.store.access import open_store  # brings SQLAlchemy, which logging never needs
 
     home = rt.home
     home.ensure()
-    with exclusive(home.path / LOCK, LOCK_SECONDS), open_store(settings_of(rt)) as store:
+    foreign_s = None if whole else FOREIGN_SECONDS
+    with exclusive(home.path / LOCK, LOCK_SECONDS), open_store(settings_of(rt), foreign_s=foreign_s) as store:
         yield _Change(rt, store, path, who)
 
 

@@ -174,6 +174,36 @@ def test_a_linked_version_is_kept_and_one_version_is_in_many_collections(version
         assert api.registry("vision").collections()[0].links == []
 
 
+def test_it_is_the_same_on_every_database(home: Path, store_url: str) -> None:
+    runtime.configure(Settings.resolve(home=home, store_url=store_url, strict=True))
+    with start_run(project="p", id="train") as run:
+        for content in (b"0", b"1"):
+            run.log_artifact(made("cnn", content))
+    weft.link_artifact("p/cnn:v0", "classifier", ["staging", "ärger"])
+    weft.link_artifact("p/cnn:v1", "vision/other")
+    assert weft.promote("p/cnn:v1", "classifier").version == "v1"
+    with weft.Api() as api:
+        collection = api.collection("classifier")
+        collection.tags, collection.description = ["vision"], "# Card"
+        collection.protect("production")
+        collection.save()
+        for where, paths in (
+            ({"aliases": {"$in": ["production", "nothing"]}}, ["model/classifier"]),
+            ({"aliases": "ärger", "tags": "vision", "protected": "production"}, ["model/classifier"]),
+            ({"text": {"$contains": "card"}}, ["model/classifier"]),
+            ({"project": "p", "type": "model"}, ["model/classifier", "vision/other"]),
+            ({"registry": "vision"}, ["vision/other"]),
+            ({"digest": "0" * 64}, []),
+        ):
+            assert sorted(one.path for one in api.collections(where)) == paths
+        assert [one.name for one in api.collections(order="name")] == ["classifier", "other"]
+        collection.unlink("staging")
+        assert collection.aliases == {"latest": "v1", "production": "v1"}
+        assert len(collection.history()) == 7
+        with pytest.raises(UsageError, match="valid"):
+            api.collections({"nonsense": 1})
+
+
 def test_a_version_knows_its_links(versions: Path) -> None:
     weft.link_artifact("p/cnn:v1", "vision/digits")
     linked = weft.link_artifact("p/cnn:v1", "classifier", ["a"])
