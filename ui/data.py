@@ -204,6 +204,10 @@ class Data:
         """What a run wanted somebody to see, the newest 200."""
         return self._kept("alerts", (run_uid,), lambda: self._reader.alerts(run_uid, limit=200))
 
+    def recent_alerts(self) -> Sequence[AlertRecord]:
+        """The newest 1,000 of all runs."""
+        return self._kept("alerts", (), lambda: self._reader.alerts(limit=1000))
+
     def rich(self, run_uid: str) -> list[dict[str, Any]]:
         """What a run logged that is no number."""
         return self._kept("rich", (run_uid,), lambda: self._reader.rich(run_uid))

@@ -152,7 +152,14 @@ def took(run: RunRecord) -> str:
     """How long a run took, or has run so far."""
     if run.state == "running":
         return f"{units.duration(time.time_ns() - run.started_ns)}…"
-    return units.duration(None if run.ended_ns is None else run.ended_ns - run.started_ns)
+    return units.duration(took_ns(run))
+
+
+def took_ns(run: RunRecord) -> int | None:
+    """How long a run that is over went on, its sessions added up; None where nothing says so."""
+    if run.ended_ns is None or len(run.sessions) > 1:
+        return int(run.runtime_s * 1e9) or None
+    return run.ended_ns - run.started_ns
 
 
 def run_head(title: str, state: str, told: Sequence[tuple[str, str]], link: tuple[str, str] | None) -> None:

@@ -207,7 +207,7 @@ class Guard:
 
 
 class Elsewhere:
-    """ASGI middleware: the address of no screen leads to one that says so; Streamlit's page would stand there unstyled."""
+    """ASGI middleware: the address of no screen leads to one that says so, not to Streamlit's page without style."""
 
     def __init__(self, app: ASGIApp, paths: Sequence[str], missing: str) -> None:
         self._app = app

@@ -20,6 +20,8 @@ from weft.ui import links
 from weft.ui.data import data
 from weft.ui.scorecards import EVALUATION
 
+WAITING = """[...document.querySelectorAll("[class*=weft-chart] [data-testid=stElementContainer]")].some(
+  (holder) => !holder.children.length)"""
 SHOWN = ".table, .trace, .weft-empty, .weft-talk, .weft-label, .weft-head"
 VIEWS = ("Charts", "Media", "Tables", "Logs", "System", "Environment", "Artifacts")
 
@@ -71,7 +73,11 @@ def main(folder: Path, *only: str, height: int = 900) -> None:
                     tab = page.get_by_role("tab", name=re.compile(f"^{name.partition('-')[2].title()}"))
                     if "-" in name and tab.count():
                         tab.click()
-                    page.wait_for_timeout(1200)  # charts draw themselves in
+                    for _ in range(16):  # charts draw themselves in
+                        page.wait_for_timeout(400)
+                        if not page.locator("[data-testid=stSkeleton]").count() and not page.evaluate(WAITING):
+                            break
+                    page.wait_for_timeout(600)
                     page.screenshot(path=folder / f"{name}-{scheme}.png")
                     print(folder / f"{name}-{scheme}.png")
                 context.close()

@@ -38,7 +38,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const grid = el("div", { class: data.tall ? "grid tall" : "grid", role: "table", "aria-label": data.label, style: {
     "grid-template-columns": data.columns.map((column) => column.width || "minmax(80px, 1fr)").join(" ") } });
   const head = el("div", { class: "row head", role: "row" }, data.columns.map((column) => {
-    const order = data.order && data.order.replace("-", "") === column.sort ? data.order : null;
+    const order = data.order && data.order.replace(/^-/, "") === column.sort ? data.order : null;
     const arrow = order ? (order[0] === "-" ? " ↓" : " ↑") : "";
     return el("div", { class: `cell ${(column.class || "").includes("num") ? "num" : ""}`, role: "columnheader", title: column.help,
       "aria-sort": order ? (order[0] === "-" ? "descending" : "ascending") : null },

@@ -1,4 +1,4 @@
-"""Where there is no screen: what was asked for, and the way on. `serve` leads here from addresses that the app lacks."""
+"""Where there is no screen: what was asked for, and the way on. `serve` leads here from what the app lacks."""
 
 from __future__ import annotations
 

@@ -171,6 +171,7 @@ def _values(project: str, ident: str) -> None:
 def _summary(run: RunRecord) -> None:
     page.label("Summary")
     rows = [(name, value) for name, value in flat(run.summary) if not name.startswith("_")]
+    rows.sort(key=lambda row: not isinstance(row[1], (int, float)))  # media and tables have views of their own
     if not rows:
         page.label("", "Nothing yet")
         return

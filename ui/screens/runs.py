@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, NamedTuple
 
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.store.readmodels import RunRecord
+from weft.tracking.runvalues import flat
+from weft.tracking.store.readmodels import AlertRecord, RunRecord
 from weft.ui import cells, links, page
 from weft.ui.components.filters import Choice, filters
 from weft.ui.components.table import Column, Row, reorder, table
 from weft.ui.data import data
 from weft.ui.scorecards import EVALUATION
-from weft.ui.values import encodable
+from weft.ui.values import encodable, one_line
 
 PAGE = 50
+RECENT = 500
+"""Runs whose tags, groups and jobs a filter offers."""
+METRICS, SETTINGS = 3, 3
+"""Columns for them; more would leave none of them room."""
 LIVE_SECONDS = 3.0
 STATES = ("running", "finished", "failed", "killed", "crashed")
 NOT_EVALUATION = {"job_type": {"$ne": EVALUATION}}
@@ -33,30 +40,44 @@ def show() -> None:
     where: dict[str, Any] = dict(NOT_EVALUATION)
     if project := page.project():
         where["project"] = project
-    asked = _filters()
+    asked = _filters(where)
     st.fragment(_body, run_every=LIVE_SECONDS)(where | asked, bool(asked))
 
 
-def _filters() -> dict[str, Any]:
-    chosen = Choice("state", "State", STATES)
+def _filters(where: dict[str, Any]) -> dict[str, Any]:
+    tags, groups, jobs = data().computed("run-choices", where, lambda: _choices(where))
+    state = Choice("state", "State", STATES)
+    kinds = [Choice("tag", "Tag", tags), Choice("group", "Group", groups), Choice("job", "Job", jobs)]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         text = st.text_input(
             "Search",
             key="q",
             bind="query-params",
             on_change=page.first,
-            placeholder="Search names",
+            placeholder="Search names, ids, notes, config",
             icon=":material/search:",
             label_visibility="collapsed",
             width=300,
         )
-        filters([chosen], key="filters")
-    where: dict[str, Any] = {}
+        filters([state, *(one for one in kinds if one.options or one.chosen)], key="filters")
+    fields = zip(("state", "tags", "group", "job_type"), (state, *kinds), strict=True)
+    asked: dict[str, Any] = {field: {"$in": one.chosen} for field, one in fields if one.chosen}
+    if asked.get("job_type"):
+        asked["job_type"]["$ne"] = EVALUATION
     if text and text.strip():
-        where["name"] = {"$contains": text.strip()}
-    if chosen.chosen:
-        where["state"] = {"$in": chosen.chosen}
-    return where
+        asked["text"] = {"$contains": text.strip()}
+    return asked
+
+
+def _choices(where: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
+    """Tags, groups and jobs of the newest runs."""
+    found = data().runs(where, limit=RECENT).rows
+    tags = {tag for run in found for tag in run.tags}
+    return (
+        sorted(tags),
+        sorted({run.group for run in found if run.group}),
+        sorted({run.job_type for run in found if run.job_type}),
+    )
 
 
 def _body(where: dict[str, Any], filtered: bool) -> None:
@@ -81,20 +102,58 @@ def listing(
     brief: bool = False,
 ) -> str | None:
     """The list, with columns for the settings that differ and the metrics that most of them have."""
-    metrics = _common([run.summary for run in runs])[: 2 if brief else 4]
-    settings = [] if brief else _differing([run.config for run in runs])[:3]
+    summaries = [dict(flat(run.summary)) for run in runs]
+    configs = [dict(flat(run.config)) for run in runs]
+    metrics = _telling(summaries)[: 2 if brief else METRICS]
+    settings = [] if brief else _differing(configs)[:SETTINGS]
+    alerts = {} if brief else _alerts({run.id for run in runs})
+    several = not brief and len({run.project for run in runs}) > 1
+    extra = _Extra(
+        project=several,
+        tags=not brief and any(run.tags for run in runs),
+        group=not brief and any(run.group for run in runs),
+        alerts=any((run.project, run.id) in alerts for run in runs),
+        traces=not brief and any(run.trace_count for run in runs),
+    )
     columns = [
         Column("State", "96px", "status", sort="state" if order else None),
         Column("Run", "minmax(130px, 1.6fr)", look="strong", link=True, sort="name" if order else None),
-        *(Column(name, "minmax(76px, 130px)", look="num soft", help=f"config: {name}") for name in settings),
-        *(Column(name, "minmax(90px, 140px)", look="num", help=f"last value of {name}") for name in metrics),
-        Column("Steps", "64px", look="num"),
-        *([] if brief else [Column("Traces", "62px", look="num")]),
+        *([Column("Alerts", "62px", look="num")] if extra.alerts else []),
+        *([Column("Project", "minmax(70px, 120px)", look="soft")] if extra.project else []),
+        *(
+            Column(
+                encodable(name), "minmax(104px, 140px)", look="num", help=encodable(f"Summary: {name}"),
+                sort=f"summary.{name}" if order else None,
+            )
+            for name in metrics
+        ),
+        *(
+            Column(encodable(name), "minmax(72px, 120px)", look="num soft", help=encodable(f"Config: {name}"))
+            for name in settings
+        ),
+        *([Column("Group", "minmax(64px, 120px)", look="soft")] if extra.group else []),
+        *([Column("Tags", "minmax(110px, 200px)", type="chips")] if extra.tags else []),
+        Column("Steps", "70px", look="num", sort="step" if order else None),
+        *([Column("Traces", "62px", look="num")] if extra.traces else []),
         Column("Took", "88px", look="num"),
         Column("Started", "96px", look="soft num", sort="started_ns" if order else None),
-    ]
+    ]  # fmt: skip
     now = time.time_ns()
-    rows = [Row(run.uid, links.run(run.project, run.id), _cells(run, settings, metrics, now, brief)) for run in runs]
+    rows = [
+        Row(
+            run.uid,
+            links.run(run.project, run.id),
+            _cells(
+                run,
+                [cells.text(setting(config.get(name))) for name in settings],
+                [_metric(summary.get(name)) for name in metrics],
+                alerts.get((run.project, run.id), []),
+                extra,
+                now,
+            ),
+        )
+        for run, summary, config in zip(runs, summaries, configs, strict=True)
+    ]
     return table(
         columns,
         rows,
@@ -108,20 +167,59 @@ def listing(
     )
 
 
-def _cells(run: RunRecord, settings: Sequence[str], metrics: Sequence[str], now: int, brief: bool) -> list[Any]:
-    took = None if run.ended_ns is None else run.ended_ns - run.started_ns
+class _Extra(NamedTuple):
+    """Columns that are there only where they say something."""
+
+    project: bool
+    tags: bool
+    group: bool
+    alerts: bool
+    traces: bool
+
+
+def _alerts(idents: Set[str]) -> dict[tuple[str, str], list[AlertRecord]]:
+    """By project and id of the run, newest first."""
+    found: dict[tuple[str, str], list[AlertRecord]] = {}
+    for alert in data().recent_alerts():
+        if alert.run_id in idents:
+            found.setdefault((alert.project, alert.run_id), []).append(alert)
+    return found
+
+
+def _metric(value: Any) -> Any:
+    return cells.unknown("Not logged") if value is None else {"text": units.number(value), "title": repr(value)}
+
+
+def _cells(
+    run: RunRecord,
+    settings: Sequence[Any],
+    metrics: Sequence[Any],
+    alerts: Sequence[AlertRecord],
+    extra: _Extra,
+    now: int,
+) -> list[Any]:
     name = encodable(run.name)
+    told = "\n".join(f"{alert.level.lower()}: {alert.title}" for alert in alerts[:20])
+    worst = "error" if any(alert.level == "ERROR" for alert in alerts) else "warn"
+    alarm = {"text": f"▲ {len(alerts)}", "title": encodable(told), "tone": worst} if alerts else ""
+    tags = [encodable(tag) for tag in run.tags]
+    chips = [{"text": one_line(tag, 24)} for tag in tags[:3]] + (
+        [{"text": f"+{len(tags) - 3}"}] if len(tags) > 3 else []
+    )
+    notes = f"\n{run.notes}" if run.notes else ""
+    error = f"\n{run.error.get('type', 'Error')}: {run.error.get('message', '')}" if run.error else ""
     return [
         cells.state(run.state),
-        {"text": name, "title": f"{name}\nid {run.id}" + (f"\ntags {', '.join(run.tags)}" if run.tags else "")},
-        *(cells.text(setting(run.config.get(key))) for key in settings),
-        *(
-            units.number(value) if (value := run.summary.get(key)) is not None else cells.unknown("Not logged")
-            for key in metrics
-        ),
+        {"text": name, "title": encodable(one_line(f"{name} · id {run.id}", 400) + f"{notes}{error}"[:1000])},
+        *([alarm] if extra.alerts else []),
+        *([cells.text(run.project)] if extra.project else []),
+        *metrics,
+        *settings,
+        *([cells.text(run.group or "")] if extra.group else []),
+        *([{"chips": chips, "title": ", ".join(tags)}] if extra.tags else []),
         units.count(run.step),
-        *([] if brief else [units.count(run.trace_count)]),
-        cells.duration(took, now - run.started_ns if run.state == "running" else None),
+        *([units.count(run.trace_count)] if extra.traces else []),
+        cells.duration(page.took_ns(run), now - run.started_ns if run.state == "running" else None),
         cells.age(run.started_ns, now),
     ]
 
@@ -133,21 +231,30 @@ def setting(value: Any) -> str:
     return units.number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
-def _common(summaries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Metrics by how many runs have them; wandb-like underscore names are bookkeeping."""
-    counted: dict[str, int] = {}
-    for summary in summaries:
-        for name, value in summary.items():
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and not name.startswith("_"):
-                counted[name] = counted.get(name, 0) + 1
-    return sorted(counted, key=lambda name: -counted[name])
+def _telling(summaries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Metrics by how many runs have them, those that judge first; names with an underscore ahead are bookkeeping."""
+    counted = Counter(
+        name
+        for summary in summaries
+        for name, value in summary.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and not name.startswith("_")
+    )
+    return sorted(counted, key=lambda name: (-counted[name], not _JUDGES.search(name.lower()), name))
+
+
+_JUDGES = re.compile(
+    r"acc|loss|error|score|auc|f1|bleu|rouge|perplexity|reward|precision|recall|(^|[/_.])(val|test|eval)"
+)
+"""Names by which runs are compared; of metrics that as many runs have, these have a column first."""
 
 
 def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Settings that are plain values and not the same everywhere; with one run, its first."""
-    names = list(dict.fromkeys(name for config in configs for name in config))
-    plain = [
-        name for name in names if all(isinstance(config.get(name), (str, int, float, type(None))) for config in configs)
-    ]
-    differing = [name for name in plain if len({config.get(name) for config in configs}) > 1]
-    return differing or plain
+    """Plain settings that are not the same in all runs that have them, those that most have first; else any."""
+    values: dict[str, list[Any]] = {}
+    for config in configs:
+        for name, value in config.items():
+            values.setdefault(name, []).append(value)
+    plain = [name for name, found in values.items() if all(isinstance(one, (str, int, float)) for one in found)]
+    plain.sort(key=lambda name: -len(values[name]))
+    differing = [name for name in plain if len(set(values[name])) > 1]
+    return differing or [name for name in plain if len(values[name]) > len(configs) / 2]
