@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from weft.tracking import activerun, names, runtime
-from weft.tracking.artifacts import Artifact
+from weft.tracking.artifacts import Artifact, Policy
 from weft.tracking.errors import UsageError
 from weft.tracking.run import Run
 
@@ -29,16 +31,19 @@ def running(what: str) -> Run:
 def keep_model(
     run: Run,
     name: str,
-    write: Callable[[Path], object],
+    source: Path | Callable[[Path], object],
     *,
+    path: str | None = None,
+    policy: Policy = "mutable",
     aliases: Iterable[str] = (),
     metadata: Mapping[str, Any] | None = None,
-    description: str | None = None,
 ) -> Artifact | None:
-    """Log what `write` puts into a folder as a version of type `model`. Whatever goes wrong is counted, not raised.
+    """Log a model as a version of type `model`. Whatever goes wrong is counted, not raised.
 
     Args:
-        write: given an empty folder, which is gone afterwards.
+        source: its file or folder; or what writes it into an empty folder, which is gone afterwards.
+        path: what a file is called in the artifact.
+        policy: as of `Artifact.add_file`.
 
     Returns:
         The artifact; None where there is none.
@@ -46,10 +51,16 @@ def keep_model(
     if run.disabled:
         return None
     try:
-        with tempfile.TemporaryDirectory(prefix="weft-model-") as place:
-            write(Path(place))
-            artifact = Artifact(names.artifact_name(name), "model", description, metadata)
-            artifact.add_dir(place, policy="immutable")
+        with ExitStack() as stack:
+            if not isinstance(source, Path):
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weft-model-")))
+                source(folder)
+                source, policy = folder, "immutable"  # nobody else writes there
+            artifact = Artifact(names.artifact_name(name), "model", metadata=metadata)
+            if source.is_dir():
+                artifact.add_dir(source, policy=policy)
+            else:
+                artifact.add_file(source, path, policy=policy)
             return run.log_artifact(artifact, aliases=list(aliases))
     except Exception as error:  # a full disk, or a model that its library cannot write: the training goes on
         run.runtime.faults.note(KEEP, error)
@@ -69,6 +80,11 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a number of NumPy's
         return value.item()
     return value if isinstance(value, _PLAIN) else str(value)
+
+
+def variable(name: str) -> str | None:
+    """`WEFT_<name>`, else `WANDB_<name>`; None where neither says anything."""
+    return os.environ.get(f"WEFT_{name}") or os.environ.get(f"WANDB_{name}") or None
 
 
 def one_of(what: str, value: Any, allowed: Iterable[Any]) -> Any:

@@ -173,9 +173,8 @@ def importances(model: Any, feature_names: Sequence[str] | None, title: str = ""
     names = (
         texts(known) if known is not None and len(known) == len(weights) else [f"f{at}" for at in range(len(weights))]
     )
-    rows = sorted(
-        ([name, float(weight)] for name, weight in zip(names, weights, strict=True)), key=lambda row: (-row[1], row[0])
-    )
+    pairs = zip(names, map(float, weights), strict=True)
+    rows = sorted(pairs, key=lambda row: (-row[1], row[0]))
     table = Table(columns=["feature", "importance"], data=rows[:MOST_FEATURES])
     return {"feature_importances": plot.bar(table, "feature", "importance", title or "Feature importances")}
 
