@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import LargeBinary, MetaData, Table, Text, inspect, select
+from sqlalchemy import Connection, LargeBinary, MetaData, Table, Text, inspect, select
 from sqlalchemy.sql.sqltypes import String
 
 from weft.tracking import protection, runtime, versions
@@ -28,10 +28,11 @@ from weft.tracking.journal.segments import Segments
 from weft.tracking.knownfiles import FOLDER as KNOWN
 from weft.tracking.manifest import unpacked
 from weft.tracking.settings import Settings
-from weft.tracking.store import schema
+from weft.tracking.store import artifactreader, schema
 from weft.tracking.store.access import drain_into, open_store
 from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.store.store import Store
+from weft.tracking.store.transaction import Transaction
 
 DRAFT_SECONDS = 7 * 86_400.0
 """After so long the draft of an artifact that nobody logged is an orphan."""
@@ -79,12 +80,14 @@ def collect(
     dry_run: bool = False,
     fresh_s: float = FRESH_SECONDS,
     now_ns: int | None = None,
+    without: Callable[[Transaction], None] | None = None,
 ) -> Collected:
     """Remove expired versions and free their blobs, and whatever else nothing names.
 
     Args:
         dry_run: only say what would be done.
         fresh_s: blobs younger than so many seconds stay.
+        without: for a dry run: removes something from the store, which is undone; what only that named counts as free.
 
     Raises:
         StoreError: the store or the journal cannot be read wholly, so what is named cannot be known; nothing was freed.
@@ -104,14 +107,27 @@ def collect(
         with home.using("collect its files"), exclusive(home.ingest_lock, LOCK_SECONDS) as held:
             if not held:
                 raise StoreError("another process takes the journal in, so nothing was freed. Try again")
-            _mark_and_free(store, home, going, done, fresh_s)
+            _mark_and_free(store, home, going, done, fresh_s, without if dry_run else None)
     _sweep(home, done)
     return done
 
 
-def _mark_and_free(store: Store, home: Home, going: list[ArtifactRecord], done: Collected, fresh_s: float) -> None:
+def _mark_and_free(
+    store: Store,
+    home: Home,
+    going: list[ArtifactRecord],
+    done: Collected,
+    fresh_s: float,
+    without: Callable[[Transaction], None] | None,
+) -> None:
     here = dict(_blobs(home))
-    named = _named(store, here, skip={(record.project, record.name, record.digest) for record in going})
+    skip = {(record.project, record.name, record.digest) for record in going}
+    if without is None:
+        named = _named(store, here, skip)
+    else:
+        with store.trying() as (transaction, connection):
+            without(transaction)
+            named = _named_by(connection, here, skip)
     own = home.path / "weft.db"
     if own.exists() and (store.path is None or store.path.resolve() != own.resolve()):
         # Another store of this home, from before WEFT_STORE named this one: what it names stays too.
@@ -168,22 +184,23 @@ def _blobs(home: Home) -> Iterator[tuple[str, Path]]:
 
 def _named(store: Store, here: dict[str, Path], skip: set[tuple[str, str, str]]) -> set[str]:
     """Blobs that something in the store names. `skip`: versions that go, where they are still there (a dry run)."""
+    with store.reading() as connection:
+        return _named_by(connection, here, skip)
+
+
+def _named_by(connection: Connection, here: dict[str, Path], skip: set[tuple[str, str, str]]) -> set[str]:
     named: set[str] = set()
-    reader = store.reader()
     after = None
     while True:
-        page = reader.artifacts(None, limit=200, after=after)
+        page = artifactreader.artifacts(connection, None, "-created_ns", 200, 0, after)
         for record in page.rows:
             if (record.project, record.name, record.digest) not in skip:
                 named.update(entry["digest"] for entry in record.manifest.values())
         after = page.cursor
         if after is None:
             break
-    with store.reading() as connection:
-        found = inspect(connection)
-        for table_name in found.get_table_names():
-            if table_name in ("artifact_version", "manifest_part"):
-                continue
+    for table_name in inspect(connection).get_table_names():
+        if table_name not in ("artifact_version", "manifest_part"):
             for text in _texts(connection, table_name):
                 named.update(_digests(text))
     return named & here.keys()

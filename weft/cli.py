@@ -25,6 +25,7 @@ _COMMANDS = {
     "artifacts": ("weft.commands.artifacts", "app"),
     "registry": ("weft.commands.registry", "app"),
     "sql": ("weft.commands.sql", "sql"),
+    "rm": ("weft.commands.rm", "rm"),
     "prices": ("weft.commands.prices", "app"),
     "doctor": ("weft.commands.doctor", "doctor"),
 }

@@ -130,6 +130,21 @@ class Store:
             with connection.begin():
                 yield Transaction(connection)
 
+    @contextmanager
+    def trying(self) -> Iterator[tuple[Transaction, Connection]]:
+        """A write transaction that is undone at the end, and its connection, which sees what it did.
+
+        Raises:
+            StoreError: the database failed.
+        """
+        with self._said("write"), self._engine.connect() as plain:
+            connection = plain.execution_options(weft_write=True)
+            undone = connection.begin()
+            try:
+                yield Transaction(connection), connection
+            finally:
+                undone.rollback()
+
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
