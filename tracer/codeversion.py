@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from weft.tracking import names
 from weft.tracking.artifacts import Artifact, log_version
+from weft.tracking.faults import let_through
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.redaction import Redaction, clean_name, redact_source, redact_text
 from weft.tracking.payloads.secretnames import is_secret_name
@@ -264,7 +265,8 @@ def _shown(file: str) -> str:
     """The file below the working directory where it is there, else its name: no user's home goes into a record."""
     try:
         return Path(file).resolve().relative_to(Path.cwd()).as_posix()
-    except (ValueError, OSError):
+    except (ValueError, OSError) as error:
+        let_through(error)
         return Path(file).name
 
 
@@ -279,7 +281,8 @@ def _defaults(func: types.FunctionType) -> Iterator[tuple[str, object]]:
 def _source(target: types.CodeType | type) -> str | None:
     try:
         return textwrap.dedent(inspect.getsource(target))
-    except (OSError, TypeError, IndentationError):
+    except (OSError, TypeError, IndentationError) as error:
+        let_through(error)
         return None
 
 
