@@ -120,7 +120,7 @@ def test_fields_that_a_newer_version_appended_are_ignored_and_missing_ones_fille
     fields = msgspec.to_builtins(RunFinished(SCHEMA, RUN, 1, "finished", 3), builtin_types=(bytes,))
 
     longer = frames.scan(_frame(msgspec.msgpack.encode([*fields, "new", 7])), 0)
-    shorter = frames.scan(_frame(msgspec.msgpack.encode(fields[:-2])), 0)
+    shorter = frames.scan(_frame(msgspec.msgpack.encode(fields[:-3])), 0)
 
     assert _records(longer) == [RunFinished(SCHEMA, RUN, 1, "finished", 3)]
     assert _records(shorter) == [RunFinished(SCHEMA, RUN, 1, "finished", 0)]
