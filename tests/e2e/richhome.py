@@ -1,6 +1,6 @@
 """A home with something of everything, recorded through `import weft` as a user would: for pictures and for tests.
 
-python tests/e2e/richhome.py HOME     then WEFT_HOME=HOME python tests/e2e/screenshots.py FOLDER
+python tests/e2e/richhome.py HOME [STEPS]     then WEFT_HOME=HOME python tests/e2e/screenshots.py FOLDER
 """
 
 from __future__ import annotations
@@ -264,5 +264,5 @@ def _env(home: Path) -> dict[str, str]:
 
 if __name__ == "__main__":
     started = time.time()
-    rich(Path(sys.argv[1]))
+    rich(Path(sys.argv[1]), *map(int, sys.argv[2:3]))
     print(f"{time.time() - started:.0f} s")

@@ -65,3 +65,39 @@ def test_a_thinned_history_shows_its_band() -> None:
     whole, thinned = (charts.spec(series([1.0] * 9, total), by_time=False, smooth=0) for total in (9, 900))
     assert [each["name"] for each in whole["series"]] == ["m"]
     assert [each["name"] for each in thinned["series"]] == ["min", "max", "m"]
+
+
+def test_an_axis_that_was_defined_is_what_it_was_by_each_step() -> None:
+    """Its last value so far; where it has none yet, or goes back, the steps are."""
+    loss = Series("loss", [0, 5, 10], [3.0, 2.0, 1.0], [0, 1, 2], 3)
+    epoch = Series("epoch", [0, 4, 9], [0.0, 1.0, 2.0], [0, 1, 2], 3)
+    assert charts.axis(loss, False, epoch) == [0.0, 1.0, 2.0]
+    assert charts.axis(loss, True, epoch) == [0.0, 1e-9, 2e-9]
+    late, back = Series("epoch", [3], [1.0], [0], 1), Series("epoch", [0, 4], [2.0, 1.0], [0, 1], 2)
+    for other in (None, late, back, loss):
+        assert charts.axis(loss, False, other) == [0.0, 5.0, 10.0]
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([], 0),
+        ([math.nan, math.inf], 0),
+        ([0.0], 0),
+        ([0.5, -9e6], 0),
+        ([2.0**59], 15),
+        ([-3e-8], -9),
+        ([5e-324], -300),
+    ],
+)
+def test_a_power_of_ten_is_taken_out_of_what_is_too_long_for_an_axis(values: list[float], found: int) -> None:
+    """A multiple of three, and told: in the axis's name and the line's."""
+    assert charts.exponent(values) == found
+    made = charts.spec(series(values), by_time=False, smooth=0)
+    assert made["yAxis"].get("name") == (f"×1e{found}" if found else None)
+    if found:
+        assert made["series"][-1]["data"][0][1] == pytest.approx(values[0] / 10**found)
+
+
+def test_what_has_nothing_before_its_first_separator_is_with_the_plain_ones() -> None:
+    assert charts.sections(["../../up", "loss"]) == {"Charts": ["loss", "../../up"]}
