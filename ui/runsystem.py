@@ -18,6 +18,8 @@ from weft.ui.values import visible
 
 POINTS = 600
 HEIGHT = 200
+ALONE_MS = 30_000
+"""Shown on either side of a single measurement; else the axis would be days long."""
 CORES_DRAWN = 16
 """Lines of single cores in one chart; with more of them the whole is all there is to see."""
 
@@ -88,7 +90,7 @@ def _charts(uid: str) -> None:
 
 def _chart(group: Group, history: Mapping[str, Series]) -> None:
     last = [_told(history[key].values[-1], group.unit) for key in group.keys if history[key].values]
-    page.label(group.title, f"last {last[0]}" if len(last) == 1 else group.unit.replace("bytes", "MB"))
+    page.label(group.title, f"last {last[0]}" if len(last) == 1 else group.unit.replace("bytes", "MiB"))
     st.echarts_chart(
         spec(group, history),
         height=HEIGHT,
@@ -124,13 +126,17 @@ def spec(group: Group, history: Mapping[str, Series]) -> dict[str, Any]:
                 "emphasis": {"disabled": True},
             }
         )
+    times = [at for key in group.keys for at in history[key].times_ns]
+    alone = (
+        {"min": times[0] // 1_000_000 - ALONE_MS, "max": times[0] // 1_000_000 + ALONE_MS} if len({*times}) == 1 else {}
+    )
     several = len(lines) > 1
     top = {"max": 100, "interval": 25} if group.unit == "%" else {}
     return {
         "animation": False,
         "grid": {"left": 8, "right": 14, "top": 30 if several else 10, "bottom": 4, "containLabel": True},
         "legend": {"show": several, "type": "scroll", "top": 0, "left": 0, "icon": "roundRect", "itemHeight": 3},
-        "xAxis": {"type": "time", "splitLine": {"show": False}, "axisLabel": {"hideOverlap": True}},
+        "xAxis": {"type": "time", **alone, "splitLine": {"show": False}, "axisLabel": {"hideOverlap": True}},
         "yAxis": {"type": "value", "min": 0, "splitNumber": 4, **top},
         "tooltip": {"trigger": "axis", "confine": True},
         "series": lines,
