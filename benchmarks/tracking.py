@@ -1,12 +1,15 @@
-"""What tracking costs: weft beside wandb (offline), mlflow (SQLite), aim and trackio, in one run.
+"""What tracking costs: weft beside wandb (offline), mlflow (SQLite, files), aim and trackio, in one run.
 
     python benchmarks/tracking.py                         # weft alone, about a minute
-    python benchmarks/tracking.py --peers all             # makes an environment for each under build/peers (about 3 GB)
-    python benchmarks/tracking.py --peers wandb,trackio --json figures.json
+    python benchmarks/tracking.py --peers all             # makes an environment for each under build/peers (about 2 GB)
+    python benchmarks/tracking.py --peers wandb,trackio --only artifacts --json figures.json
 
-Each tracker has a process, a folder and (the peers) an environment of its own, one by one. `log` is timed as the
-caller sees it; weft's is in a file at its return. What cannot be installed or fails is said, and left out. Then what
-weft's store does with one metric of 1,000,000 points, and with 10,000 runs.
+Each tracker has a process, a folder and (the peers) an environment of its own, one by one; a floor takes turns
+with it.
+`metrics`: `log` as the caller sees it (weft's is in a file at its return), 20,000 steps to the end, read back, their
+bytes. `artifacts`: 2,000 files of 50 KB. `reading`: 1,000 runs in order of a metric, then what weft's store does with
+a metric of 1,000,000 points and with 10,000 runs. All that is logged is read back and looked at. What cannot be
+installed or fails is said in a line, and left out.
 """
 
 from __future__ import annotations
@@ -14,9 +17,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,16 +27,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from trackers import metrics
+from trackers import artifacts, listing, metrics, peers
 
 from weft.tracking.journal.frames import Frame
 from weft.tracking.journal.records import SCHEMA, MetricsLogged, Record, RunFinished, RunStarted
 from weft.tracking.store.sink import Position
 from weft.tracking.store.store import Store
 
-HERE = Path(__file__).parent
-PEER_SECONDS = 900
+PEER_SECONDS = 240
 STEPS = 20_000
+LISTED = 1_000
+ARTIFACT_ROUNDS = 3
 POINTS = 1_000_000
 RUNS = 10_000
 BATCH = 4096
@@ -42,49 +46,22 @@ ROUNDS = 7
 Figures = dict[str, dict[str, float]]
 
 
-def trackers(names: list[str], steps: int) -> Figures:
-    """{case: {"tracker version": figure}}."""
+def side_by_side(script: str, names: list[str], *more: object) -> Figures:
+    """{case: {"tracker version": figure}}, of those that `script` knows."""
     figures: Figures = {}
     for name in names:
-        with tempfile.TemporaryDirectory(prefix="bench-tracking-") as folder:
-            said = _measured(name, Path(folder), steps)
-        if said is not None:
-            print(f"{name} {said['version']} measured", file=sys.stderr, flush=True)
-            for case, figure in said["figures"].items():
-                figures.setdefault(case, {})[f"{name} {said['version']}"] = figure
+        begun = time.perf_counter()
+        try:
+            with tempfile.TemporaryDirectory(prefix="bench-tracking-", ignore_cleanup_errors=True) as folder:
+                told = peers.ask(script, name, Path(folder), *more, timeout_s=PEER_SECONDS)
+        except peers.PeerError as error:
+            print(f"{script} {name}: {error}", file=sys.stderr, flush=True)
+            continue
+        seconds, load = time.perf_counter() - begun, os.getloadavg()[0]
+        print(f"{script} {name} {told['version']}: {seconds:.0f} s, load {load:.1f}", file=sys.stderr, flush=True)
+        for case, figure in told["figures"].items():
+            figures.setdefault(case, {})[f"{name} {told['version']}"] = figure
     return figures
-
-
-def _measured(name: str, folder: Path, steps: int) -> dict[str, dict[str, float]] | None:
-    """What a tracker's own process says; None where it cannot."""
-    try:
-        python = sys.executable if name == "weft" else _environment(metrics.REQUIREMENTS[name])
-        done = subprocess.run(
-            [python, str(HERE / "trackers/metrics.py"), name, str(folder), str(steps)],
-            capture_output=True,
-            text=True,
-            timeout=PEER_SECONDS,
-            cwd=folder,  # some leave files where they run
-            check=True,
-        )
-    except subprocess.SubprocessError as error:
-        said = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1:]
-        print(f"{name} could not be measured: {''.join(said)}", file=sys.stderr)
-        return None
-    found: dict[str, dict[str, float]] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
-
-
-def _environment(requirement: str) -> str:
-    folder = HERE.parent / "build/peers" / requirement
-    python = folder / "bin/python"
-    if not python.exists():
-        print(f"installing {requirement} into {folder} ...", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    if subprocess.run([str(python), "-m", "pip", "show", "-q", requirement], capture_output=True).returncode:
-        install = [str(python), "-m", "pip", "install", "-q", requirement]
-        subprocess.run(install, check=True, capture_output=True, text=True)
-    return str(python)
 
 
 def long_metric(points: int) -> dict[str, float]:
@@ -176,25 +153,35 @@ def report(figures: Figures, own: dict[str, float]) -> None:
         print(f"\n{case}")
         for name, figure in sorted(values.items(), key=lambda item: item[1]):
             print(f"  {name:<24} {figure:>12,.2f}")
-    print("\nweft's store")
+    if own:
+        print("\nweft's store")
     for case, figure in own.items():
         print(f"  {case:<52} {figure:>8.3f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", default="", help="all, or names with commas: " + ", ".join(metrics.REQUIREMENTS))
+    parser.add_argument("--peers", default="", help="all, or names with commas: " + ", ".join(peers.REQUIREMENTS))
+    parser.add_argument("--only", choices=("metrics", "artifacts", "reading"))
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--points", type=int, default=POINTS)
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    names = list(metrics.REQUIREMENTS) if arguments.peers == "all" else [n for n in arguments.peers.split(",") if n]
-    unknown = set(names) - metrics.REQUIREMENTS.keys()
+    chosen = list(peers.REQUIREMENTS) if arguments.peers == "all" else [n for n in arguments.peers.split(",") if n]
+    unknown = set(chosen) - peers.REQUIREMENTS.keys()
     if unknown:
-        parser.error(f"no peer {', '.join(sorted(unknown))}; there are {', '.join(metrics.REQUIREMENTS)}")
-    figures = trackers(["weft", *names], arguments.steps)
-    own = long_metric(arguments.points) | many_runs(arguments.runs)
+        parser.error(f"no peer {', '.join(sorted(unknown))}; there are {', '.join(peers.REQUIREMENTS)}")
+    names = ["weft", *chosen]
+    figures: Figures = {}
+    own: dict[str, float] = {}
+    if arguments.only in (None, "metrics"):
+        figures |= side_by_side("metrics.py", names, arguments.steps)
+    if arguments.only in (None, "artifacts"):
+        figures |= side_by_side("artifacts.py", [n for n in names if n in artifacts.TRACKERS], ARTIFACT_ROUNDS)
+    if arguments.only in (None, "reading"):
+        figures |= side_by_side("listing.py", [n for n in names if n in listing.TRACKERS], LISTED)
+        own = long_metric(arguments.points) | many_runs(arguments.runs)
     report(figures, own)
     if arguments.json:
         arguments.json.write_text(json.dumps({"trackers": figures, "store": own}, indent=2), encoding="utf-8")
