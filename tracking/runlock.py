@@ -55,8 +55,9 @@ class RunLock:
         except OSError:  # no locks on this file system
             os.close(fd)
             return True
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"pid {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        told = f"pid {os.getpid()} on {socket.gethostname()}".encode()
+        os.pwrite(fd, told, 0)
+        os.ftruncate(fd, len(told))  # not to nothing, first: ext4 then writes the file out as it is closed, for 5-10 ms
         self._fd = fd
         return True
 
