@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 
 from weft.tracking.payloads.content import Content
 from weft.tracking.payloads.encoding import Tagged
+from weft.ui import media
 from weft.ui.values import showable
 
 Message = dict[str, Any]
@@ -129,7 +130,8 @@ def _parts(content: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
 def _part(part: Any, depth: int) -> Iterator[dict[str, Any]]:
     """One piece of a message, by its own type; one of a type that nobody knows stays JSON."""
     if (found := _media(part)) is not None:
-        yield {"type": "json", "value": showable(found)}
+        shown = showable(found)
+        yield {"type": "json", "value": shown["digest"] if isinstance(found, Mapping) else shown}
         return
     kind = _type(part)
     if kind in _THOUGHTS:
@@ -166,12 +168,14 @@ def _first(part: Mapping[str, Any], *names: str) -> Any:
     return next((part[name] for name in names if part.get(name) is not None), None)
 
 
-def _media(part: Any, depth: int = 0) -> Content | Tagged | None:
+def _media(part: Any, depth: int = 0) -> Content | Tagged | Mapping[Any, Any] | None:
     """The picture, recording or file of a part, however its provider wraps it; none of a part that says more."""
     if isinstance(part, Content) or (isinstance(part, Tagged) and part.kind in ("image", "content")):
         return part
     if not isinstance(part, Mapping) or depth > 2 or "text" in part:
         return None
+    if "_type" in part:  # a `weft.Image` in a message
+        return part if media.recorded(part) else None
     found = [one for item in part.values() if (one := _media(item, depth + 1)) is not None]
     return found[0] if len(found) == 1 else None
 

@@ -154,3 +154,15 @@ def test_a_part_that_holds_itself_and_unknown_types_are_shown() -> None:
     odd = [{"type": ["x"], "text": 3}, {"type": "hologram", "data": 1}, {"type": "text", "content": {"a": 1}}, 7, None]
     (_, answer) = conversation([{"role": "user", "content": "x"}], {"role": "assistant", "content": [*nested, *odd]})
     assert [part["type"] for part in answer["parts"]] == ["result", "json", "json", "json", "json", "json"]
+
+
+def test_a_picture_that_weft_recorded_is_shown_in_its_message() -> None:
+    """Alone, not as the record that stands for it; one whose record is none stays JSON."""
+    record = {"_type": "image-file", "digest": "a" * 64, "size_bytes": 9, "media_type": "image/png", "width": 2}
+    for image in (record, {**record, "digest": "../evil"}):
+        content = [{"type": "text", "text": "see"}, {"type": "image", "image": image}]
+        [message] = conversation({"messages": [{"role": "user", "content": content}]}, None)
+        assert message["parts"][1]["type"] == "json"
+        shown = message["parts"][1]["value"]
+        assert (set(shown) == {MEDIA}) == (image is record)
+    assert shown["image"]["digest"] == "../evil"
