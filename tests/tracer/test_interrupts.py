@@ -179,6 +179,9 @@ class _Thrower:
         return self
 
 
+# A coroutine whose making is interrupted is never awaited, of which Python itself warns.
+@pytest.mark.filterwarnings("ignore:.*coroutine object awaited:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize("kind", [OutOfTimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("way", [small, drained, in_a_block, in_a_span, run_async, with_an_object])
 def test_wherever_it_hits(home: Any, way: Callable[[int], Any], kind: type[BaseException]) -> None:
