@@ -63,6 +63,8 @@ def score(
     target = _target(on)
     value, label = _split(value, label)
     _check(name, value, label, reason, kind)
+    if source is not None and not isinstance(source, Mapping):
+        raise UsageError(f'source= of a score is a dict such as {{"scorer": "judge"}}, not {source!r:.80}')
     uid = rt.ids.uid() if id is None else _uid(id)
     if rt.recording and target is not None:
         record = ScoreLogged(

@@ -142,7 +142,13 @@ class Span(otel.Span):
         return not self._ended and self._runtime is not None
 
     def set_attribute(self, key: str, value: Any) -> None:
-        """Add one attribute, of any type that can be encoded."""
+        """Add one attribute, of any type that can be encoded.
+
+        Raises:
+            UsageError: its name is no text.
+        """
+        if not isinstance(key, str):
+            raise UsageError(f"an attribute's name is a text, not {key!r:.80}")
         self.set_attributes({key: value})
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:

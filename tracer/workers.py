@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from opentelemetry.context import Context
 
 from weft.tracer.context import attach, attached, detach, get_current
+from weft.tracking.errors import UsageError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,7 +34,12 @@ def wrap_context(func: Callable[P, R]) -> Callable[P, R]:
         >>> multiprocessing.Pool().map(weft.wrap_context(fetch), urls)
         >>> carried = joblib.delayed(weft.wrap_context(fetch))    # not inside the generator: a thread of joblib runs it
         >>> joblib.Parallel(n_jobs=4)(carried(url) for url in urls)
+
+    Raises:
+        UsageError: it is no function.
     """
+    if not callable(func):
+        raise UsageError(f"weft.wrap_context() takes a function, not {func!r:.80}")
     return cast(Callable[P, R], Carrying(func, get_current()))
 
 

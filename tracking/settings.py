@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from weft.tracking.errors import UsageError
 from weft.tracking.names import check_project
-from weft.tracking.payloads.redaction import OPTIONS, Redaction, Redactor, redaction
+from weft.tracking.payloads.redaction import OPTIONS, Redaction, Redactor, redact_text, redaction
 
 log = logging.getLogger("weft.recording")
 
@@ -142,7 +142,7 @@ class Settings:
         if chosen not in get_args(Mode):
             raise UsageError(f"mode is {chosen!r}; it must be one of {', '.join(get_args(Mode))} (WEFT_MODE or mode=)")
         return cls(
-            home=_place(Path(home or env.get("WEFT_HOME") or "~/.weft")),
+            home=_place(_home_path(home) if home else Path(env.get("WEFT_HOME") or "~/.weft")),
             project=check_project(project or env.get("WEFT_PROJECT") or "default"),
             mode=chosen,  # type: ignore[arg-type]
             store_url=store_url or env.get("WEFT_STORE") or None,
@@ -157,7 +157,7 @@ class Settings:
             postprocess_inputs=_function("postprocess_inputs", postprocess_inputs),
             postprocess_output=_function("postprocess_output", postprocess_output),
             otel=_otel(otel or env.get("WEFT_OTEL") or "share"),
-            exporters=tuple(exporters),
+            exporters=_exporters(exporters),
             console=_console(console or env.get("WEFT_CONSOLE") or env.get("WANDB_CONSOLE") or "auto"),
             system_interval_s=_interval(_system(env) if system_interval_s is None else system_interval_s),
             git=_flag(env, "WEFT_GIT", not _flag(env, "WANDB_DISABLE_GIT", False)) if git is None else git,
@@ -195,6 +195,36 @@ class Settings:
     def url(self) -> str:
         """The store's URL, the default filled in."""
         return self.store_url or f"sqlite:///{self.home / 'weft.db'}"
+
+
+def _home_path(home: Any) -> Path:
+    try:
+        return Path(home)
+    except TypeError:
+        raise UsageError(f"home is a folder's path, not {home!r:.80}") from None
+
+
+def check_store_url(url: Any) -> str:
+    """What the code chose; a variable is judged by whoever opens the store, since a program must not end of it.
+
+    Raises:
+        UsageError: weft has no store of that kind.
+    """
+    if not isinstance(url, str) or not url.startswith(("sqlite:///", "postgresql://", "postgresql+", "postgres://")):
+        raise UsageError(
+            f"store_url is {redact_text(str(url)) if isinstance(url, str) else url!r:.80}; "
+            "it takes sqlite:////absolute/path.db or postgresql://user@host/database"
+        )
+    return url
+
+
+def _exporters(given: Any) -> tuple[Any, ...]:
+    try:
+        return tuple(given)
+    except TypeError:
+        raise UsageError(
+            f"exporters= takes a list of OpenTelemetry's exporters and processors, not {given!r:.80}"
+        ) from None
 
 
 def _place(home: Path) -> Path:

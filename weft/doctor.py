@@ -5,6 +5,7 @@ Each examiner answers for one place and raises nothing: what it cannot find out 
 
 from __future__ import annotations
 
+import difflib
 import os
 import platform
 import shutil
@@ -61,6 +62,16 @@ class Finding:
     text: str
     mend: str = ""
     """What to do about a problem."""
+
+
+VARIABLES = frozenset({
+    "WEFT_AUTO_INGEST", "WEFT_CAPTURE_CODE", "WEFT_CONFIG_PATHS", "WEFT_CONSOLE", "WEFT_DIFF_BYTES", "WEFT_DIR",
+    "WEFT_ESTIMATE_TOKENS", "WEFT_GIT", "WEFT_HOME", "WEFT_JOB_TYPE", "WEFT_LOG_MODEL", "WEFT_MACHINE", "WEFT_MODE",
+    "WEFT_NAME", "WEFT_NOTES", "WEFT_OTEL", "WEFT_PACKAGES", "WEFT_PRICES", "WEFT_PROJECT", "WEFT_REDACT",
+    "WEFT_RESUME", "WEFT_RUN_GROUP", "WEFT_RUN_ID", "WEFT_SAMPLE_RATE", "WEFT_SAVE_CODE", "WEFT_STORE", "WEFT_STRICT",
+    "WEFT_SYSTEM_INTERVAL", "WEFT_TAGS", "WEFT_USER", "WEFT_WATCH",
+})  # fmt: skip
+"""What weft looks for in the environment; a name like these that is none of them is a slip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +139,16 @@ def _settings(report: Report, settings: Settings) -> None:
             "global": "weft's is the program's",
         }
         report.add("note", f"WEFT_OTEL is {settings.otel}: {shares[settings.otel]}")
+    for name in sorted(name for name in os.environ if name.startswith("WEFT_") and name not in VARIABLES):
+        near = difflib.get_close_matches(name, VARIABLES, 1)
+        meant = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(VARIABLES))}"
+        report.add("note", f"{name} is set, and weft knows no such variable: {meant}")
+    if settings.price_file is not None and not settings.price_file.exists():
+        report.add(
+            "problem",
+            f"WEFT_PRICES names {settings.price_file}, which is not there",
+            "Correct WEFT_PRICES, or unset it: prices.toml in the home is used then",
+        )
     for problem in pricefile.parsed(settings.prices).problems:
         report.add("problem", problem, f"Correct {settings.prices}, then `weft prices apply` for calls of the past")
 

@@ -15,7 +15,7 @@ from weft.tracking import errors as errors
 from weft.tracking.errors import UsageError
 from weft.tracking.names import check_project
 from weft.tracking.run import Run
-from weft.tracking.settings import Settings
+from weft.tracking.settings import Settings, check_store_url
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
@@ -80,7 +80,7 @@ def configure(
         home=home,
         project=None if project is None else check_project(project),
         mode=mode,
-        store_url=store_url,
+        store_url=None if store_url is None else check_store_url(store_url),
         sample_rate=sample_rate,
         capture_code=capture_code,
         attributes=attributes,

@@ -40,6 +40,8 @@ def spans(document: Any) -> Iterator[OtlpSpan | Refused]:
         if document.keys() - {"resourceSpans", "resource_spans"}:
             raise NotOtlpError(f"a JSON object without resourceSpans (it has {', '.join(map(str, document))[:80]})")
         return
+    if not isinstance(resources, list):
+        raise NotOtlpError(f"a JSON {_kind_of(resources)} as resourceSpans, where a list is needed")
     for group in _objects(resources):
         resource = _attributes(_get(_object(_get(group, "resource")), "attributes"))
         scopes = _get(group, "scopeSpans")

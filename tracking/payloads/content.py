@@ -87,8 +87,10 @@ class Content:
 
         Raises:
             OSError: it cannot be read.
-            UsageError: that is no mimetype.
+            UsageError: that is no path, or no mimetype.
         """
+        if not isinstance(path, str | os.PathLike) or not str(path):
+            raise UsageError(f"Content.from_path() takes the path of a file, not {path!r:.80}")
         place = Path(path)
         return cls.from_bytes(place.read_bytes(), mimetype, filename=place.name)
 

@@ -149,9 +149,14 @@ def redaction(rules: bool | str | Iterable[str] = True, function: Redactor | Non
     if isinstance(rules, str):
         rules = [name for part in rules.split(",") if (name := part.strip().lower())]
     if not isinstance(rules, bool):
-        chosen = set(rules)
+        try:
+            chosen = set(rules)
+        except TypeError:
+            raise UsageError(
+                f"redact is {rules!r:.80}; it takes True, False or {', '.join(OPTIONS)} (WEFT_REDACT or redact=)"
+            ) from None
         if chosen - set(OPTIONS):
-            odd = ", ".join(sorted(map(repr, chosen - set(OPTIONS))))
+            odd = ", ".join(sorted(map(repr, chosen - set(OPTIONS))))[:200]
             raise UsageError(f"redact names {odd}; it may name {', '.join(OPTIONS)} (WEFT_REDACT or redact=)")
         if chosen - {"secrets"} or function is not None:
             return Redaction("secrets" in chosen, "email" in chosen, "cards" in chosen, function)

@@ -6,7 +6,15 @@ from typing import Any
 
 from msgspec import structs
 
-from weft.tracking.journal.records import MetricsLogged, Record, SpanClosed, SpanPriced
+from weft.tracking.journal.records import (
+    MetricsLogged,
+    Record,
+    ScoreLogged,
+    SpanClosed,
+    SpanOpened,
+    SpanPriced,
+    SpanUpdated,
+)
 
 MIN_INT, MAX_INT = -(1 << 63), (1 << 63) - 1
 
@@ -27,6 +35,20 @@ def fitted(record: Record) -> Record:
     if isinstance(record, MetricsLogged) and any("\0" in key for key in record.values):
         changed["values"] = {_fit(key): value for key, value in record.values.items()}
     return structs.replace(record, **changed) if changed else record
+
+
+def holds_nul(record: Record) -> bool:
+    """Whether a span or a score has a NUL in what it is found by: SQLite would keep it, and filters could not ask for
+    it, which say `␀` on every database."""
+    if isinstance(record, (SpanOpened, SpanUpdated)):
+        found: tuple[str | None, ...] = (record.name, record.thread_id, record.user_id)
+    elif isinstance(record, SpanClosed):
+        found = (record.name, record.model)
+    elif isinstance(record, ScoreLogged):
+        found = (record.name, record.label, record.author)
+    else:
+        return False
+    return any(text is not None and "\0" in text for text in found)
 
 
 def _fit(value: Any) -> Any:

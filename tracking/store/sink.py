@@ -42,7 +42,7 @@ from weft.tracking.journal.records import (
 from weft.tracking.store import schema
 from weft.tracking.store.artifactsink import ArtifactSink, remove_version
 from weft.tracking.store.consolesink import apply_console
-from weft.tracking.store.fitting import fitted
+from weft.tracking.store.fitting import fitted, holds_nul
 from weft.tracking.store.keptsink import apply_kept
 from weft.tracking.store.registrysink import apply_registry
 from weft.tracking.store.removal import remove_span, remove_trace, sweep
@@ -118,6 +118,7 @@ class Sink:
         Raises:
             StoreError: the database failed; nothing of the batch was applied.
         """
+        frames = [frame._replace(record=fitted(frame.record)) if holds_nul(frame.record) else frame for frame in frames]
         try:
             self._apply(frames, position)
         except (OverflowError, ValueError, DataError, StoreError) as error:

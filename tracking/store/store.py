@@ -6,8 +6,11 @@ to migrate. SQLite runs in WAL mode, where readers wait for nobody; writers wait
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import sqlite3
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,9 +34,16 @@ if TYPE_CHECKING:
     from weft.tracking.store.sink import Sink
     from weft.tracking.store.spansink import Estimator
 
+log = logging.getLogger("weft.store")
+
 REVISIONS = ("0001", "0002", "0003")
 """Every schema revision there has been, oldest first; the last is this version's (`migrations/versions`)."""
 BUSY_SECONDS = 30
+"""How long a writer waits for another one."""
+QUIET_SECONDS = 2.0
+"""So much of it without a word."""
+AGAIN_SECONDS = 60.0
+"""Who waited in vain does not wait again before this is over."""
 _SQLITE = "sqlite:///"
 MIGRATE_LOCK = 0x77656675
 
@@ -317,8 +327,44 @@ def _sqlite_connect(connection: Any, _record: object) -> None:
 
 def _sqlite_begin(connection: Connection) -> None:
     # A transaction that reads first and writes later cannot wait for the lock; one that starts with it can.
-    writes = connection.get_execution_options().get("weft_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.get_execution_options().get("weft_write"):
+        _begin_to_write(connection.connection.dbapi_connection, str(connection.engine.url.database))
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+_gave_up: dict[str, float] = {}
+"""When (monotonic) this process last waited in vain for another writer of a store."""
+
+
+def _begin_to_write(connection: Any, path: str) -> None:
+    """Wait for whoever writes: a moment, then with a word of it, and once only while that one goes on.
+
+    Raises:
+        sqlite3.OperationalError: it is still locked.
+    """
+    vain = time.monotonic() - _gave_up.get(path, -math.inf) < AGAIN_SECONDS
+    try:
+        try:
+            _locked_within(connection, 0.0 if vain else QUIET_SECONDS)
+            return
+        except sqlite3.OperationalError as error:
+            if vain or "locked" not in str(error):
+                raise
+        rest = BUSY_SECONDS - QUIET_SECONDS
+        log.warning("waiting for another program that writes to the store %s, %.0f s at most", path, rest)
+        try:
+            _locked_within(connection, rest)
+        except sqlite3.OperationalError:
+            _gave_up[path] = time.monotonic()
+            raise
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+
+
+def _locked_within(connection: Any, seconds: float) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+    connection.execute("BEGIN IMMEDIATE")
 
 
 def _revision(connection: Connection) -> str | None:

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from weft.tracking import runs
+import pytest
+
+from weft.tracking import runs, runtime
 from weft.tracking.home import Home
+from weft.tracking.settings import Settings
 
 Weft = Callable[..., Any]
 
@@ -35,3 +38,15 @@ def test_a_problem_is_shown_with_its_cure(home: Path, weft: Weft) -> None:
     report = json.loads(told.out)
     assert report["healthy"] is False
     assert [finding["level"] for finding in report["findings"]].count("problem") == 1
+
+
+def test_slips_in_variables_are_noted(home: Path, weft: Weft, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WEFT_SAMPL_RATE", "0.5")
+    assert (
+        "WEFT_SAMPL_RATE is set, and weft knows no such variable: did you mean WEFT_SAMPLE_RATE?" in weft("doctor").out
+    )
+    monkeypatch.setenv("WEFT_PRICES", str(tmp_path / "gone.toml"))
+    runtime.configure(Settings.resolve(home=home))
+    said = weft("doctor")
+    assert said.code == 1
+    assert "gone.toml, which is not there" in said.out

@@ -448,3 +448,13 @@ def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     assert "the file is empty" in run(tmp_path / "home", "import", str(tmp_path / "file"), code=1)[1]
+
+
+def test_spans_in_the_wrong_shape_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "odd.json"
+    for odd in ('{"resourceSpans": 3}', '{"resourceSpans": {"a": 1}}', '{"resourceSpans": "x"}'):
+        path.write_text(odd)
+        command = [sys.executable, "-m", "weft.cli", "traces", "import", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "where a list is needed" in done.stderr
