@@ -256,7 +256,8 @@ _DEPTH = 16
 
 
 def _checked(values: dict[str, Any]) -> dict[str, Any]:
-    """These values, if a config takes them.
+    """These values, if a config takes them, as its own: their plain containers copied, so that a program that goes on
+    to change the dict it gave changes nothing here.
 
     Raises:
         ConfigError: it does not; nothing was changed.
@@ -264,7 +265,38 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
     for key, value in values.items():
         if not is_artifact(value):
             _check_value(key, value, _DEPTH)
-    return values
+    copies: dict[int, Any] = {}
+    return {key: _own(value, copies, _COPIED) for key, value in values.items()}
+
+
+_COPIED = 64
+"""Levels of containers that are copied; what is deeper stays the program's own."""
+
+
+def _own(value: Any, copies: dict[int, Any], depth: int) -> Any:
+    """A dict, list, tuple or set with all that it holds of these copied; anything else itself.
+
+    Args:
+        copies: those made already, by `id` of what they are of: what is shared, or holds itself, stays so.
+    """
+    kind = type(value)
+    if kind not in (dict, list, tuple, set) or not depth:
+        return value
+    known = copies.get(id(value))
+    if known is not None:
+        return known
+    if kind is dict:
+        made: Any = {}
+        copies[id(value)] = made
+        made.update({key: _own(item, copies, depth - 1) for key, item in value.items()})
+    elif kind is list:
+        made = copies[id(value)] = []
+        made += [_own(item, copies, depth - 1) for item in value]
+    elif kind is tuple:
+        made = copies[id(value)] = tuple([_own(item, copies, depth - 1) for item in value])
+    else:
+        made = copies[id(value)] = set(value)
+    return made
 
 
 def _check_value(path: str, value: Any, depth: int) -> None:

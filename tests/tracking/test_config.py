@@ -40,6 +40,35 @@ def test_a_change_is_refused_whole() -> None:
     assert issubclass(ConfigError, ValueError)
 
 
+def test_what_the_program_does_with_its_dict_afterwards_changes_nothing() -> None:
+    """Registries of models pop the `type` off the dict they are given; the run was started with it all the same."""
+    given: dict[str, Any] = {"optimizer": {"type": "SGD", "betas": ({"a": 1}, [2])}, "names": {"x"}, "other": object()}
+    config, told = _config(given)
+    config.update({"late": given["optimizer"]})
+    told.clear()
+    given["optimizer"].pop("type")
+    given["optimizer"]["betas"][0]["a"] = given["optimizer"]["betas"][1][0] = 9
+    given["names"].clear()
+    given["more"] = 1
+    config.write_mutations()
+    assert told == []
+    assert config["optimizer"] == config["late"] == {"type": "SGD", "betas": ({"a": 1}, [2])}
+    assert config["names"] == {"x"}
+    assert config["other"] is given["other"]
+    config["optimizer"]["type"] = "Adam"
+    config.write_mutations()
+    assert told == [{"optimizer": {"type": "Adam", "betas": ({"a": 1}, [2])}}]
+
+
+def test_a_dict_that_holds_itself_is_taken() -> None:
+    given: dict[str, Any] = {"a": [1]}
+    given["self"] = given
+    config, _ = _config({"x": given})
+    given["a"].append(2)
+    assert config["x"]["a"] == [1]
+    assert config["x"]["self"] is config["x"]
+
+
 def test_the_same_value_is_no_change() -> None:
     config, told = _config({"lr": 1, "nan": math.nan, "deep": {"a": [1]}})
     config.update({"lr": 1, "nan": math.nan, "deep": {"a": [1]}})
