@@ -6,11 +6,13 @@ Called by `weft ingest`, by the CLI and by `Api()` before they read; never by a 
 from __future__ import annotations
 
 import gc
+import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from weft.tracking.errors import Error
 from weft.tracking.home import Home
 from weft.tracking.journal import frames
 from weft.tracking.journal.frames import Frame, Scan, Stop
@@ -18,6 +20,8 @@ from weft.tracking.journal.locks import exclusive
 from weft.tracking.journal.records import Record, SpanClosed
 from weft.tracking.journal.segments import SegmentFile, Segments
 from weft.tracking.store.sink import Position
+
+log = logging.getLogger("weft.ingest")
 
 FOREIGN_SECONDS = 2.0
 """How long a program that reads ingests other processes' records before it reads what is there."""
@@ -59,6 +63,8 @@ class Drained:
     """Segments left alone because a newer weft wrote them."""
     unreadable: list[str] = field(default_factory=list)
     """Segments left alone because the disk would not give them, by name."""
+    left_out: list[str] = field(default_factory=list)
+    """Records that could not be applied, by type, segment and offset: a mistake of weft's. The segment keeps them."""
 
 
 class Ingester:
@@ -154,7 +160,7 @@ class Ingester:
             if ended:
                 found = found._replace(end=size)  # there is nothing more in it, for this store
             if found.frames or ended:
-                self._apply(segment, found, writer or b"")
+                self._apply(segment, found, writer or b"", done)
                 done.records += len(found.frames)
             offset = max(offset, found.end)  # a header alone is wholly read, too
             if found.stop is Stop.NEWER:
@@ -185,8 +191,29 @@ class Ingester:
         stop = Stop.CORRUPT if Stop.CORRUPT in (found.stop, rest.stop) else rest.stop
         return Scan(found.frames + rest.frames, rest.end, stop, rest.detail or found.detail)
 
-    def _apply(self, segment: SegmentFile, found: Scan, writer: bytes) -> None:
-        self._sink.apply(self._enriched(found.frames), Position(self._home.uid, segment.name, found.end, writer))
+    def _apply(self, segment: SegmentFile, found: Scan, writer: bytes, done: Drained) -> None:
+        """Apply what was read. A record that cannot be applied, which is a mistake of ours, holds no other one up: it
+        is found by halves, left out, and said."""
+        position = Position(self._home.uid, segment.name, found.end, writer)
+        try:
+            self._sink.apply(self._enriched(found.frames), position)
+        except (Error, OSError, MemoryError):
+            raise
+        except Exception as error:
+            if len(found.frames) > 1:
+                half = len(found.frames) // 2
+                first, rest = found.frames[:half], found.frames[half:]
+                self._apply(segment, found._replace(frames=first, end=first[-1].end), writer, done)
+                self._apply(segment, found._replace(frames=rest), writer, done)
+                return
+            for frame in found.frames:
+                kind = type(frame.record).__name__
+                log.error(
+                    "%s at %s:%d could not be applied and is left out", kind, segment.name, frame.offset, exc_info=error
+                )
+                self._segments.keep(segment, frame.offset, frame.end)
+                done.left_out.append(f"{kind} at {segment.name}:{frame.offset}")
+            self._sink.apply([], position)
 
     def _enriched(self, frames: list[Frame]) -> list[Frame]:
         if not self._enrichers:

@@ -148,6 +148,13 @@ class Segments:
         (self.home.quarantine / f"{segment.name}.json").write_bytes(msgspec.json.encode(reason))
         segment.path.rename(self.home.quarantine / segment.name)
 
+    def keep(self, segment: SegmentFile, start: int, end: int) -> None:
+        """Copy a frame that could not be applied into quarantine, where it stays when its segment goes."""
+        self.home.quarantine.mkdir(mode=0o700, exist_ok=True)
+        with segment.path.open("rb") as file:
+            file.seek(start)
+            (self.home.quarantine / f"{segment.name}.{start}.frame").write_bytes(file.read(end - start))
+
     def prune(self, now_s: float | None = None) -> int:
         """Delete ingested segments older than seven days; returns the bytes freed."""
         freed = 0

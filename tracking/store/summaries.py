@@ -56,7 +56,7 @@ def leaf(value: Any) -> tuple[float | None, str | None]:
         try:
             return null(float(value)), None
         except OverflowError:
-            return math.copysign(math.inf, value), None
+            return math.inf if value > 0 else -math.inf, None
     return None, storable(value) if isinstance(value, str) and len(value) <= LONGEST else None
 
 

@@ -42,7 +42,7 @@ def ingest(
         terminal.print_json(done)
     else:
         terminal.console().print(terminal.text(_said(done)))
-    if done.busy or done.newer or done.unreadable:
+    if done.busy or done.newer or done.unreadable or done.left_out:
         raise SystemExit(terminal.INCOMPLETE)
 
 
@@ -60,6 +60,8 @@ def _said(done: Drained) -> str:
         parts.append(f"{units.counted(len(done.quarantined), 'damaged segment')} set aside (weft doctor)")
     if done.newer:
         parts.append(f"{units.counted(len(done.newer), 'segment')} of a newer weft left alone")
+    if done.left_out:
+        parts.append(f"{units.counted(len(done.left_out), 'record')} left out, by a mistake of weft (please report it)")
     if done.unreadable:
         parts.append(f"{units.counted(len(done.unreadable), 'segment')} could not be read (weft doctor)")
     return "; ".join(parts)

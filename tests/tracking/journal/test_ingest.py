@@ -5,18 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import weft
 from weft.tracking import runtime
 from weft.tracking.errors import HomeError, NotFoundError
 from weft.tracking.faults import Faults
 from weft.tracking.home import Home
 from weft.tracking.journal import frames
+from weft.tracking.journal.frames import Frame
 from weft.tracking.journal.ingest import Ingester
 from weft.tracking.journal.journal import Journal
 from weft.tracking.journal.locks import exclusive
@@ -31,6 +33,7 @@ from weft.tracking.journal.records import (
 )
 from weft.tracking.journal.segments import SegmentFile, Segments
 from weft.tracking.store.access import drain_into
+from weft.tracking.store.sink import Position
 from weft.tracking.store.store import Store
 
 RUN = b"r" * 16
@@ -331,3 +334,44 @@ def test_a_home_that_cannot_be_ingested_from_is_said(tmp_path: Path, store: Stor
     home.ingest_lock.mkdir()
     with pytest.raises(HomeError, match=r"could not ingest the journal: Is a directory .*ingest\.lock"):
         Ingester(home, store.sink()).drain()
+
+
+def test_a_record_that_cannot_be_applied_holds_no_other_up_and_is_kept_apart(home: Path, store: Store) -> None:
+    """A mistake of ours in one kind of record must not make a home unreadable."""
+
+    class Stumbling:
+        """The real sink, which stumbles over one span."""
+
+        def __init__(self) -> None:
+            self.sink = store.sink()
+            self.positions, self.end_writer = self.sink.positions, self.sink.end_writer
+
+        def apply(self, batch: Sequence[Frame], position: Position) -> None:
+            if any(isinstance(frame.record, SpanOpened) and frame.record.name == "poison" for frame in batch):
+                raise ZeroDivisionError("a mistake of ours")
+            self.sink.apply(batch, position)
+
+    for name in ("a", "b", "poison", "c", "d"):
+        with weft.span(name):
+            pass
+    place = runtime.active().home
+
+    done = Ingester(place, Stumbling()).drain()
+    again = Ingester(place, Stumbling()).drain()
+
+    assert [told.split()[0] for told in done.left_out] == ["SpanOpened"]
+    assert again.left_out == []
+    assert {row.name for row in store.reader().traces().rows} >= {"a", "b", "c", "d"}
+    (kept,) = place.quarantine.glob("*.frame")
+    (frame,) = frames.scan(kept.read_bytes(), 0).frames
+    assert isinstance(frame.record, SpanOpened)
+    assert frame.record.name == "poison"
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**309), [10**400], {"a": {"b": 10**400}}])
+def test_a_number_of_any_size_is_read_back_with_what_stands_around_it(home: Path, number: object) -> None:
+    with weft.init("digits") as run:
+        run.log({"x": number, "y": 1.0})
+        run.summary["big"] = number
+    (found,) = weft.Api().runs()
+    assert found.summary["y"] == 1.0
