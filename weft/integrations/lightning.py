@@ -228,7 +228,11 @@ class WeftLogger(_loggers.Logger):  # type: ignore[name-defined]
             if self._logged.get(path) == there[path]:
                 continue
             settings = {name: getattr(callback, name) for name in _TOLD if hasattr(callback, name)}
-            told = {"score": scores[path], "original_filename": Path(path).name, type(callback).__name__: settings}
+            told = {
+                "score": scores[path],
+                "original_filename": Path(path).name,
+                callback.__class__.__name__: settings,  # type() of the weak proxy that Lightning hands out is no name
+            }
             recording.keep_model(
                 self.experiment,
                 self._checkpoint_name or f"model-{self.experiment.id}",
