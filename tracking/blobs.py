@@ -3,6 +3,10 @@
 A blob is on the disk, synced, when `put` returns, so that the frame that names it may follow. Many at once are staged
 as drafts first and settled together: one sync for all. What no record names is deleted by `collecting`, nowhere else; a
 blob that is met again gets a new time, by which that tells what somebody is about to name.
+
+A blob that is there is believed by its size and by its time, whose fraction of a second says that these bytes were
+written or checked here. Whatever changes a file changes that: such a blob is read before it is believed again, and one
+that a reader found damaged loses it, so that the next log of the content mends it.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from weft.tracking import disks
+from weft.tracking.descriptors import above_standard
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.home import Home
 
@@ -155,7 +160,8 @@ class Blobs:
                 folder.mkdir(mode=0o700)
                 new = True
         for digest, draft in drafts.items():
-            Path(draft).replace(self.path(digest))
+            _mark(draft, digest)
+            os.replace(draft, self.path(digest))  # noqa: PTH105 - as `_there`
         unsynced = [path for digest in met if str(path := self.path(digest)) not in _synced]
         folders |= {path.parent for path in unsynced}
         if len(folders) > _MANY:
@@ -169,7 +175,7 @@ class Blobs:
             _remember(path)
 
     def met(self, digest: str, size: int) -> bool:
-        """Whether the blob is there, of this size; if so nobody deletes it for a while (`FRESH_SECONDS`)."""
+        """Whether the blob is there whole; if so nobody deletes it for a while (`FRESH_SECONDS`)."""
         return self._there(digest, size)
 
     def path(self, digest: str) -> Path:
@@ -224,10 +230,19 @@ class Blobs:
             NotFoundError: it is not here.
         """
         with self.open(digest) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+            sound = hashlib.file_digest(file, "sha256").hexdigest() == digest
+        if not sound:
+            self.doubt(digest)
+        return sound
+
+    def doubt(self, digest: str) -> None:
+        """Its bytes were found not to be those the digest names: whoever keeps this content next writes it again."""
+        place = str(self.path(digest))
+        with suppress(OSError):  # gone, or this home is only read: then nothing is kept in it either
+            _mark(place, digest, sound=False)
 
     def _kept(self, digest: str, size: int) -> bool:
-        """Whether the blob is there whole; a file of another size was damaged and is written again."""
+        """Whether the blob is there whole; one that was damaged is written again."""
         if not self._there(digest, size):
             return False
         target = self.path(digest)
@@ -242,9 +257,12 @@ class Blobs:
             info = os.stat(place)  # noqa: PTH116 - asked of every file; a Path costs four times as much
             if info.st_size != size:
                 return False
-            if info.st_mtime < time.time() - _TOUCH_SECONDS:
-                os.utime(place)  # if it is deleted at this moment this fails, and it is written again
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            marked = info.st_mtime_ns % 1_000_000_000 == _fraction_ns(digest)
+            if not marked and not self.verify(digest):
+                return False
+            if not marked or info.st_mtime < time.time() - _TOUCH_SECONDS:
+                _mark(place, digest)  # if it is deleted at this moment this fails, and it is written again
+        except (FileNotFoundError, NotADirectoryError, PermissionError, NotFoundError):
             return False
         return True
 
@@ -293,10 +311,10 @@ class Blobs:
         draft = self._folder / f"{secrets.token_hex(12)}{DRAFT}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
-            return draft, os.open(draft, flags, 0o600)
+            return draft, above_standard(os.open(draft, flags, 0o600))
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             self._home.ensure()  # makes the folder, or says what is wrong with the home
-            return draft, os.open(draft, flags, 0o600)
+            return draft, above_standard(os.open(draft, flags, 0o600))
 
     def _settle(self, draft: Path, digest: str) -> None:
         target = self.path(digest)
@@ -305,6 +323,7 @@ class Blobs:
             _sync_folder(self._folder)
         except FileExistsError:
             pass
+        _mark(draft, digest)
         draft.replace(target)
         _sync_folder(target.parent)
         _remember(target)
@@ -313,6 +332,21 @@ class Blobs:
         return NotFoundError(
             f"no blob {digest} in {self._folder}; it was never written here or was removed. `weft doctor` says more."
         )
+
+
+def _fraction_ns(digest: str) -> int:
+    """What the time of a blob that was written or checked here has behind the full second: of 10 million values one,
+    in steps of 100 ns, which every usual file system keeps. Where one does not, blobs are read each time."""
+    return int(digest[:12], 16) % 10_000_000 * 100
+
+
+def _mark(place: str | Path, digest: str, *, sound: bool = True) -> None:
+    """Make its time that of now, and that of a blob to be believed, or not."""
+    second_ns = (int(time.time()) - 1) * 1_000_000_000  # never in the future
+    fraction_ns = _fraction_ns(digest)
+    if not sound:
+        fraction_ns = (fraction_ns + 500_000_000) % 1_000_000_000
+    os.utime(place, ns=(second_ns, second_ns + fraction_ns))
 
 
 def _remember(target: Path) -> None:

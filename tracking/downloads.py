@@ -94,6 +94,7 @@ class Download:
                 if not cloned:
                     out.write(chunk)
         if sha.hexdigest() != entry.digest:
+            self._blobs.doubt(entry.digest)
             raise StoreError(
                 f"blob {self._blobs.path(entry.digest)} is damaged: its sha256 is {sha.hexdigest()}. "
                 f"Restore it from a backup, or log {entry.path!r:.150} again from its source"

@@ -75,6 +75,31 @@ def test_content_is_that_of_the_moment_it_was_added(home: Path, tmp_path: Path) 
     assert (_version(artifact).download(tmp_path / "out") / "model.bin").read_bytes() == b"first"
 
 
+def test_a_damaged_file_is_mended_by_logging_it_again(home: Path, tmp_path: Path) -> None:
+    source = tmp_path / "model.bin"
+    source.write_bytes(os.urandom(2 << 20))  # long enough that the source is known, not read again
+    os.utime(source, (1, 1))
+    with start_run() as run:
+        for quietly in (False, True):
+            made = Artifact("model", type="model")
+            made.add_file(source)
+            run.log_artifact(made)
+            version, blobs = _version(made), Blobs(runtime.active().home)
+            blob = blobs.path(version.manifest["model.bin"]["digest"])
+            before = blob.stat()
+            with blob.open("r+b") as file:
+                file.write(b"ZZZZ")
+            if quietly:
+                os.utime(blob, ns=(before.st_atime_ns, before.st_mtime_ns))
+            with pytest.raises(StoreError, match="log 'model.bin' again from its source"):
+                version.download(tmp_path / "out")
+            again = Artifact("model", type="model")
+            again.add_file(source)
+            run.log_artifact(again)
+            assert Path(version.download(tmp_path / "out"), "model.bin").read_bytes() == source.read_bytes()
+            (tmp_path / "out" / "model.bin").unlink()
+
+
 def test_folders_go_in_whole_links_followed(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     (folder / "deep").mkdir(parents=True)

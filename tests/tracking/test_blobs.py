@@ -60,6 +60,50 @@ def test_a_blob_of_the_wrong_size_is_mended_by_the_next_put(blobs: Blobs) -> Non
     assert blobs.verify(digest)
 
 
+def _flip(path: Path, *, quietly: bool = False) -> None:
+    """Damage of the same size; quietly: as a disk does it, the file's time stays."""
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.write(b"\xff\xfe")
+    if quietly:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_blob_that_was_written_to_is_mended_by_the_next_put(blobs: Blobs, tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"whole")
+    digest = blobs.put(b"whole")
+    for again in (lambda: blobs.put(b"whole"), lambda: blobs.put_file(tmp_path / "source")):
+        _flip(blobs.path(digest))
+        again()
+        assert blobs.read(digest) == b"whole"
+    _flip(blobs.path(digest))
+    staged = blobs.stage(b"whole")
+    assert staged.draft is not None
+    blobs.settle({digest: staged.draft})
+    assert blobs.read(digest) == b"whole"
+
+
+def test_damage_that_a_reader_finds_is_mended_by_the_next_put(blobs: Blobs) -> None:
+    digest = blobs.put(b"whole")
+    _flip(blobs.path(digest), quietly=True)
+    assert not blobs.verify(digest)
+    assert blobs.read(digest) != b"whole"  # what is left of it stays until then
+    blobs.put(b"whole")
+    assert blobs.read(digest) == b"whole"
+
+
+def test_a_blob_from_elsewhere_is_read_once_before_it_is_believed(blobs: Blobs) -> None:
+    path = blobs.path(blobs.put(b"whole"))
+    os.utime(path, (1_700_000_000, 1_700_000_000))  # copied here by an older weft, or by hand
+    inode = path.stat().st_ino
+    blobs.put(b"whole")
+    first = path.stat()
+    blobs.put(b"whole")
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (inode, first.st_mtime_ns)
+    _flip(path, quietly=True)
+    assert blobs.met(hashlib.sha256(b"whole").hexdigest(), 5)  # believed: it is not read again
+
+
 def test_files_go_in_as_they_are_now(blobs: Blobs, tmp_path: Path) -> None:
     source = tmp_path / "model.bin"
     source.write_bytes(os.urandom(3 << 20))

@@ -256,6 +256,7 @@ def content_bytes(content: Content, blobs: Blobs | None) -> bytes:
     except (Error, OSError) as error:
         raise ContentError(f"the bytes of {content!r} cannot be read: {error}") from error
     if hashlib.sha256(found).hexdigest() != content.digest:
+        blobs.doubt(str(content.digest))
         raise ContentError(f"the blob of {content!r} is damaged: its bytes are not those that were stored")
     return found
 

@@ -176,11 +176,13 @@ class Content:
             return self.held
         if self.digest is None:
             raise ContentError(f"{self.uri} is a reference and was not fetched; call .fetch()")
+        blobs = Blobs(runtime.active().home)
         try:
-            found = Blobs(runtime.active().home).read(self.digest)
+            found = blobs.read(self.digest)
         except (Error, OSError) as error:
             raise ContentError(f"the bytes of {self!r} cannot be read: {error}") from error
         if hashlib.sha256(found).hexdigest() != self.digest:
+            blobs.doubt(self.digest)
             raise ContentError(f"the blob of {self!r} is damaged: its bytes are not those that were stored")
         return found
 
