@@ -329,8 +329,8 @@ class ArtifactRecord:
     description: str | None
     metadata: Mapping[str, Any]
     manifest: Mapping[str, Mapping[str, Any]]
-    """{path: {digest, size_bytes}}, of a reference {ref, check} too; open a file through `Blobs`. Empty where it was not
-    asked for; `file_count` says how many there are."""
+    """{path: {digest, size_bytes}}, of a reference {ref, check} too; open a file through `Blobs`. Empty where it was
+    not asked for; `file_count` says how many there are."""
     producer_run: str | None
     """Run id."""
     consumer_runs: Sequence[str] = ()

@@ -46,8 +46,8 @@ def _kept(tx: Transaction, segment: str, offset: int, record: RegistryChanged) -
 
 def _make(tx: Transaction, path: str) -> None:
     rows = tx.rows(
-        "SELECT uid, action, at_ns, author, project, name, digest, aliases, details, number, problem FROM registry_event "
-        f"WHERE collection = ? {_IN_ORDER}",
+        "SELECT uid, action, at_ns, author, project, name, digest, aliases, details, number, problem "
+        f"FROM registry_event WHERE collection = ? {_IN_ORDER}",
         (path,),
     )
     state, effects = fold(_event(row) for row in rows)

@@ -71,5 +71,6 @@ def test_who_leads_a_run_wins_in_any_order(store: Store) -> None:
             place = Position("home", f"{number}-{writer}", 100 * at + 100, writer.encode() * 8)
             store.sink().apply([Frame(100 * at, 100 * at + 100, type(record)(**changed))], place)
         [run] = store.reader().runs({"uid": uid.hex()}).rows
-        seen.add((run.state, run.name, tuple(run.tags), tuple(sorted(run.config.items())), run.exit_code, run.started_ns))
+        config = tuple(sorted(run.config.items()))
+        seen.add((run.state, run.name, tuple(run.tags), config, run.exit_code, run.started_ns))
     assert seen == {("finished", "led", ("t",), (("lr", 1), ("rank", 1)), 0, 10)}

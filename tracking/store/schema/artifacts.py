@@ -43,8 +43,8 @@ artifact_version = Table(
 )
 """`number` is given in order of ingest and never again; `logged_*` is the last time that this content was logged.
 
-`manifest` is the JSON object, or of a long one the list of its parts' digests. Description, metadata, tags and ttl are what
-`artifact_edit` says. Written by 0.1.0 a row has no file count.
+`manifest` is the JSON object, or of a long one the list of its parts' digests. Description, metadata, tags and ttl are
+what `artifact_edit` says. Written by 0.1.0 a row has no file count.
 """
 
 manifest_part = Table(
@@ -106,8 +106,8 @@ artifact_alias = Table(
     Column("dropped", Int, nullable=False, server_default="0"),
     PrimaryKeyConstraint("artifact_key", "alias"),
 )
-"""Where an alias points, and who last moved it; `dropped`: it was taken away since, and points at nothing. `latest` is not
-kept: it is what was logged last."""
+"""Where an alias points, and who last moved it; `dropped`: it was taken away since, and points at nothing. `latest` is
+not kept: it is what was logged last."""
 
 artifact_link = Table(
     "artifact_link",
@@ -142,7 +142,8 @@ registry_event = Table(
     Column("problem", Text),
     Index("ix_registry_event_collection_at_ns", "collection", "at_ns"),
 )
-"""All that was ever done in the registry; nothing is taken from it. What the other registry tables hold is made of these.
+"""All that was ever done in the registry; nothing is taken from it. What the other registry tables hold is made of
+these.
 
 `number` and `problem` are what came of an event, worked out with the collection.
 """

@@ -60,7 +60,7 @@ def upgrade() -> None:
 
 
 def _metrics() -> None:
-    """Streams, aggregates, definitions, rewinds, chunks, and the values of summaries. `store` fills in what is known."""
+    """Streams, aggregates, definitions, rewinds, chunks, and values of summaries. `store` fills in what is known."""
     op.add_column("metric_key", sa.Column("stream", sa.Text(), nullable=False, server_default=""))
     for name in ("nonfinite", "counted", "finite"):
         op.add_column("metric_key", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
@@ -127,7 +127,7 @@ def _metrics() -> None:
 
 
 def _artifacts() -> None:
-    """Tags and lifetimes of versions, edits, aliases that were taken away, deleted numbers, manifests in shared parts."""
+    """Tags and lifetimes of versions, edits, aliases that were taken away, deleted numbers, manifests in parts."""
     op.add_column("artifact_version", sa.Column("tags", sa.Text()))
     op.add_column("artifact_version", sa.Column("ttl_s", sa.BigInteger()))
     op.add_column("artifact_version", sa.Column("file_count", sa.BigInteger()))
