@@ -15,7 +15,6 @@ import hashlib
 import os
 import re
 import secrets
-import stat
 import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -23,7 +22,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from weft.tracking import disks
+from weft.tracking import disks, folders
 from weft.tracking.descriptors import above_standard
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.home import Home
@@ -92,11 +91,10 @@ class Blobs:
         """Keep a copy of a file as it is now; returns the sha256 of the copy, even where the file changes meanwhile.
 
         Raises:
-            FileNotFoundError, IsADirectoryError: there is no such file.
-            OSError: it could not be read, or the copy not written.
+            OSError, UsageError: it could not be read (`folders.open_plain`), or the copy not written.
             HomeError: the home cannot be used.
         """
-        with open(path, "rb") as source:
+        with os.fdopen(folders.open_plain(path)[0], "rb") as source:
             known = hashlib.file_digest(source, "sha256").hexdigest()
             if self._kept(known, source.tell()):
                 return known
@@ -120,16 +118,13 @@ class Blobs:
         """Copy a file or bytes into a draft, unless the blob is there: `settle` makes blobs of drafts.
 
         Raises:
-            OSError: the file could not be read; UsageError: it is a pipe, a device, a folder or the like.
+            OSError, UsageError: see `folders.open_plain`.
             HomeError: the copy could not be written.
         """
         if isinstance(source, bytes):
             return self._stage_data(source)
-        fd = os.open(source, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+        fd, info = folders.open_plain(source)
         with os.fdopen(fd, "rb", buffering=0) as file:
-            info = os.fstat(file.fileno())
-            if not stat.S_ISREG(info.st_mode):
-                raise UsageError(f"{os.fspath(source)!r:.200} is no plain file, so there is no content to keep")
             if info.st_size <= _WHOLE:
                 data = file.read(info.st_size + 1) or b""
                 if len(data) == info.st_size:
@@ -153,9 +148,9 @@ class Blobs:
         else:
             for draft in drafts.values():
                 disks.sync_file(draft)
-        folders = {self.path(digest).parent for digest in drafts}
+        places = {self.path(digest).parent for digest in drafts}
         new = False
-        for folder in folders:
+        for folder in places:
             with suppress(FileExistsError):
                 folder.mkdir(mode=0o700)
                 new = True
@@ -163,11 +158,11 @@ class Blobs:
             _mark(draft, digest)
             os.replace(draft, self.path(digest))  # noqa: PTH105 - as `_there`
         unsynced = [path for digest in met if str(path := self.path(digest)) not in _synced]
-        folders |= {path.parent for path in unsynced}
-        if len(folders) > _MANY:
+        places |= {path.parent for path in unsynced}
+        if len(places) > _MANY:
             disks.sync_all(self._folder)
         else:
-            for folder in folders:
+            for folder in places:
                 _sync_folder(folder)
             if new:
                 _sync_folder(self._folder)

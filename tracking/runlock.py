@@ -7,6 +7,7 @@ import os
 import socket
 from pathlib import Path
 
+from weft.tracking.descriptors import above_standard
 from weft.tracking.home import Home
 
 try:
@@ -37,7 +38,7 @@ class RunLock:
             return True
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = above_standard(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError:  # the journal will say what is wrong with this home
             return True
         try:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from weft.tracking.descriptors import above_standard
 from weft.tracking.exits import seconds_left
 from weft.tracking.faults import Faults, let_through
 from weft.tracking.home import Home
@@ -55,7 +56,7 @@ class Segment:
         name = f"{stamp}.{opened.started_ns % 1_000_000_000:09d}-{secrets.token_hex(6)}"
         draft = folder / f"{name}.new"
         self.path = folder / f"{name}.wj"
-        self.fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        self.fd = above_standard(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600))
         try:
             # Locked and headed before it gets its name: a reader never sees a segment that looks dead at birth.
             self.locked = try_lock(self.fd)
@@ -256,7 +257,7 @@ class Journal:
                     os.utime(segment.fd)  # the heartbeat, where the file system has no locks
                 if segment.room != segment.synced:
                     segment.synced = segment.room
-                    duplicates.append(os.dup(segment.fd))
+                    duplicates.append(above_standard(os.dup(segment.fd)))
         # Outside the lock: a slow disk must not hold up an append.
         kept = True
         for fd in duplicates:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from weft.tracking.descriptors import above_standard
 from weft.tracking.faults import let_through
 
 try:
@@ -55,7 +56,7 @@ def is_held(path: Path) -> bool:
 @contextmanager
 def exclusive(path: Path, wait_s: float) -> Iterator[bool]:
     """Hold the lock file at `path` for the block; yields whether it could be had within `wait_s` seconds."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    fd = above_standard(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     try:
         deadline = time.monotonic() + wait_s
         while not (held := try_lock(fd) or fcntl is None) and time.monotonic() < deadline:
