@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from weft.tracking import lifetimes, names, references, runtime, staging
+from weft.tracking import folders, lifetimes, names, references, runtime, staging
 from weft.tracking.blobs import Blobs
 from weft.tracking.drafts import Drafts
 from weft.tracking.errors import HomeError, NotFoundError, UsageError
@@ -182,13 +182,13 @@ class Artifact:
 
         Raises:
             OSError: the file cannot be read.
-            UsageError: the path is no plain relative one, is taken by another content, or the artifact is logged.
+            UsageError: it is a pipe or a device; the path is no plain relative one, is taken by another content, or the artifact is logged.
         """
         source = Path(local_path)
-        with source.open("rb"):  # what is wrong with the file itself is the caller's to hear
-            pass
+        fd, info = folders.open_plain(source)  # what is wrong with the file itself is the caller's to hear
+        os.close(fd)
         path = check_path(source.name if name is None else name)
-        self._add_files([staging.Wanted(path, str(source), source.stat())], policy, bool(skip_cache), overwrite)
+        self._add_files([staging.Wanted(path, str(source), info)], policy, bool(skip_cache), overwrite)
         return path
 
     def add_dir(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -17,6 +18,30 @@ class Found(NamedTuple):
     """Path below the folder, with /."""
     path: str
     info: os.stat_result
+
+
+def open_plain(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
+    """Open a file for reading: its descriptor, and what the file system says of that. Waits for nobody, as a pipe would
+    have one wait for its writer.
+
+    Raises:
+        OSError: it cannot be read; IsADirectoryError: it is a folder.
+        UsageError: it is a pipe, a socket or a device, which have no content to keep.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    try:
+        fd = os.open(path, flags)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise _no_content(path) from None
+        raise
+    info = os.fstat(fd)
+    if stat.S_ISREG(info.st_mode):
+        return fd, info
+    os.close(fd)
+    if stat.S_ISDIR(info.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    raise _no_content(path)
 
 
 def files(folder: str) -> Iterator[Found]:
@@ -42,4 +67,8 @@ def _files(folder: str, prefix: str, inside: tuple[str, ...]) -> Iterator[Found]
         elif stat.S_ISREG(info.st_mode):
             yield Found(name, entry.path, info)
         else:
-            raise UsageError(f"{entry.path!r:.200} is no plain file, so there is no content to keep")
+            raise _no_content(entry.path)
+
+
+def _no_content(path: str | os.PathLike[str]) -> UsageError:
+    return UsageError(f"{os.fspath(path)!r:.200} is no plain file, so there is no content to keep")

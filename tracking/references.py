@@ -86,7 +86,7 @@ def opened(entry: Entry) -> Iterator[BinaryIO]:
     scheme = urlsplit(address).scheme
     if scheme == "file":
         try:
-            with _local(address).open("rb") as file:
+            with os.fdopen(folders.open_plain(_local(address))[0], "rb") as file:
                 yield file
         except (FileNotFoundError, NotADirectoryError):
             raise _gone(address) from None
@@ -147,7 +147,7 @@ def _of_file(place: str, path: str, size: int, checksum: bool, digest: str | Non
     if not checksum:
         return Entry(path, address, None, address, "uri")  # a size would tell versions apart
     if digest is None:
-        with open(place, "rb") as file:
+        with os.fdopen(folders.open_plain(place)[0], "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
     return Entry(path, digest, size, address)

@@ -90,7 +90,7 @@ class RunFiles:
             blobs = Blobs(self._rt.home)
             digest = blobs.put_file(path)
             size = blobs.size(digest)
-        except (OSError, HomeError) as error:
+        except (OSError, HomeError, UsageError) as error:  # UsageError: it became a pipe since it was found
             self._rt.faults.note("save a file of a run", error)
             return False
         self._kept[path, name] = (stat.st_mtime_ns, stat.st_size)

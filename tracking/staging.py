@@ -144,7 +144,7 @@ class Staging:
                 if staged.draft is not None:
                     self._made.append(staged.draft)
                 return Kept(one.path, staged.digest, staged.size_bytes, staged.draft, one.source)
-        with open(one.source, "rb") as file:
+        with os.fdopen(folders.open_plain(one.source)[0], "rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
             return Kept(one.path, digest, file.tell(), None, one.source)
 
