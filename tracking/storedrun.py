@@ -453,5 +453,6 @@ def _only(rows: Sequence[Mapping[str, Any]], keys: Sequence[str] | None) -> Iter
     if keys is None:
         yield from rows
     else:
+        wanted = {*keys, *_MADE}
         for row in rows:
-            yield {key: value for key, value in row.items() if key in keys or key in _MADE}
+            yield {key: value for key, value in row.items() if key in wanted}

@@ -10,11 +10,11 @@ import math
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
-from operator import lt
+from itertools import chain, groupby, pairwise
+from operator import itemgetter, lt
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, literal_column, select
+from sqlalchemy import Connection, select
 
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.metricrules import MetricRules, metric_of
@@ -39,6 +39,8 @@ _b = schema.run_rewind.c
 _SEGMENT = schema.segment.c
 _NONE = Line((), (), (), ())
 _FOREVER = (1 << 63) - 1
+_FETCHED = 10_000
+"""Rows that are objects at a time: of many metrics each becomes arrays before the next."""
 STREAMS = ("default", "system")
 
 
@@ -63,8 +65,7 @@ def history(
     lineage = _lineage(connection, run_uid)
     found: dict[str, Series] = {}
     rules = _rules(connection, [lineage[-1].run_key]).get(lineage[-1].run_key) or MetricRules()
-    for key, metrics in _metrics(connection, lineage, keys, stream).items():
-        line = _joined([_line(connection, metric, part) for metric, part in metrics])
+    for key, line in _lines(connection, _metrics(connection, lineage, keys, stream)).items():
         if not line.steps:
             continue
         total, late = len(line.steps), line.late.count(1)
@@ -108,30 +109,71 @@ def _metrics(
     found: dict[str, list[tuple[int, _Part]]] = {}
     for part in lineage:
         query = select(_k.id, _k.key).where(_k.run_key == part.run_key, _k.stream == stream.replace("default", ""))
-        if keys is not None:
-            query = query.where(_k.key.in_(list(keys)))
-        for metric, key in connection.execute(query):
-            found.setdefault(key, []).append((metric, part))
+        asked = [query] if keys is None else [query.where(_k.key.in_(some)) for some in parts(sorted(set(keys)))]
+        for one in asked:
+            for metric, key in connection.execute(one):
+                found.setdefault(key, []).append((metric, part))
     return dict(sorted(found.items()))
 
 
-def _line(connection: Connection, metric: int, part: _Part, first: int = -_FOREVER - 1, last: int = _FOREVER) -> Line:
-    """The points of a metric that stand, with steps from `first` to `last`, in order of step, time, segment and seq."""
-    last = min(last, part.until)
-    where = (_c.metric_key == metric, _c.last_step >= first, _c.first_step <= last)
-    query = select(_c.first_step, _c.first_at_ns, _c.last_step, _c.last_at_ns, _c.data).where(*where)
-    sealed = connection.execute(query.order_by(_c.first_step, _c.first_at_ns, _c.id)).all()
-    loose = _loose(connection, metric, first, last)
+def _lines(
+    connection: Connection,
+    metrics: Mapping[str, Sequence[tuple[int, _Part]]],
+    first: int = -_FOREVER - 1,
+    last: int = _FOREVER,
+) -> dict[str, Line]:
+    """By name: the points that stand, with steps from `first` to `last`, in order of step, time, segment and seq.
+
+    Hundreds of metrics are read by one statement: a statement for each took most of the time of a run with thousands.
+    """
+    by_run: dict[int, tuple[_Part, list[int]]] = {}
+    for found in metrics.values():
+        for metric, part in found:
+            by_run.setdefault(part.run_key, (part, []))[1].append(metric)
+    lines: dict[int, Line] = {}
+    names: dict[int, str] = {}
+    for part, keys in by_run.values():
+        for some in parts(sorted(keys)):
+            lines.update(_read(connection, some, part, first, min(last, part.until), names))
+    return {name: _joined([lines.get(metric, _NONE) for metric, _ in found]) for name, found in metrics.items()}
+
+
+def _read(
+    connection: Connection, metrics: Sequence[int], part: _Part, first: int, last: int, names: dict[int, str]
+) -> Iterable[tuple[int, Line]]:
+    """By key: the lines of these metrics that have any points."""
+    where = (_c.metric_key.in_(metrics), _c.last_step >= first, _c.first_step <= last)
+    query = select(_c.metric_key, _c.first_step, _c.first_at_ns, _c.last_step, _c.last_at_ns, _c.data).where(*where)
+    sealed: dict[int, list[Any]] = {}
+    for row in connection.execute(query.order_by(_c.metric_key, _c.first_step, _c.first_at_ns, _c.id)):
+        sealed.setdefault(row.metric_key, []).append(row)
+    for metric, loose in _loose(connection, metrics, first, last, names):
+        yield metric, _line(connection, sealed.pop(metric, ()), loose, part, first, last, names)
+    for metric, rows in sealed.items():
+        yield metric, _line(connection, rows, (), part, first, last, names)
+
+
+def _line(
+    connection: Connection,
+    sealed: Sequence[Any],
+    loose: Sequence[_Loose],
+    part: _Part,
+    first: int,
+    last: int,
+    names: dict[int, str],
+) -> Line:
+    """The points of one metric, of its chunks and its rows."""
     places = [((row.first_step, row.first_at_ns), (row.last_step, row.last_at_ns)) for row in sealed]
     if loose:
-        places.append(((loose[0].step, loose[0].at_ns), (loose[-1].step, loose[-1].at_ns)))
+        places.append((loose[0][1:3], loose[-1][1:3]))
     apart = all(before[1] < after[0] for before, after in pairwise(places))
     if not apart or part.rewinds:
-        return _sorted(connection, sealed, loose, part, first, last)
+        return _sorted(connection, sealed, loose, part, first, last, names)
     lines = [chunks.line(bytes(row.data)) for row in sealed]
     if loose:
-        numbers = [math.nan if row.value is None else row.value for row in loose]
-        lines.append(_compact([r.step for r in loose], [r.at_ns for r in loose], numbers, [r.late for r in loose]))
+        _, steps, at_ns, _, _, values, late = zip(*loose, strict=True)
+        numbers = [math.nan if value is None else value for value in values]
+        lines.append(_compact(steps, at_ns, numbers, late))
     line = _joined(lines)
     if line.steps and (line.steps[0] < first or line.steps[-1] > last):
         keep = [at for at, step in enumerate(line.steps) if first <= step <= last]
@@ -139,31 +181,58 @@ def _line(connection: Connection, metric: int, part: _Part, first: int = -_FOREV
     return line
 
 
-def _loose(connection: Connection, metric: int, first: int, last: int) -> Sequence[Any]:
-    """Points that are not sealed, in order."""
+_Loose = tuple[int, int, int, int, int, "float | None", bool]
+"""Metric, step, at_ns, segment, seq, value, late."""
+
+
+def _loose(
+    connection: Connection, metrics: Sequence[int], first: int, last: int, names: dict[int, str]
+) -> Iterable[tuple[int, list[_Loose]]]:
+    """Points that are not sealed, in order, metric by metric. `names` of segments are added to where they are asked.
+
+    The segments are not joined: of a list of metrics SQLite would then go through the segments first.
+    """
     query = (
-        select(_m.step, _m.at_ns, _m.value, _m.late, _SEGMENT.name.label("segment"), _m.seq)
-        .join(schema.segment, _SEGMENT.id == _m.segment_key)
-        .where(_m.metric_key == literal_column(str(metric)))
-        .order_by(_m.step, _m.at_ns, _SEGMENT.name, _m.seq)
+        select(_m.metric_key, _m.step, _m.at_ns, _m.segment_key, _m.seq, _m.value, _m.late)
+        .where(_m.metric_key.in_(metrics))
+        .order_by(_m.metric_key, _m.step, _m.at_ns, _m.segment_key, _m.seq)
     )
     if first > -_FOREVER - 1 or last < _FOREVER:
         query = query.where(_m.step >= first, _m.step <= last)
-    return connection.execute(query).all()
+    fetched = chain.from_iterable(connection.execute(query).partitions(_FETCHED))
+    for metric, group in groupby(fetched, itemgetter(0)):
+        points = cast("list[_Loose]", list(group))
+        segments = {point[3] for point in points}
+        if len(segments) > 1:
+            _name(connection, segments, names)
+            points.sort(key=lambda point: (*point[1:3], names[point[3]], point[4]))
+        yield metric, points
+
+
+def _name(connection: Connection, segments: set[int], names: dict[int, str]) -> None:
+    """Take the names of these segments in."""
+    for some in parts(sorted(segments - names.keys())):
+        found = connection.execute(select(_SEGMENT.id, _SEGMENT.name).where(_SEGMENT.id.in_(some)))
+        names.update((key, name) for key, name in found)
 
 
 def _sorted(
-    connection: Connection, sealed: Sequence[Any], loose: Sequence[Any], part: _Part, first: int, last: int
+    connection: Connection,
+    sealed: Sequence[Any],
+    loose: Sequence[_Loose],
+    part: _Part,
+    first: int,
+    last: int,
+    names: dict[int, str],
 ) -> Line:
     """The same where chunks overlap or a rewind asks for every point's own time and place."""
-    names: dict[int, str] = {}
-    points = [(r.step, r.at_ns, r.segment, r.seq, math.nan if r.value is None else r.value, int(r.late)) for r in loose]
-    for row in sealed:
-        c = chunks.unseal(bytes(row.data))
-        missing = sorted(set(c.segments) - names.keys())
-        for some in parts(missing):
-            found = connection.execute(select(_SEGMENT.id, _SEGMENT.name).where(_SEGMENT.id.in_(some)))
-            names.update((key, name) for key, name in found)
+    columns = [chunks.unseal(bytes(row.data)) for row in sealed]
+    _name(connection, {point[3] for point in loose}.union(*(c.segments for c in columns)), names)
+    points = [
+        (step, at_ns, names[segment], seq, math.nan if value is None else value, int(late))
+        for _, step, at_ns, segment, seq, value, late in loose
+    ]
+    for c in columns:
         points += zip(c.steps, c.at_ns, [names[key] for key in c.segments], c.seqs, c.values, c.late, strict=True)
     standing = [
         point
@@ -235,11 +304,7 @@ def rows(
     first = -_FOREVER - 1 if min_step is None else min_step
     last = _FOREVER if max_step is None else max_step - 1
     upto = _window(connection, [metric for found in metrics.values() for metric, _ in found], first, last)
-    lines = {
-        key: _joined([_line(connection, metric, part, first, upto) for metric, part in found])
-        for key, found in metrics.items()
-    }
-    lines = {key: line for key, line in lines.items() if line.steps}
+    lines = {key: line for key, line in _lines(connection, metrics, first, upto).items() if line.steps}
     said = [] if stream == "system" else _rich(connection, lineage, real or None, first, upto)
     merged = _merged(lines, said, _Clock(lineage))
     if keys is not None:
@@ -257,10 +322,7 @@ def sample(
     """At most so many rows of the whole history, as `sampling.sampled` chooses them."""
     lineage = _lineage(connection, run_uid)
     wanted = None if keys is None else [key for key in (*keys, x_axis) if key not in MADE]
-    lines = {
-        key: _joined([_line(connection, metric, part) for metric, part in found])
-        for key, found in _metrics(connection, lineage, wanted or None, stream).items()
-    }
+    lines = _lines(connection, _metrics(connection, lineage, wanted or None, stream))
     said = [] if stream == "system" else _rich(connection, lineage, wanted or None, -_FOREVER - 1, _FOREVER)
     places = {key: set(line.steps) for key, line in lines.items()}
     for item in said:
@@ -354,6 +416,7 @@ def rich(connection: Connection, run_uid: str, key: str | None) -> list[dict[str
 def _rich(
     connection: Connection, lineage: Sequence[_Part], keys: Sequence[str] | None, first: int, last: int
 ) -> list[Any]:
+    """Those of a name in order of step, time, segment and seq."""
     found: list[Any] = []
     for part in lineage:
         query = (
@@ -362,9 +425,8 @@ def _rich(
             .where(_x.run_key == part.run_key, _x.step >= first, _x.step <= min(last, part.until))
             .order_by(_x.step, _x.at_ns, _SEGMENT.name, _x.seq, _x.key)
         )
-        if keys is not None:
-            query = query.where(_x.key.in_(list(keys)))
-        for row in connection.execute(query):
+        asked = [query] if keys is None else [query.where(_x.key.in_(some)) for some in parts(sorted(set(keys)))]
+        for row in chain.from_iterable(map(connection.execute, asked)):
             stamp = (row.at_ns, row.segment, row.seq)
             if not any(stamp < at and row.step > step for at, step in part.rewinds):
                 found.append(row)
@@ -387,14 +449,18 @@ def standing(connection: Connection, run_uid: str, until: int | None = None) -> 
     lineage = _lineage(connection, run_uid)
     run_key = lineage[-1].run_key
     own = decoded(connection.execute(select(_r.summary).where(_r.id == run_key)).scalar()) or {}
-    metrics = connection.execute(select(schema.metric_key).where(_k.run_key == run_key, _k.stream == "")).mappings()
+    metrics = (
+        connection.execute(select(schema.metric_key).where(_k.run_key == run_key, _k.stream == "")).mappings().all()
+    )
+    part = lineage[-1]._replace(until=_FOREVER if until is None else until)
+    lines = {} if until is None else _lines(connection, {row["key"]: [(row["id"], part)] for row in metrics})
     stats: dict[str, Stats] = {}
     rich: dict[str, tuple[Order, bytes | None]] = {}
     for row in metrics:
         if until is None:
             found = stats_of(cast("Mapping[str, Any]", row))
         else:
-            found = _counted(_line(connection, row["id"], lineage[-1]._replace(until=until)))
+            found = _counted(lines[row["key"]])
         if found.counted and (until is None or row["key"] not in own):
             found.first_at, found.last_at = _placed(found.first_at), _placed(found.last_at)
             stats[row["key"]] = found

@@ -274,6 +274,35 @@ def test_of_no_run_there_is_no_history(store: Store) -> None:
         store.reader().sampled_rows("0" * 32)
 
 
+def test_a_run_of_thousands_of_metrics_is_read_by_few_statements(store: Store) -> None:
+    names = [f"m{number}" for number in range(2_000)]
+    apply(store, [started(), *(point(step, step, **dict.fromkeys(names, float(step))) for step in range(3))])
+    apply(store, [point(3, 30, **{name: number + 0.5 for number, name in enumerate(names)})], "t")
+    apply(store, [point(step, 40 + step, only=1.0) for step in range(4, 40)], "t", 10_000)
+    [run] = store.reader().runs().rows
+    stored = StoredRun.of(run, store.reader())
+    said: list[str] = []
+
+    def told(*of: Any) -> None:
+        said.append(of[2])
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", told)
+    try:
+        every = list(stored.scan_history(max_step=4))
+        asked = list(stored.scan_history(keys=names))
+        series = store.reader().history(RUN.hex(), [*names, "only"])
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", told)
+    assert len(said) < 60
+    assert every == asked
+    assert [row["_step"] for row in every] == [0, 1, 2, 3]
+    expected = {name: [0, 1, 2, number + 0.5] for number, name in enumerate(names)} | {"only": [1.0] * 36}
+    assert {name: list(line.values) for name, line in series.items()} == expected
+    assert {name: row for name, row in every[3].items() if name in names} == {
+        name: number + 0.5 for number, name in enumerate(names)
+    }
+
+
 def test_a_store_from_before_has_its_summaries_counted(store_url: str) -> None:
     """Points, NaN and what was set by hand, as release 0.1 kept them."""
     engine = sqlalchemy.create_engine(store_url)
