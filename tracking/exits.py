@@ -73,6 +73,8 @@ class Watch:
 
     def __init__(self) -> None:
         self._error: BaseException | None = None
+        self._before: BaseException | None = None
+        """What the interpreter had shown last as the watch began."""
         self._hook: Any = None
         self._exits: list[_Exit] = []
 
@@ -81,6 +83,7 @@ class Watch:
         if self._hook is not None:
             return
         self._error = None
+        self._before = _shown()
         self._hook = sys.excepthook
         sys.excepthook = self._on_error
         self._exits = [_Exit(self._left, place, name) for place, name in _WAYS_OUT if hasattr(place, name)]
@@ -94,11 +97,12 @@ class Watch:
             for one in self._exits:
                 one.give_back()
             self._hook, self._exits = None, []
-        self._error = None
+        self._error = self._before = None
 
     def ending(self) -> Ending:
         """The process's own end, as far as it is known now."""
-        return ending_of(self._error)
+        shown = _shown()  # where a hook of the program's own stands in place of ours, it tells us nothing
+        return ending_of(self._error if shown is None or shown is self._before else shown)
 
     def _on_error(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         self._error = error
@@ -107,6 +111,14 @@ class Watch:
     def _left(self, status: Any) -> None:
         if threading.current_thread() is threading.main_thread():  # elsewhere it ends but a thread
             self._error = SystemExit(status)
+
+
+def _shown() -> BaseException | None:
+    """The uncaught exception that the interpreter noted last: it does so before it calls any hook. At a prompt and in a
+    notebook such an exception ends nothing."""
+    if hasattr(sys, "ps1") or hasattr(builtins, "get_ipython"):
+        return None
+    return getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)  # last_exc: from Python 3.12 on
 
 
 _WAYS_OUT = ((sys, "exit"), (builtins, "exit"), (builtins, "quit"))
