@@ -34,7 +34,8 @@ def words(text: str) -> list[str]:
     if text.isascii():
         found = _ASCII_WORD.findall(text.lower())
     else:
-        plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
+        # Folded once taken apart, as a letter of another form (a mathematical A) may be a capital; and apart again.
+        plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()))
         # Composed again: Korean syllables are one character each, not their parts.
         found = _WORD.findall(unicodedata.normalize("NFC", plain))
     return [word[:LONGEST] for word in found]

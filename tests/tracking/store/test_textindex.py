@@ -176,6 +176,7 @@ def test_whatever_is_typed_is_a_question(writes: Writes, queries: list[str]) -> 
             writes.found(query)
 
 
+@example("𝓐")
 @given(st.text())
 def test_a_text_is_found_by_itself(text: str) -> None:
     found = words(text)
