@@ -38,7 +38,7 @@ class Group:
 _CHARTS: tuple[tuple[str, str, str, str], ...] = (
     ("Processor of the run", "%", r"system\.cpu", "run"),
     ("Processor by core", "%", r"system\.cpu\.(\d+)\.cpu_percent", "core"),
-    ("Memory of the run", "MB", r"system\.proc\.memory\.rssMB", "resident"),
+    ("Memory of the run", "MiB", r"system\.proc\.memory\.rssMB", "resident"),
     ("Memory", "%", r"system\.(proc\.memory\.percent|memory_percent)", ""),
     ("GPU", "%", r"system\.gpu\.(\d+)\.gpu", "GPU"),
     ("GPU memory", "%", r"system\.gpu\.(\d+)\.memoryAllocated", "GPU"),
@@ -46,7 +46,7 @@ _CHARTS: tuple[tuple[str, str, str, str], ...] = (
     ("GPU temperature", "°C", r"system\.gpu\.(\d+)\.temp", "GPU"),
     ("GPU memory of the run", "bytes", r"system\.gpu\.process\.(\d+)\.memoryAllocatedBytes", "GPU"),
     ("Network", "bytes", r"system\.network\.(sent|recv)", ""),
-    ("Disks", "MB", r"system\.disk\.(.+\.(?:in|out))", ""),
+    ("Disks", "MiB", r"system\.disk\.(.+\.(?:in|out))", ""),
     ("Disk space", "%", r"system\.disk\.(.+)\.usagePercent", ""),
     ("Threads of the run", "", r"system\.proc\.cpu\.threads", "threads"),
 )
