@@ -49,7 +49,7 @@ def files(folder: str) -> Iterator[Found]:
 
     Raises:
         OSError: something cannot be read.
-        UsageError: it holds a pipe, a socket or a device, which have no content to keep.
+        UsageError: it holds a pipe, a socket or a device, which have no content to keep, or a link that leads nowhere.
     """
     yield from _files(folder, "", (os.path.realpath(folder),))
 
@@ -59,7 +59,12 @@ def _files(folder: str, prefix: str, inside: tuple[str, ...]) -> Iterator[Found]
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
         name = prefix + entry.name
-        info = entry.stat()
+        try:
+            info = entry.stat()
+        except OSError as error:
+            if not entry.is_symlink():
+                raise
+            raise _leads_nowhere(folder, entry.name, error) from None
         if stat.S_ISDIR(info.st_mode):
             real = os.path.realpath(entry.path) if entry.is_symlink() else f"{inside[-1]}{os.sep}{entry.name}"
             if real not in inside:  # a link to a folder that we are in
@@ -68,6 +73,18 @@ def _files(folder: str, prefix: str, inside: tuple[str, ...]) -> Iterator[Found]
             yield Found(name, entry.path, info)
         else:
             raise _no_content(entry.path)
+
+
+def _leads_nowhere(folder: str, name: str, error: OSError) -> UsageError:
+    try:
+        goal = f" to {os.readlink(os.path.join(folder, name))!r:.200}"  # noqa: PTH115, PTH118 - these are texts here
+    except OSError:  # it is gone already
+        goal = ""
+    why = "leads in a circle" if error.errno == errno.ELOOP else f"cannot be followed ({error.strerror})"
+    return UsageError(
+        f"{name!r:.200} in the folder {folder!r:.200} is a link{goal} that {why}, so nothing of the folder was added. "
+        "Remove or mend the link, or add the files you want with add_file()"
+    )
 
 
 def _no_content(path: str | os.PathLike[str]) -> UsageError:
