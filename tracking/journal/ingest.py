@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from weft.tracking.errors import Error
+from weft.tracking.faults import let_through
 from weft.tracking.home import Home
 from weft.tracking.journal import frames
 from weft.tracking.journal.frames import Frame, Scan, Stop
@@ -200,6 +201,7 @@ class Ingester:
         except (Error, OSError, MemoryError):
             raise
         except Exception as error:
+            let_through(error)
             if len(found.frames) > 1:
                 half = len(found.frames) // 2
                 first, rest = found.frames[:half], found.frames[half:]
