@@ -182,9 +182,10 @@ class Artifact:
 
         Raises:
             OSError: the file cannot be read.
-            UsageError: it is a pipe or a device; the path is no plain relative one, is taken by another content, or the artifact is logged.
+            UsageError: it is a pipe or a device; the path in the artifact is no plain relative one or is taken by
+                another content; or the artifact is logged.
         """
-        source = Path(local_path)
+        source = Path(names.check_local_path("add_file()", local_path))
         fd, info = folders.open_plain(source)  # what is wrong with the file itself is the caller's to hear
         os.close(fd)
         path = check_path(source.name if name is None else name)
@@ -210,7 +211,7 @@ class Artifact:
             OSError: the folder or a file cannot be read.
             UsageError: as `add_file`; or it holds a pipe or a device.
         """
-        folder = Path(local_path)
+        folder = Path(names.check_local_path("add_dir()", local_path))
         if not folder.is_dir():
             raise NotADirectoryError(f"{folder} is no folder, so add_dir() cannot add it; add_file() adds a file")
         prefix = "" if not name else f"{check_path(name)}/"

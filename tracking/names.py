@@ -6,6 +6,7 @@ Pure. A mistake raises `UsageError` at the call that made it, with the rule in i
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
 from collections.abc import Iterable
@@ -95,7 +96,7 @@ def check_run_id(ident: str) -> str:
 
 def check_tags(tags: str | Iterable[str] | None) -> list[str]:
     """The tags as a list without repeats; a lone string is one tag. Every bad one is named in one error."""
-    found = [tags] if isinstance(tags, str) else list(tags or ())
+    found = _listed("tags", tags)
     bad = [tag for tag in found if not isinstance(tag, str) or not 1 <= len(tag) <= 64]
     if bad:
         raise UsageError(
@@ -122,10 +123,12 @@ def artifact_name(text: str) -> str:
 
 def check_aliases(aliases: str | Iterable[str] | None) -> list[str]:
     """The aliases as a list without repeats; none may look like a version (v3) or hold / or :."""
-    found = [aliases] if isinstance(aliases, str) else list(aliases or ())
+    found = _listed("aliases", aliases)
     for alias in found:
-        if not isinstance(alias, str) or not 1 <= len(alias) <= 128 or not alias.isprintable():
-            raise UsageError(f"an alias is text of 1 to 128 printable characters, this one is {alias!r:.150}")
+        if not isinstance(alias, str) or not 1 <= len(alias) <= 128 or not alias.isprintable() or not alias.strip():
+            raise UsageError(
+                f"an alias is text of 1 to 128 printable characters, not spaces alone; this one is {alias!r:.150}"
+            )
         if "/" in alias or ":" in alias:
             raise UsageError(f"an alias must not hold / or :, this one is {alias!r}")
         if _VERSION.fullmatch(alias):
@@ -136,6 +139,30 @@ def check_aliases(aliases: str | Iterable[str] | None) -> list[str]:
 def version_number(text: str) -> int | None:
     """3 for `v3`; None for what is no version."""
     return int(text[1:]) if _VERSION.fullmatch(text) else None
+
+
+def check_local_path(what: str, value: object) -> str:
+    """The path as text, if a file or folder may have it; whether there is one is not asked.
+
+    Args:
+        what: the argument's name, for the message.
+    """
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str):
+        raise UsageError(
+            f"{what} takes the path of a file or folder as text, got {type(value).__name__}: {value!r:.80}"
+        )
+    if not path.strip():
+        raise UsageError(f"{what} takes the path of a file or folder, got {path!r:.80}; the working directory is '.'")
+    try:
+        barred = b"\0" in os.fsencode(path)
+    except UnicodeEncodeError:
+        barred = True
+    if barred:
+        raise UsageError(
+            f"{what}: no file can be called {path!r:.150}; it holds a character that file names cannot have"
+        )
+    return str.__str__(path)
 
 
 def check_text(what: str, value: object) -> str:
@@ -149,6 +176,14 @@ def check_text(what: str, value: object) -> str:
 def check_optional_text(what: str, value: object) -> str | None:
     """As `check_text`; None stays None."""
     return None if value is None else check_text(what, value)
+
+
+def _listed(what: str, value: str | Iterable[str] | None) -> list[str]:
+    if value is None or isinstance(value, str):
+        return [] if value is None else [value]
+    if not isinstance(value, Iterable):
+        raise UsageError(f"{what} are a text or a list of texts, got {type(value).__name__}: {value!r:.80}")
+    return list(value)
 
 
 def _exact(what: str, value: object) -> str:

@@ -20,6 +20,7 @@ from weft.tracking import folders, runtime
 from weft.tracking.errors import Error, MissingExtraError, NotFoundError, StoreError, UsageError
 from weft.tracking.knownfiles import KnownFiles
 from weft.tracking.manifest import SHA256, Entry, check_path
+from weft.tracking.names import check_local_path
 from weft.tracking.payloads.redaction import redact_text
 
 MAX_OBJECTS = 10_000_000
@@ -35,10 +36,11 @@ def look_up(
     uri: str | os.PathLike[str], name: str | None, *, checksum: bool = True, max_objects: int | None = None
 ) -> list[Entry]:
     """What is to be known of an address, as entries of a manifest. See `Artifact.add_reference`."""
-    address = os.fspath(uri)
+    address = os.fspath(uri) if isinstance(uri, os.PathLike) else uri
     most = MAX_OBJECTS if max_objects is None else max_objects
     if not isinstance(address, str) or not address.strip():
         raise UsageError(f"a reference is an address like s3://bucket/key or file:///folder, got {uri!r:.80}")
+    check_local_path("add_reference()", address)
     if name is not None:
         check_path(name)
     if not _SCHEME.match(address):

@@ -96,8 +96,12 @@ def use_model(rt: Runtime, run: Run, name: str) -> str:
 
 
 def _of_path(run: Run, path: str | os.PathLike[str], name: str | None, kind: str | None) -> Artifact:
-    address = os.fspath(path)
-    elsewhere = isinstance(address, str) and _ADDRESS.match(address)
+    if isinstance(path, ArtifactVersion):
+        raise UsageError(
+            f"{path.qualified_name} is logged already; new_draft() makes an Artifact of it to change and log"
+        )
+    address = names.check_local_path("an artifact that is logged by its path", path)
+    elsewhere = _ADDRESS.match(address)
     last = address.rstrip("/").rpartition("/")[2] if elsewhere else Path(path).name
     made = Artifact(name or names.artifact_name(f"run-{run.id}-{last}"), type=kind or "unspecified")
     if elsewhere:

@@ -124,6 +124,50 @@ def test_what_has_no_content_is_refused_at_once(home: Path, tmp_path: Path) -> N
             Artifact("things", type="dataset").add_file(tmp_path)
 
 
+@pytest.mark.parametrize(("goal", "why"), [("gone.txt", "cannot be followed"), ("bad", "leads in a circle")])
+def test_a_link_that_leads_nowhere_is_named(home: Path, tmp_path: Path, goal: str, why: str) -> None:
+    folder = tmp_path / "data" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "a.txt").write_bytes(b"a")
+    (folder / "bad").symlink_to(goal)
+    artifact = Artifact("data", type="dataset")
+    with pytest.raises(UsageError) as raised:
+        artifact.add_dir(tmp_path / "data")
+    told = str(raised.value)
+    assert f"'bad' in the folder {str(folder)!r} is a link to {goal!r} that {why}" in told
+    assert "Remove or mend the link" in told
+    assert "\n" not in told
+    assert not artifact.manifest
+    (folder / "bad").unlink()
+    artifact.add_dir(tmp_path / "data")
+    assert list(artifact.manifest) == ["deep/a.txt"]
+
+
+@pytest.mark.parametrize("path", [None, 5, [1], {}, True, b"x", "", "  ", "\0", "a\0b", "\ud800", "s3://\ud800/x"])
+def test_what_is_no_path_is_said_in_one_line_and_logs_nothing(home: Path, journaled: Journaled, path: object) -> None:
+    with start_run() as run:
+        draft = Artifact("things", type="dataset")
+        for take in (run.log_artifact, run.log_model, draft.add_file, draft.add_dir, draft.add_reference):
+            with pytest.raises(UsageError) as raised:
+                take(path)  # type: ignore[operator]
+            assert "\n" not in str(raised.value)
+            str(raised.value).encode()
+        assert not draft.manifest
+    assert not [record for record in journaled() if isinstance(record, ArtifactLogged)]
+
+
+@pytest.mark.parametrize("aliases", [" ", ["ok", "   "], "", 5, [None], "\ud800"])
+def test_what_is_no_alias_is_said_in_one_line_and_logs_nothing(
+    home: Path, journaled: Journaled, aliases: object
+) -> None:
+    with start_run() as run:
+        with pytest.raises(UsageError, match="alias"):
+            run.log_artifact(_artifact(a=b"a"), aliases=aliases)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="tags are a text or a list"):
+            run.log_artifact(_artifact(a=b"a"), tags=5)  # type: ignore[arg-type]
+    assert not [record for record in journaled() if isinstance(record, ArtifactLogged)]
+
+
 def test_folders_go_in_whole_links_followed(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     (folder / "deep").mkdir(parents=True)
