@@ -18,6 +18,48 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reseed)
 
 
+_told_ns = 0
+"""The last time told. A record's time places it among the others: an end that came before its start would be none."""
+_FAR_NS = 86_400_000_000_000
+"""A clock that is set back further than a day was wrong; the new one is believed."""
+
+
+class _SetBack:
+    """A clock that was set back: from then on time goes half as fast, until the clock has caught up."""
+
+    __slots__ = ("at_ns", "clock_ns", "from_ns")
+
+    def __init__(self, clock_ns: int, from_ns: int) -> None:
+        self.at_ns = clock_ns
+        """What the clock said then."""
+        self.from_ns = from_ns
+        """What had been told by then."""
+        self.clock_ns = clock_ns
+        """What it said last."""
+
+    def is_over(self, clock_ns: int, told_ns: int) -> bool:
+        """Whether it was set back again, or had caught up."""
+        return clock_ns < self.clock_ns or told_ns >= 2 * self.from_ns - self.at_ns
+
+
+_set_back = _SetBack(0, 0)
+
+
+def _slowed(now: int) -> int:
+    """What to tell where the clock says less than what was told already."""
+    global _told_ns, _set_back
+    told = _told_ns
+    if told - now > _FAR_NS:
+        _told_ns = now
+        return now
+    if _set_back.is_over(now, told):
+        _set_back = _SetBack(now, told)
+    back = _set_back
+    back.clock_ns = now
+    _told_ns = max(told, back.from_ns + (now - back.at_ns) // 2)
+    return _told_ns
+
+
 class Ids:
     """The source of ids and of time; tests put a fixed one in its place (`weft.testing`)."""
 
@@ -36,8 +78,13 @@ class Ids:
         return self.trace_id().to_bytes(16, "big")
 
     def wall_ns(self) -> int:
-        """Unix time, UTC, in nanoseconds."""
-        return time.time_ns()
+        """Unix time, UTC, in nanoseconds; never less than what this process was told before."""
+        global _told_ns
+        now = time.time_ns()
+        if now < _told_ns:
+            return _slowed(now)
+        _told_ns = now
+        return now
 
     def mono_ns(self) -> int:
         """A clock that never runs backwards, in nanoseconds: durations are its differences."""

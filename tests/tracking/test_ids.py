@@ -8,7 +8,10 @@ import threading
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from weft.tracking import ids as ids_module
 from weft.tracking.ids import Ids
 
 
@@ -75,3 +78,33 @@ def test_the_monotonic_clock_never_runs_backwards() -> None:
     readings = [ids.mono_ns() for _ in range(10_000)]
     assert readings == sorted(readings)
     assert abs(ids.wall_ns() - time.time_ns()) < 1_000_000_000
+
+
+@given(st.lists(st.integers(-100_000, 100_000), min_size=1))
+def test_the_wall_clock_never_runs_backwards(moves: list[int]) -> None:
+    """Whatever is done to the system's, within a day."""
+    clock = time.time_ns()
+    told = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ids_module, "_told_ns", 0)
+        patched.setattr(ids_module, "_set_back", ids_module._SetBack(0, 0))
+        for move in moves:
+            clock += move
+            patched.setattr(time, "time_ns", lambda now=clock: now)
+            told.append(Ids().wall_ns())
+    assert told == sorted(told)
+
+
+def test_a_clock_that_was_set_back_goes_on_slower_until_it_has_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ids_module, "_told_ns", 0)
+    monkeypatch.setattr(ids_module, "_set_back", ids_module._SetBack(0, 0))
+    second = 1_000_000_000
+    day = 86_400 * second
+
+    def said(clock: int) -> int:
+        monkeypatch.setattr(time, "time_ns", lambda: day + clock * second)
+        return (Ids().wall_ns() - day) // second
+
+    assert [said(clock) for clock in (100, 40, 60, 80, 140, 160, 200)] == [100, 100, 110, 120, 140, 160, 200]
+    assert [said(clock) for clock in (190, 200, 150, 170)] == [200, 200, 200, 210], "twice"
+    assert said(-90_000) == -90_000, "who said next year was wrong"

@@ -135,12 +135,17 @@ class RunState:
 
     def _state(self, tx: Transaction) -> str:
         columns = self.columns
-        if columns["ended_ns"] is not None and columns["ended_ns"] >= (columns["resumed_ns"] or 0):
+        if columns["ended_ns"] is not None and (columns["ended_ns"] >= (columns["resumed_ns"] or 0) or self._went_on()):
             led = self._stamps.get("start", (JOINED_NS,))[0] >= 0
             if not led or self._stamps["finish"][0] >= 0:  # who only joined a run ends none that another leads
                 return str(columns["ended_state"])
         writer = columns["writer"]
         return "crashed" if writer is not None and tx.ended(bytes(writer)) else "running"
+
+    def _went_on(self) -> bool:
+        """Whether the end stands after the start in one segment: then it came after, whatever the clock said."""
+        start, finish = self._stamps.get("start"), self._stamps.get("finish")
+        return start is not None and finish is not None and start[1] == finish[1] and start[2] < finish[2]
 
 
 class RunSink:
@@ -170,7 +175,8 @@ class RunSink:
             if type(record) is MetricsLogged:
                 state.heard(record.at_ns)
                 metrics.log(state.key, frame.offset, record.step, record.at_ns, record.values, record.late)
-                metrics.log_rich(state.key, frame.offset, record.step, record.at_ns, _object(record.rich))
+                rich = _object(record.rich)
+                metrics.log_rich(state.key, frame.offset, record.step, record.at_ns, rich, record.values)
             elif type(record) is SystemSampled:
                 state.heard(record.at_ns)
                 metrics.log(state.key, frame.offset, record.at_ns, record.at_ns, record.values, False, "system")

@@ -392,3 +392,14 @@ def test_positions_never_go_back(writes: Writes) -> None:
     sink.apply([], Position("home", "s", 50, WRITER))
     sink.apply([], Position("home", "s", 20, WRITER))
     assert sink.positions("home") == {"s": 50}
+
+
+def test_an_end_that_was_written_after_the_start_ends_the_run_whatever_the_clock_said(writes: Writes) -> None:
+    """Somebody set it back meanwhile."""
+    writes(RunStarted(SCHEMA, RUN, "run1", "p", "one", 1_000))
+    writes(RunFinished(SCHEMA, RUN, 60, "finished", 0))
+    writes.end()
+    assert (writes.run().state, writes.run().exit_code) == ("finished", 0)
+    writes(RunStarted(SCHEMA, RUN, "run1", "p", "one", 2_000))
+    writes.end()
+    assert writes.run().state == "crashed", "it was begun again, after"
