@@ -149,7 +149,8 @@ class Evaluation:
             raise UsageError(f"evaluation {self.name!r} has no model: give it one with model=, or run(model)")
         plan = ModelPlan.of(chosen)
         plan.parameters.check(f"model {plan.name!r}", self.dataset.rows)
-        of_mine = self.uses if model is None else ()  # they belong to the model that they were given with
+        # They belong to the model that they were given with; given without one, to whichever is run.
+        of_mine = self.uses if model is None or self.model is None else ()
         return Runner(self, plan, on_case=on_case, uses=(*of_mine, *_uses(uses)))
 
     def _check_scorers(self) -> None:

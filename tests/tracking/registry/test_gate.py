@@ -270,5 +270,8 @@ def test_an_evaluation_says_which_versions_its_model_is_made_of(judge: Judge) ->
     assert "none used exactly this version" in refused("p/cnn:v2", {"eval": "own"})
     with_its_own.run()
     assert weft.promote("p/cnn:v2", "classifier", require={"eval": "own", "accuracy": ">=0.9"}).moved
+
+    weft.Evaluation(rows, [accuracy], name="later", uses=["p/cnn:v1"]).run(lambda question: question)
+    assert weft.promote("p/cnn:v1", "classifier", require={"eval": "later", "accuracy": ">=0.9"}).moved
     with pytest.raises(UsageError, match="uses= takes versions"):
         evaluation.run(lambda question: question, uses=3)  # type: ignore[arg-type]
