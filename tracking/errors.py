@@ -19,11 +19,12 @@ class NewerStoreError(StoreError):
     """The store was written by a newer weft."""
 
 
-class UsageError(Error):
-    """A programming mistake in a call to weft: a wrong type, a bad name, an unknown filter key."""
+class UsageError(Error, ValueError):
+    """A programming mistake in a call to weft: a wrong type, a bad name, an unknown filter key. A ValueError too, as
+    wandb raises."""
 
 
-class ConfigError(UsageError, ValueError):
+class ConfigError(UsageError):
     """A key of a run's configuration that may not take that value."""
 
 
@@ -38,8 +39,8 @@ class GateError(Error):
     """`weft.tracking.registry.evidence.Evidence`, one an evaluation."""
 
 
-class NotFoundError(Error):
-    """Nothing goes by that name or id."""
+class NotFoundError(Error, ValueError):
+    """Nothing goes by that name or id. A ValueError too, as wandb raises."""
 
 
 class MissingExtraError(Error, ImportError):

@@ -11,6 +11,7 @@ import html
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,8 @@ class RunFacts:
         self._pid = os.getpid()
         self.folder: Path | None = start.folder
         """What `init(dir=)` said."""
+        self._scratch: str | None = None
+        """`dir` of a disabled run."""
         self._start = start
         self.config = Config(
             start.config,
@@ -159,7 +162,12 @@ class RunFacts:
 
     @property
     def dir(self) -> str:
-        """A folder for files of the run, made when first asked for; what lies in it at the end is kept."""
+        """A folder for files of the run, made when first asked for; what lies in it at the end is kept. Of a disabled
+        run it is a temporary one, and nothing of it is kept."""
+        if self.disabled:
+            if self._scratch is None:
+                self._scratch = tempfile.mkdtemp(prefix="weft-disabled-")
+            return self._scratch
         folder = self._files_folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return str(folder)
