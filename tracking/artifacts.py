@@ -32,6 +32,7 @@ from weft.tracking.payloads.redaction import clean_name, redact, redact_text
 from weft.tracking.runtime import Runtime
 from weft.tracking.tables import Table
 from weft.tracking.tables import parts as tableparts
+from weft.tracking.versionfile import VersionFile
 
 if TYPE_CHECKING:
     from weft.tracking.media.base import Media
@@ -324,8 +325,8 @@ class Artifact:
                 del self._entries[path]
             self._folders = {parent for path in self._entries for parent in _parents(path)}
 
-    def get_entry(self, name: str | os.PathLike[str]) -> Entry:
-        """One file.
+    def get_entry(self, name: str | os.PathLike[str]) -> VersionFile:
+        """One file; once the artifact is logged its `download()` works.
 
         Raises:
             NotFoundError: there is none of that path.
@@ -333,7 +334,11 @@ class Artifact:
         path = os.fspath(name)
         if path not in self._entries:
             raise NotFoundError(f"artifact {self.name!r} has no file {path!r:.150}")
-        return Entry.read(path, self._entries[path])
+        return VersionFile.of(Entry.read(path, self._entries[path]), self.logged)
+
+    def get_path(self, name: str | os.PathLike[str]) -> VersionFile:
+        """`get_entry`, by the name it had in older wandb."""
+        return self.get_entry(name)
 
     def get(self, name: str) -> Any:
         """A Table or a medium of the logged version, as `ArtifactVersion.get`."""

@@ -22,6 +22,7 @@ from weft.tracking.differences import Difference, difference
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.journal.records import SCHEMA, Removed, VersionUpdated
 from weft.tracking.lifetimes import INHERIT
+from weft.tracking.localpath import LocalPath
 from weft.tracking.manifest import SHA256, Entry, Manifest
 from weft.tracking.names import check_artifact, check_project, version_number
 from weft.tracking.payloads.encoding import encode
@@ -30,6 +31,7 @@ from weft.tracking.registry.paths import PREFIX as REGISTRY
 from weft.tracking.registry.paths import LinkReference, is_reference
 from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.tables import parts as tableparts
+from weft.tracking.versionfile import VersionFile
 
 if TYPE_CHECKING:
     from weft.tracking.registry.linked import LinkedVersion
@@ -119,8 +121,8 @@ class ArtifactVersion:
         """It is logged already."""
         return self
 
-    def get_entry(self, name: str | os.PathLike[str]) -> Entry:
-        """One file.
+    def get_entry(self, name: str | os.PathLike[str]) -> VersionFile:
+        """One file, to look at or `download()`.
 
         Raises:
             NotFoundError: there is none of that path.
@@ -130,7 +132,11 @@ class ArtifactVersion:
         if path not in self.manifest:
             known = ", ".join(sorted(self.manifest)[:20]) or "none"
             raise NotFoundError(f"artifact {self.name!r} has no file {path!r}; it has {known}")
-        return Entry.read(path, self.manifest[path])
+        return VersionFile.of(Entry.read(path, self.manifest[path]), self.wait)
+
+    def get_path(self, name: str | os.PathLike[str]) -> VersionFile:
+        """`get_entry`, by the name it had in older wandb."""
+        return self.get_entry(name)
 
     def open(self, path: str) -> BinaryIO:
         """One file for reading, as it lies in the blobs (`download` checks hashes); a reference is fetched.
@@ -176,8 +182,9 @@ class ArtifactVersion:
         skip_cache: bool | None = None,
         path_prefix: str | os.PathLike[str] | None = None,
         multipart: bool | None = None,
-    ) -> Path:
-        """Write the files below a folder and return it. Sound files that are there already stay; others are replaced.
+    ) -> LocalPath:
+        """Write the files below a folder and return it, a text that is asked like a `Path` too. Sound files that are
+        there already stay; others are replaced.
 
         Args:
             root: default `artifacts/<name>-v3` in the working directory.
@@ -191,18 +198,18 @@ class ArtifactVersion:
             NotFoundError: a blob is not in this home, or nothing is where a reference leads.
             OSError: the folder cannot be written.
         """
-        target = self._folder(root)
+        target = self.folder(root)
         entries = self.manifest.entries  # checked, all of them first: a bad manifest writes nothing
         if path_prefix is not None:
             prefix = os.fspath(path_prefix)
             entries = {path: entry for path, entry in entries.items() if path.startswith(prefix)}
         downloads.Download(self.blobs, target, missing_references=allow_missing_references).run(entries)
-        return target
+        return LocalPath(target)
 
-    def checkout(self, root: str | os.PathLike[str] | None = None) -> Path:
+    def checkout(self, root: str | os.PathLike[str] | None = None) -> LocalPath:
         """`download`, and whatever else lies in the folder is deleted."""
         target = self.download(root)
-        downloads.remove_extra(target, self.manifest.entries)
+        downloads.remove_extra(Path(target), self.manifest.entries)
         return target
 
     def verify(self, root: str | os.PathLike[str] | None = None) -> None:
@@ -211,7 +218,7 @@ class ArtifactVersion:
         Raises:
             UsageError: something is missing, is different or does not belong there; all of it is listed.
         """
-        target = self._folder(root)
+        target = self.folder(root)
         entries = self.manifest.entries
         wrong = [f"{path} does not belong to it" for path in downloads.extra_files(target, entries)]
         for path, entry in entries.items():
@@ -221,7 +228,7 @@ class ArtifactVersion:
             more = f", and {len(wrong) - 20} more" if len(wrong) > 20 else ""
             raise UsageError(f"{target} is not {self.qualified_name}: {', '.join(wrong[:20])}{more}")
 
-    def file(self, root: str | os.PathLike[str] | None = None) -> Path:
+    def file(self, root: str | os.PathLike[str] | None = None) -> LocalPath:
         """The only file, downloaded.
 
         Raises:
@@ -231,11 +238,12 @@ class ArtifactVersion:
             raise UsageError(
                 f"{self.qualified_name} has {len(self.manifest)} files, so file() cannot say which is meant"
             )
-        return self.download(root) / next(iter(self.manifest))
+        return LocalPath(self.download(root) / next(iter(self.manifest)))
 
-    def files(self, names: list[str] | None = None, per_page: int | None = None) -> list[Entry]:
+    def files(self, names: list[str] | None = None, per_page: int | None = None) -> list[VersionFile]:
         """Its files, or those of them."""
-        return [entry for path, entry in self.manifest.entries.items() if names is None or path in names]
+        entries = self.manifest.entries.items()
+        return [VersionFile.of(entry, self.wait) for path, entry in entries if names is None or path in names]
 
     def new_draft(self) -> Artifact:
         """An artifact to change and log as the next version; it begins with all files of this one."""
@@ -351,7 +359,8 @@ class ArtifactVersion:
                 runs += reader.runs({"project": project, "id": ident}, limit=1).rows
             return runs
 
-    def _folder(self, root: str | os.PathLike[str] | None) -> Path:
+    def folder(self, root: str | os.PathLike[str] | None = None) -> Path:
+        """Where `download(root)` puts its files."""
         if root is not None:
             return Path(root)
         return Path("artifacts") / f"{self.name}-{self.version or self.digest[:12]}"
@@ -390,7 +399,7 @@ def remove(project: str, name: str, digest: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`project/name:alias`, taken apart."""
+    """`project/name:alias`, taken apart; an entity before it is left out."""
 
     project: str | None
     name: str
@@ -409,6 +418,9 @@ class Reference:
             linked = LinkReference.parse(text)
             return cls(f"{REGISTRY}{linked.path.registry}", linked.path.name, linked.which or "latest")
         project, slash, rest = text.rpartition("/")
+        entity, _, last = project.partition("/")
+        if entity and "/" not in last:
+            project = last or entity  # entity/project/name, as wandb's scripts have it
         name, _, which = rest.partition(":")
         try:
             return cls(check_project(project) if slash else None, check_artifact(name), which or "latest")

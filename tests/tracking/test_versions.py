@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
+import pickle
 from datetime import timedelta
 from pathlib import Path
 
@@ -273,6 +275,59 @@ def test_used_as_and_type_are_kept_and_checked(home: Path) -> None:
     with weft.Api(project="p") as api:
         (edge,) = api.lineage("data", "down").edges
     assert (edge.role, edge.used_as, edge.target) == ("used", "training data", f"run:p/{run.id}")
+
+
+def test_a_version_is_found_with_an_entity_before_it(home: Path) -> None:
+    _log(b"A")
+    with start_run(project="p") as run:
+        for text in ("me/p/data:latest", "me/p/data", "p/data:v0"):
+            assert run.use_artifact(text).qualified_name == "p/data:v0"
+        with pytest.raises(UsageError, match="names no version"):
+            run.use_artifact("a/b/p/data:latest")
+    with weft.Api() as api:
+        assert api.artifact("me/p/data:v0").digest == api.artifact("data").digest
+        assert api.artifact_exists("me/p/data:v0")
+        assert api.run(f"me/p/{run.id}").id == run.id
+
+
+def test_one_file_of_a_version_is_downloaded_by_itself(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    artifact = Artifact("data", type="dataset")
+    artifact.add_bytes(b"one", "sub/a.txt")
+    artifact.add_bytes(b"two", "sub/a.txt.gz")
+    with pytest.raises(UsageError, match="not logged"):
+        artifact.get_entry("sub/a.txt").download()
+    with start_run(project="p") as run:
+        run.log_artifact(artifact)
+        version = run.use_artifact("data:latest")
+    for entry in (artifact.get_entry("sub/a.txt"), version.get_path("sub/a.txt"), version.files()[0]):
+        assert (entry.name, entry.size, entry.digest) == ("sub/a.txt", 3, version.manifest["sub/a.txt"]["digest"])
+        place = entry.download()
+        assert place == str(Path("artifacts", "data-v0", "sub", "a.txt"))
+        assert Path(place).read_bytes() == b"one"
+        assert not Path(place).with_name("a.txt.gz").exists()
+        Path(place).unlink()
+    assert Path(version.get_entry("sub/a.txt").download(root=tmp_path / "out")) == tmp_path / "out" / "sub" / "a.txt"
+
+
+def test_a_download_is_a_text_and_a_path(home: Path, tmp_path: Path) -> None:
+    _log(b"A")
+    with weft.Api(project="p") as api:
+        folder = api.artifact("data").download(root=tmp_path / "out")
+    assert isinstance(folder, str)
+    assert folder + "/x" == f"{tmp_path / 'out'}/x"
+    assert json.dumps(folder) == json.dumps(str(tmp_path / "out"))
+    assert Path(folder) == tmp_path / "out"
+    assert folder / "x" == tmp_path / "out" / "x"
+    assert os.path.join(folder, "x") == str(tmp_path / "out" / "x")  # noqa: PTH118 - that this works is the point
+    assert folder.is_dir()
+    assert [path.parent for path in folder.iterdir()] == [tmp_path / "out"]
+    again = pickle.loads(pickle.dumps(folder))
+    assert (again, type(again)) == (folder, type(folder))
+    with pytest.raises(AttributeError):
+        folder.nothing_of_the_kind  # noqa: B018 - asking is what raises
 
 
 def test_a_model_is_logged_and_used_by_its_path(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from weft.tracking import names, runtime
 from weft.tracking.blobs import Blobs
@@ -111,7 +112,8 @@ class LinkedVersion(ArtifactVersion):
         """`unlink`: what is linked is never deleted by its link."""
         self.unlink()
 
-    def _folder(self, root: Any) -> Path:
+    def folder(self, root: str | os.PathLike[str] | None = None) -> Path:
+        """As of any version, named after the collection."""
         return Path(root) if root is not None else Path("artifacts") / f"{self.path.name}-{self.version}"
 
 
