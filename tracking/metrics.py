@@ -1,7 +1,8 @@
 """What one `log()` call holds, sorted into numbers, rich values, tables. `Run.log` calls it off its fast path.
 
-What is no number, or would lose digits as a float, is among the rich values: figures and pictures as media, larger
-arrays as histograms (`media.conversion`), the rest as it is.
+What is no number is among the rich values: figures and pictures as media, larger arrays as histograms
+(`media.conversion`), the rest as it is. A whole number that no float equals is there too, beside its nearest float
+among the numbers; one beyond the largest float is there alone.
 """
 
 from __future__ import annotations
@@ -59,6 +60,10 @@ def _split(values: Mapping[str, Any], prefix: str, parts: Parts, depth: int) -> 
     for key, value in values.items():
         name = prefix + key
         number = scalar(value)
+        if isinstance(number, int):
+            number = _nearest(name, number, parts)
+            if number is None:
+                continue
         if number is not None:
             if name in parts.scalars:
                 parts.again.append((name, number))
@@ -72,6 +77,18 @@ def _split(values: Mapping[str, Any], prefix: str, parts: Parts, depth: int) -> 
             _split(below, f"{name}.", parts, depth - 1)
         else:
             parts.rich[name] = value if type(value) in _PLAIN else _converted(value, parts)
+
+
+def _nearest(name: str, number: int, parts: Parts) -> float | None:
+    """The float that stands for a large whole number; what it loses is kept whole beside it. None: too large."""
+    try:
+        nearest = float(number)
+    except OverflowError:
+        parts.rich[name] = number
+        return None
+    if nearest != number:
+        parts.rich[name] = number
+    return nearest
 
 
 _PLAIN = frozenset({str, int, bytes, type(None), dict})
@@ -100,12 +117,12 @@ def _below(value: Any) -> dict[str, Any] | None:
     return inner if all(isinstance(name, str) for name in inner) else None
 
 
-def scalar(value: Any) -> float | None:
-    """The float that stands for this number, bool, or array or tensor of one number; None where none does exactly."""
+def scalar(value: Any) -> float | int | None:
+    """This number, bool, or array or tensor of one number: a float, or an int beyond `EXACT`. None: no number."""
     if isinstance(value, float):
         return float(value)
     if isinstance(value, int):
-        return float(value) if -EXACT <= value <= EXACT else None
+        return float(value) if -EXACT <= value <= EXACT else int(value)
     if isinstance(value, (str, bytes, Mapping, list, tuple)) or value is None:
         return None
     try:

@@ -157,7 +157,7 @@ class Run(RunKeeping):
             if scalars:
                 self.summary.logged(at, late, scalars)
             if rich is not None:
-                self.summary.logged_rich(at, rich)
+                self.summary.logged_rich(at, rich, written)
         for name, number in again:
             self._append(MetricsLogged(SCHEMA, self.uid, at, self._wall_ns(), {name: number}, None, late))
             self.summary.logged(at, late, {name: number})

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -63,12 +63,15 @@ class Summary(Mapping[str, Any]):
         if len(self._held) >= _HELD:
             self._count()
 
-    def logged_rich(self, step: int, data: bytes) -> None:
-        """Take note of what a call held besides numbers, as its JSON."""
+    def logged_rich(self, step: int, data: bytes, numbers: Container[str]) -> None:
+        """Take note of what a call held besides numbers, as its JSON. Where it has a number of the same name, that
+        counts."""
         with self._lock:
             self._count()
             object.__setattr__(self, "_calls", self._calls + 1)
             for name, value in orjson.loads(data).items():
+                if name in numbers:
+                    continue
                 text = orjson.dumps(value)
                 at = (step, True, self._calls)
                 stats = self._stats.get(name)

@@ -46,10 +46,29 @@ def test_numbers_are_scalars(value: Any, number: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, "1", b"1", [1], (1,), {"a": 1}, 2**53 + 1, _Tensor(1, 2), _Broken(), Fraction(1, 3), 1j, object()]
+    "value", [None, "1", b"1", [1], (1,), {"a": 1}, _Tensor(1, 2), _Broken(), Fraction(1, 3), 1j, object()]
 )
-def test_what_a_float_would_change_is_none(value: Any) -> None:
+def test_what_is_no_number_is_none(value: Any) -> None:
     assert metrics.scalar(value) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "scalars", "rich"),
+    [
+        (2**53, {"n": 2.0**53}, {}),
+        (2**53 + 1, {"n": 2.0**53}, {"n": 2**53 + 1}),
+        (-(10**16) - 1, {"n": -1e16}, {"n": -(10**16) - 1}),
+        (2**80, {"n": 2.0**80}, {}),
+        (_Tensor(2**60 + 1), {"n": 2.0**60}, {"n": 2**60 + 1}),
+        (10**400, {}, {"n": 10**400}),
+        (-(10**400), {}, {"n": -(10**400)}),
+    ],
+)
+def test_a_large_whole_number_is_its_nearest_float_and_what_that_loses_is_kept(
+    value: Any, scalars: dict[str, float], rich: dict[str, int]
+) -> None:
+    parts = metrics.split({"n": value})
+    assert (parts.scalars, parts.rich) == (scalars, rich)
 
 
 def test_numpys_scalars_and_arrays_of_one() -> None:

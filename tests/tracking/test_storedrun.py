@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import subprocess
 import sys
@@ -297,3 +298,46 @@ def test_eight_processes_with_200_logs_each_leave_1600_rows(home: Path) -> None:
     assert '"n": 1600' in told.stdout
     with weft.Api() as api:
         assert sum(len(list(run.scan_history())) for run in api.runs("contended")) == 1600
+
+
+def test_large_whole_numbers_are_metrics_and_read_back_exactly() -> None:
+    large = 10**16 + 1
+    with runs.init(project="large") as run:
+        run.define_metric("flops", summary="min,max,mean,last")
+        for step, flops in enumerate([large, 5, 3 * large]):
+            run.log({"flops": flops, "huge": 10**400, "again": large}, step=step, commit=False)
+        run.log({"again": 7}, step=2)
+        run.log({"flops": large + 2, "again": large - 1}, step=0)  # late: they replace nothing
+        run.log({"again": large}, step=2, commit=True)
+        run.log({"again": 8}, step=2)  # late
+        run.log({"again": large + 2}, step=2)  # late
+        live = run.summary.as_dict()
+        most = float(3 * large)
+        mean = math.fsum([1e16, 5, most, float(large + 2)]) / 4
+        assert live["flops"] == {"min": 5.0, "max": most, "mean": mean, "last": most}
+        assert (live["again"], live["huge"]) == (1e16, 10**400)
+    with weft.Api() as api:
+        stored = api.run(run.path)
+        assert dict(stored.summary) == live
+        rows = list(stored.scan_history())
+        assert [row["flops"] for row in rows] == [large, 5, 3 * large]
+        assert [row["again"] for row in rows] == [large] * 3
+        assert list(stored.history(keys=["flops"], pandas=False))[2]["flops"] == 3 * large
+        assert api.runs("large", {"summary.flops.max": {"$gt": 2e16}})[0].id == run.id
+        stored.summary["seen"] = True
+        stored.summary.update()  # all is counted anew
+        assert {**live, "seen": True} == dict(api.run(run.path).summary)
+
+
+def test_of_a_number_and_a_text_of_one_step_the_later_holds() -> None:
+    with runs.init(project="mixed") as run:
+        run.log({"number": "text", "text": 1}, commit=False)
+        run.log({"number": 2, "text": "later"})
+        run.log({"both.b": "text", "both": {"b": 3}})
+        live = run.summary.as_dict()
+    assert live == {"both.b": 3.0, "number": 2.0, "text": "later"}
+    with weft.Api() as api:
+        stored = api.run(run.path)
+        assert dict(stored.summary) == live
+        first, second = stored.scan_history()
+        assert (first["number"], first["text"], second["both.b"]) == (2.0, "later", 3.0)

@@ -229,7 +229,7 @@ VALUES = st.one_of(
     st.sampled_from([0.0, -0.0, 1.0, math.nan, math.inf, -math.inf, 0.1, 1e16, -1e16, 5e-324]),
     st.floats(-1e300, 1e300),
     st.integers(-5, 5),
-    st.sampled_from(["text", None]),
+    st.sampled_from(["text", None, 10**16 + 1, -(2**60) - 1]),
 )
 NAMES = st.sampled_from(["a", "a.b", "val/x", "_c"])
 KINDS = st.sampled_from(["min,max", "mean", "first", "last", "copy", "none", "best"])

@@ -387,6 +387,9 @@ def _merged(lines: Mapping[str, Line], said: Sequence[Any], clock: _Clock) -> li
             ]
     cells: dict[int, dict[str, Any]] = {}
     latest: dict[int, int] = {}
+    named = {item.key for item in said}
+    numbers: dict[tuple[str, int], int] = {}
+    """Of names that have other values too: when the number of a step came."""
     for key, line in lines.items():
         passes = ((1, 0) if any(line.late) else (0,)) if len(line.steps) else ()
         for wanted in passes:
@@ -394,13 +397,25 @@ def _merged(lines: Mapping[str, Line], said: Sequence[Any], clock: _Clock) -> li
                 if late == wanted:
                     cells.setdefault(step, {})[key] = value
                     latest[step] = max(at, latest.get(step, at))
+                    if key in named:
+                        numbers[key, step] = at
     for item in said:
-        cells.setdefault(item.step, {})[item.key] = decoded(item.value)
+        value, number_at = decoded(item.value), numbers.get((item.key, item.step))
+        if number_at is None or (item.at_ns == number_at if _has_point(value) else item.at_ns > number_at):
+            cells.setdefault(item.step, {})[item.key] = value
         latest[item.step] = max(item.at_ns, latest.get(item.step, item.at_ns))
     return [
         {**cells[step], "_step": step, "_runtime": clock(latest[step]), "_timestamp": latest[step] / 1e9}
         for step in sorted(cells)
     ]
+
+
+def _has_point(value: Any) -> bool:
+    """Whether it is a large number, which stands exactly beside its nearest float, as `metrics.split` makes it."""
+    try:
+        return type(value) is int and math.isfinite(value)
+    except OverflowError:  # beyond the largest float
+        return False
 
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> bool:

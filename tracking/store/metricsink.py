@@ -8,7 +8,7 @@ anew.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import orjson
@@ -91,11 +91,15 @@ class MetricSink:
             point = Point(self._segment_key, offset, step, at_ns, float(value), late)
             self._points.setdefault((run_key, stream, key), []).append(point)
 
-    def log_rich(self, run_key: int, offset: int, step: int, at_ns: int, values: Mapping[str, Any]) -> None:
-        """What a record holds besides numbers."""
+    def log_rich(
+        self, run_key: int, offset: int, step: int, at_ns: int, values: Mapping[str, Any], numbers: Container[str]
+    ) -> None:
+        """What a record holds besides numbers. Where it has a number of the same name, that counts."""
         for key, value in values.items():
             text = orjson.dumps(value).decode()
             self._rich_rows.append((run_key, key, self._segment_key, offset, step, at_ns, text))
+            if key in numbers:
+                continue
             order = (step, True, at_ns, self._segment, offset)
             self._rich.setdefault((run_key, "", key), []).append((order, text))
 
@@ -247,7 +251,9 @@ class MetricSink:
         orders = [(p, p.order(segments[p.segment_key])) for p in points]
         standing = [(p, order) for p, order in orders if _stands(order, rewinds, None)]
         _count(metric, [p for p, _ in standing])
-        said = [] if stream else [item for item in self._all_rich(run_key, key) if _stands(item[0], rewinds, None)]
+        numbers = {order[3:] for _, order in orders}  # what a record has besides a number of the name counts not
+        rich = [] if stream else [item for item in self._all_rich(run_key, key) if item[0][3:] not in numbers]
+        said = [item for item in rich if _stands(item[0], rewinds, None)]
         self._reach(name, [p.step for p, _ in standing] + [at[0] for at, _ in said])
         counted = [(p, order) for p, order in standing if cut is None or order[2:] > cut]
         stats = Stats()
