@@ -193,7 +193,7 @@ class Summary(Mapping[str, Any]):
         if key in found:
             value = found[key]
             return SubSummary(self, (key,), value) if isinstance(value, dict) else value
-        below = _below(found, key)
+        below = nested(found, key)
         if not below:
             raise KeyError(key)
         return SubSummary(self, (key,), below)
@@ -285,7 +285,7 @@ def _held(value: Any) -> Any:
     return value if number is None else number
 
 
-def _below(found: Mapping[str, Any], key: str) -> dict[str, Any]:
+def nested(found: Mapping[str, Any], key: str) -> dict[str, Any]:
     """The dotted names under a key, nested."""
     made: dict[str, Any] = {}
     for name, value in found.items():

@@ -341,3 +341,41 @@ def test_of_a_number_and_a_text_of_one_step_the_later_holds() -> None:
         assert dict(stored.summary) == live
         first, second = stored.scan_history()
         assert (first["number"], first["text"], second["both.b"]) == (2.0, "later", 3.0)
+
+
+def test_a_stored_summary_is_read_nested_and_by_dotted_names_like_the_live_one() -> None:
+    with runs.init(project="nested") as run:
+        run.define_metric("this.that", summary="min,max")
+        for value in (3, 2, 4):
+            run.log({"this": {"that": value}, "a": {"b": {"c": value}, "d": 1}, "top": value})
+        run.summary["hand"] = {"deep": {"x": 5}}
+        live = run.summary
+        assert live["this"] == {"that": {"min": 2, "max": 4}}
+    stored = weft.Api().run(run.path).summary
+    assert stored["this"] == live["this"]
+    assert stored["this"]["that"]["max"] == stored["this.that"]["max"] == stored["this.that.max"] == 4
+    assert stored["a"] == live["a"] == {"b": {"c": 4}, "d": 1}
+    assert stored["a"]["b"]["c"] == stored["a.b"]["c"] == stored["a.b.c"] == 4
+    assert stored["hand"]["deep"]["x"] == stored["hand.deep.x"] == 5
+    assert dict(stored) == live.as_dict()
+    assert "a" in stored
+    assert "a.b" in stored
+    for missing in ("a.x", "hand.deep.y", "top.x", "a.b.c.d", "th", "", ".", "a."):
+        assert missing not in stored
+        assert stored.get(missing, 7) == 7
+    with pytest.raises(KeyError, match="nothing"):
+        stored["nothing"]
+
+
+def test_what_is_set_inside_a_stored_summary_is_kept() -> None:
+    with runs.init(project="nested") as run:
+        run.log({"a": {"b": {"c": 1}, "d": 2}, "gone": {"x": 1, "y": 2}})
+    stored = weft.Api().run(run.path)
+    stored.summary["a"]["b"]["c"] = 9
+    stored.summary["a"].update(d=8, e=7)
+    del stored.summary["gone"]
+    stored.update()
+    assert dict(weft.Api().run(run.path).summary) == {"a.b.c": 9, "a.d": 8, "a.e": 7}
+    del stored.summary["a"]["d"]
+    stored.summary.update()
+    assert dict(weft.Api().run(run.path).summary) == {"a.b.c": 9, "a.e": 7}
