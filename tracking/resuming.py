@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from weft.tracking import names
+from weft.tracking import lives, names
 from weft.tracking.errors import Error, UsageError
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class Way(NamedTuple):
     """The run whose history up to a step is its beginning."""
     auto: bool = False
     """Its id is noted until it ends well."""
+    replaced: Earlier | None = None
+    """The run that had this id before, and whose steps count no more; nothing of it is taken over."""
 
 
 def way(
@@ -115,6 +117,49 @@ def way(
     if mode == "never" and earlier is not None:
         raise UsageError(f"init(resume='never'): there is a run {project}/{ident} already. Choose another id")
     return Way(ident, earlier, auto=mode == "auto")
+
+
+def replacing(rt: Runtime, project: str, ident: str) -> Way:
+    """How a run begins whose id was given by its program without a word of resuming: anew, where it exists already.
+
+    A run that somebody still writes is left alone: this is another process of it, or a second writer that is told so.
+    """
+    if not _may_exist(rt, lives.uid(rt.home, project, ident)):
+        return Way(ident)
+    found = _looked_up(rt, project, ident, demanded=False)
+    return Way(ident, replaced=None if found is None or found.state == "running" else found)
+
+
+def _may_exist(rt: Runtime, uid: bytes) -> bool:
+    """Whether this home knows a run of this uid, perhaps: told without loading what reads the store, which takes longer
+    than all else at a start."""
+    import sqlite3  # late, as the rest here: few programs name the ids of their runs
+    from contextlib import closing
+
+    from weft.tracking.journal.segments import Segments
+    from weft.tracking.store.sqlitefile import read_only_uri
+
+    try:
+        if any(_holds(segment.path, uid) for segment in Segments(rt.home).pending()):
+            return True
+        if rt.settings.store_url is not None:
+            return True
+        place = rt.home.path / "weft.db"
+        if not place.is_file():
+            return False
+        with closing(sqlite3.connect(read_only_uri(place), uri=True, timeout=10)) as store:
+            return store.execute("SELECT 1 FROM run WHERE uid = ?", (uid,)).fetchone() is not None
+    except (OSError, Error, sqlite3.Error):
+        return True  # who reads it properly says what is wrong
+
+
+def _holds(path: Path, wanted: bytes) -> bool:
+    import mmap  # as above
+
+    if not path.stat().st_size:  # nothing can be mapped then
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return data.find(wanted) >= 0
 
 
 def moment(argument: str, given: object) -> Moment:

@@ -55,6 +55,7 @@ class Run(RunKeeping):
         on_end: Callable[[Run], None],
         parent: Run | None = None,
         attached_at: int | None = None,
+        leads: bool = False,
     ) -> None:
         """
         Args:
@@ -63,6 +64,7 @@ class Run(RunKeeping):
             on_end: told when it ends in this process.
             parent: the run that this one is part of.
             attached_at: the step of a run that another process started; nothing is recorded of it now.
+            leads: no other process is to lead it at the same time.
         """
         super().__init__(active, start)
         self._rules = MetricRules()
@@ -87,9 +89,22 @@ class Run(RunKeeping):
         if attached_at is not None:
             self._pid = -1
             return
+        if leads:
+            self.lock = RunLock(active.home, self.uid)
+            if self.lock.claim(self.path) and start.way.replaced is not None:
+                self._replace(start.way.replaced)
         if start.way.rewound is not None:
             self._record(RunRewound(SCHEMA, self.uid, self._wall_ns(), start.way.rewound))
         self._begin(None if parent is None else parent.uid)
+
+    def _replace(self, former: resuming.Earlier) -> None:
+        self._record(RunRewound(SCHEMA, self.uid, self._wall_ns(), -1))
+        log.warning(
+            "run %s existed already and begins anew: what it had (%s) stays in the store and no longer counts. "
+            "init(resume='allow') goes on with a run",
+            self.path,
+            "no steps" if former.last_step is None else f"steps up to {former.last_step}",
+        )
 
     @property
     def step(self) -> int:

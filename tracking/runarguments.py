@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_args
 from weft.tracking import configfile, names, overrides
 from weft.tracking.config import plain
 from weft.tracking.errors import UsageError
-from weft.tracking.resuming import Way, way
+from weft.tracking.resuming import Way, replacing, way
 from weft.tracking.runtime import Runtime
 from weft.tracking.settings import Mode, Settings
 
@@ -111,6 +111,8 @@ def _way(rt: Runtime, made: Start, ident: str | None, asked: Mapping[str, Any]) 
     resume = asked.get("resume")
     if resume is None and moments == (None, None):
         resume = _variable("RESUME", _resume_word)
+    if resume in (None, False) and moments == (None, None) and asked.get("id") is not None and not made.joined:
+        return replacing(rt, made.project, str(ident))
     return way(rt, made.project, ident, resume=resume, resume_from=moments[0], fork_from=moments[1])
 
 

@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 from weft.tracking.descriptors import above_standard
+from weft.tracking.errors import HomeError
 from weft.tracking.home import Home
 
 try:
@@ -22,6 +23,7 @@ class RunLock:
     """Held from a run's start to its end by the process that leads it; the system lets go of it with the process."""
 
     def __init__(self, home: Home, uid: bytes) -> None:
+        self._home = home
         self._path: Path = home.path / "locks" / uid.hex()
         self._fd = -1
 
@@ -37,9 +39,11 @@ class RunLock:
         if fcntl is None:
             return True
         try:
+            if not self._home.path.exists():
+                self._home.ensure()
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = above_standard(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except OSError:  # the journal will say what is wrong with this home
+        except (OSError, HomeError):  # the journal will say what is wrong with this home
             return True
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,7 +17,6 @@ from weft.tracking.errors import UsageError
 from weft.tracking.resuming import Way
 from weft.tracking.run import Run
 from weft.tracking.runarguments import Start
-from weft.tracking.runlock import RunLock
 
 said = logging.getLogger("weft.recording")
 
@@ -67,7 +66,8 @@ def init(
         project: default `WEFT_PROJECT`, else `default`.
         entity: kept among the run's metadata.
         dir: the folder in which `run.dir` is made; default the home.
-        id: unique in the project; the same id again goes on with the same run. Default eight random characters.
+        id: unique in the project; the same id again, without `resume`, is the same run begun anew, its earlier steps no
+            longer counting. Default eight random characters.
         name: for people; default two words and a number.
         notes: free text.
         tags: texts of 1 to 64 characters.
@@ -116,15 +116,13 @@ def init(
     if chosen == "finish_previous":
         for run in previous:
             run.finish()
-    made = Run(active.view(start.settings, start.recording), start, on_end=forget)
+    leads = start.recording and not start.joined
+    made = Run(active.view(start.settings, start.recording), start, on_end=forget, leads=leads)
     _watch(made)
     _made_by_init.add(builtins.id(made))
     if reinit != "create_new":
         active.run, active.silent = (made, None) if start.recording else (None, made)
     if start.recording:
-        if not start.joined:
-            made.lock = RunLock(active.home, made.uid)
-            made.lock.claim(made.path)
         if start.way.auto:
             resuming.note(active, made.project, made.id)
         made.surroundings = surroundings.start(made, start.settings, leads=not start.joined)

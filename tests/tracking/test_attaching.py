@@ -142,11 +142,15 @@ def test_a_second_writer_of_a_run_is_told(home: Path) -> None:
         errors.append(process.communicate(timeout=60)[1])
     assert errors[:2] == ["", ""]
     assert f"p/shared is being written by another process already (pid {leader.pid} on " in errors[2]
+    with open_store() as store:
+        assert store.reader().history(_stored()[0].uid)["rank0/loss"].total == 100
     [last] = _ranks(home, [0])
-    assert last.communicate("go\n", timeout=60)[1] == ""
+    said = last.communicate("go\n", timeout=60)[1]
+    assert "begins anew" in said
+    assert "by another process" not in said
     [found] = _stored()
     with open_store() as store:
-        assert store.reader().history(found.uid)["rank0/loss"].total == 150
+        assert store.reader().history(found.uid)["rank0/loss"].total == 50
 
 
 def _own(seen: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -114,6 +115,63 @@ def test_the_same_id_without_resume_keeps_its_name(home: Path) -> None:
     _first(name="given")
     runs.init(project="p", id="mine").finish()
     assert _stored(id="mine").name == "given"
+
+
+def test_the_same_id_without_resume_begins_anew(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As with wandb, but that what was there stays in the store; and it is said."""
+    with runs.init(project="p", id="mine", config={"lr": 1, "old": 2}) as run:
+        for value in range(10):
+            run.log({"x": value, "gone": 1})
+        run.summary["best"] = 3
+    caplog.clear()
+    with runs.init(project="p", id="mine", config={"lr": 5}) as run:
+        assert (run.step, run.resumed, run.config.as_dict()) == (0, False, {"lr": 5})
+        run.log({"x": 100})
+        run.log({"x": 101})
+    [line] = [record.getMessage() for record in caplog.records if "begins anew" in record.getMessage()]
+    assert "steps up to 9" in line
+    found = _stored(id="mine")
+    assert (found.state, found.step, found.config, found.summary) == ("finished", 1, {"lr": 5}, {"x": 101.0})
+    with open_store() as store:
+        history = store.reader().history(found.uid)
+    assert list(history) == ["x"]
+    assert (list(history["x"].steps), list(history["x"].values)) == ([0, 1], [100.0, 101.0])
+    with runs.init(project="p", id="mine", resume="must") as run:
+        assert run.step == 2
+
+
+def test_a_fresh_id_is_said_to_nobody_and_loads_no_database(tmp_path: Path) -> None:
+    body = "import sys, weft\nfor n in 'ab': weft.init(project='p', id=n).finish()\nprint('sqlalchemy' in sys.modules)"
+    environment = {**os.environ, "WEFT_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-c", body], capture_output=True, text=True, timeout=60, check=True, env=environment
+    )
+    assert done.stdout == "False\n"
+    assert "anew" not in done.stderr
+    assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("beside", [{"RANK": "1"}, {"WEFT_RUN_ID": "mine"}, {"WEFT_NOTHING": ""}])
+def test_who_joins_a_run_begins_nothing_anew(
+    home: Path, beside: dict[str, str], journaled: Callable[[], list[Record]]
+) -> None:
+    """Ranks, children that find the id in their environment, and a second leader while the first one lives."""
+    arguments = "" if "WEFT_RUN_ID" in beside else ", id='mine'"
+    body = f"import weft\nrun = weft.init(project='p'{arguments})\nrun.log({{'y': 1}})\nprint(run.id)"
+    with runs.init(project="p", id="mine") as run:
+        run.log({"x": 1})
+        done = subprocess.run(
+            [sys.executable, "-c", body],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            env={**os.environ, "WEFT_HOME": str(home), **beside},
+        )
+        assert done.stdout == "mine\n"
+        run.log({"x": 2})
+    assert not [record for record in journaled() if isinstance(record, RunRewound)]
+    assert _steps(_stored(id="mine").uid) == [0, 1]
 
 
 def test_late_steps_of_a_resumed_run_are_marked(home: Path) -> None:

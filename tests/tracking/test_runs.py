@@ -662,7 +662,7 @@ def test_what_was_recorded_is_what_is_read(home: Path) -> None:
 def test_the_same_id_again_goes_on_with_the_run(home: Path) -> None:
     with runs.init(project="p", id="mine", config={"lr": 1, "bs": 2}) as run:
         run.log({"a": 1})
-    with runs.init(project="p", id="mine", config={"lr": 3}) as run:
+    with runs.init(project="p", id="mine", config={"lr": 3}, resume="allow") as run:
         run.log({"a": 2}, step=1)
         [found] = _stored()
         assert (found.state, found.config) == ("running", {"lr": 3, "bs": 2})

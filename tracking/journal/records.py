@@ -258,7 +258,8 @@ class MetricDefined(_Record, frozen=True, tag=24):
 
 
 class RunRewound(_Record, frozen=True, tag=25):
-    """A run goes on from an earlier step: its points beyond, of before this record, count no more."""
+    """A run goes on from an earlier step: its points beyond, of before this record, count no more. From step -1: its id
+    was used again for a new run, and what was set in its config and summary counts no more, either."""
 
     schema: int
     run_uid: bytes

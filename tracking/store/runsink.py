@@ -61,8 +61,30 @@ class RunState:
         before = None if anew else self.columns["last_step"]
         self.columns["last_step"] = step if before is None or (step is not None and step > before) else before
 
+    def begun_anew(self, stamp: Stamp) -> None:
+        """The run's id was used again for a new one: what was set before in its config and summary counts no more."""
+        if not self.won("anew", stamp):
+            return
+        for field, values in (("config", self.config), ("summary", self.summary)):
+            for name in [name for name in self._stamps if name.startswith(f"{field}.") and self._is_old(name)]:
+                del self._stamps[name]
+                key = name.removeprefix(f"{field}.")
+                values.pop(key, None)
+                if field == "summary":
+                    self._touched.add(key)
+
+    def _is_old(self, name: str) -> bool:
+        found = self._stamps[name]
+        return self._is_before_anew((found[0], found[1], found[2]))
+
+    def _is_before_anew(self, stamp: Stamp) -> bool:
+        at_ns = stamp[0] if stamp[0] >= 0 else stamp[0] - JOINED_NS
+        return (at_ns, *stamp[1:]) < tuple(self._stamps.get("anew", ()))
+
     def drop(self, keys: Sequence[str], stamp: Stamp) -> None:
         """Keys that were deleted from the summary."""
+        if self._is_before_anew(stamp):
+            return
         for key in keys:
             if self.won(f"summary.{key}", stamp):
                 self.summary.pop(key, None)
@@ -84,7 +106,7 @@ class RunState:
     def merge(self, field: str, values: bytes | None, stamp: Stamp) -> None:
         """Config or summary: every key by its own last writer."""
         found = loads(values)
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or self._is_before_anew(stamp):
             return
         target = self.config if field == "config" else self.summary
         for key, value in found.items():
@@ -186,6 +208,8 @@ class RunSink:
             elif type(record) is RunRewound:
                 state.heard(record.at_ns)
                 metrics.rewind(state.key, frame.offset, record)
+                if record.step < 0:
+                    state.begun_anew((record.at_ns, self._segment, frame.offset))
             elif type(record) is RunStarted:
                 self._started(state, record, (record.started_ns, self._segment, frame.offset))
             elif type(record) is RunUpdated:

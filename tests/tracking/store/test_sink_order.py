@@ -220,7 +220,7 @@ RECORDS: st.SearchStrategy[Record] = st.one_of(
         step_metric=maybe(st.just("epoch")),
         goal=maybe(st.just("maximize")),
     ),
-    st.builds(RunRewound, schema=st.just(1), run_uid=RUNS, at_ns=TIMES, step=TIMES),
+    st.builds(RunRewound, schema=st.just(1), run_uid=RUNS, at_ns=TIMES, step=st.just(-1) | TIMES),
     st.builds(SystemSampled, schema=st.just(1), run_uid=RUNS, at_ns=TIMES, values=st.just({"cpu": 1.5})),
     st.builds(
         ArtifactLogged,
