@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -154,8 +155,8 @@ class StoredRun(RunRecord):
             object.__setattr__(self, field.name, getattr(record, field.name))
         object.__setattr__(self, "_stored", record)
         object.__setattr__(self, "tags", list(record.tags))
-        object.__setattr__(self, "config", dict(record.config))
-        object.__setattr__(self, "summary", StoredSummary(record.summary, self))
+        object.__setattr__(self, "config", _copied(record.config))
+        object.__setattr__(self, "summary", StoredSummary(_copied(record.summary), self))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _EDITABLE:
@@ -475,6 +476,11 @@ class Runs(Results[StoredRun]):
 
 def _iso(ns: int) -> str:
     return datetime.fromtimestamp(ns / 1e9, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy, with what can be changed inside copied too: else a change in place would equal what it is compared to."""
+    return {key: deepcopy(value) if isinstance(value, (dict, list)) else value for key, value in values.items()}
 
 
 def _differs(before: Mapping[str, Any], key: str, value: Any) -> bool:

@@ -367,6 +367,18 @@ def test_a_stored_summary_is_read_nested_and_by_dotted_names_like_the_live_one()
         stored["nothing"]
 
 
+def test_what_is_changed_in_place_is_kept() -> None:
+    with runs.init(project="inside", config={"model": {"depth": 1, "sizes": [1]}}) as run:
+        run.summary["hand"] = {"deep": {"x": 5}}
+    stored = weft.Api().run(run.path)
+    stored.summary["hand"]["deep"]["x"] = 6
+    stored.config["model"]["sizes"].append(2)
+    stored.update()
+    found = weft.Api().run(run.path)
+    assert found.summary == {"hand": {"deep": {"x": 6}}}
+    assert found.config == {"model": {"depth": 1, "sizes": [1, 2]}}
+
+
 def test_what_is_set_inside_a_stored_summary_is_kept() -> None:
     with runs.init(project="nested") as run:
         run.log({"a": {"b": {"c": 1}, "d": 2}, "gone": {"x": 1, "y": 2}})
