@@ -41,9 +41,7 @@ def check_version(store: Store, version: ArtifactRecord, *, delete_aliases: bool
     called = f"{version.project}/{version.name}:v{version.version}"
     protected = protected_by(store, version)
     if protected:
-        raise UsageError(
-            f"{called} cannot be deleted: {'; '.join(protected)}. Unlink it first: `weft registry unlink`"
-        )
+        raise UsageError(f"{called} cannot be deleted: {'; '.join(protected)}. Unlink it first: `weft registry unlink`")
     own = own_aliases(version)
     if own and not delete_aliases:
         raise UsageError(
