@@ -118,7 +118,7 @@ def is_version(value: object) -> bool:
 
 def _address(version: Any) -> str:
     """`project/name:v3`."""
-    return f"{version.name}:{version.digest}" if version.is_draft() else str(version.qualified_name)
+    return f"{version.bare_name}:{version.digest}" if version.is_draft() else str(version.qualified_name)
 
 
 def _settings(given: object) -> dict[str, Any]:

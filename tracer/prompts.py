@@ -160,9 +160,9 @@ def from_version(version: ArtifactVersion, ref: str) -> Prompt | MessagesPrompt:
     with version.open(PROMPT_FILE) as file:
         held = orjson.loads(file.read())
     if isinstance(held, dict) and "template" in held:
-        return Prompt(held["template"], version.name, version.description, ref)
+        return Prompt(held["template"], version.bare_name, version.description, ref)
     if isinstance(held, dict) and "messages" in held:
-        return MessagesPrompt(held["messages"], version.name, version.description, ref)
+        return MessagesPrompt(held["messages"], version.bare_name, version.description, ref)
     raise UsageError(f"{ref} is of type prompt but holds no template and no messages")
 
 

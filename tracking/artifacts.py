@@ -76,7 +76,7 @@ class Artifact:
         incremental: bool = False,
         storage_region: str | None = None,
     ) -> None:
-        self.name = check_artifact(name)
+        self.bare_name = check_artifact(name)
         if not isinstance(type, str) or not 1 <= len(type) <= 128 or not type.isprintable():
             raise UsageError(f"an artifact's type is text of 1 to 128 characters, this one is {type!r:.150}")
         self.type = type
@@ -96,6 +96,16 @@ class Artifact:
         self._logged = False
         self._logged_to: str | None = None
         self._version: ArtifactVersion | None = None
+
+    @property
+    def name(self) -> str:
+        """As it was given; of a version that was asked for its number (`wait()`, `version`) `name:v3`."""
+        return self.bare_name if self._version is None else self._version.name
+
+    @property
+    def collection_name(self) -> str:
+        """`name`, without a version."""
+        return self.bare_name
 
     @property
     def manifest(self) -> Manifest:
@@ -363,7 +373,7 @@ class Artifact:
             from weft.tracking.versions import find  # brings SQLAlchemy in the end: only who reads pays for it
 
             blobs = Blobs(runtime.active().home)
-            self._version = find(f"{self._logged_to}/{self.name}:{self.digest}", self._logged_to, blobs)
+            self._version = find(f"{self._logged_to}/{self.bare_name}:{self.digest}", self._logged_to, blobs)
         return self._version
 
     def wait(self, timeout: int | None = None) -> Artifact:
@@ -545,6 +555,7 @@ class Artifact:
 _OF_THE_VERSION = frozenset(
     {"aliases", "checkout", "created_at", "delete", "diff", "download", "file", "files", "logged_by", "new_draft"}
     | {"is_link", "link", "linked_artifacts", "number", "open", "project", "qualified_name", "unlink", "updated_at"}
+    | {"source_name"}
     | {"used_by", "verify", "version"}
 )
 
@@ -569,7 +580,7 @@ def log_version(
         UsageError: its name, type, description, metadata or a tag is none.
     """
     description = names.check_optional_text("an artifact's description", artifact.description)
-    name, kind = names.check_artifact(artifact.name), names.check_text("an artifact's type", artifact.type)
+    name, kind = names.check_artifact(artifact.bare_name), names.check_text("an artifact's type", artifact.type)
     chosen = [clean_name(tag, rt.settings.redact) for tag in names.check_tags([*artifact.tags, *tags])]
     metadata = encode(check_metadata(artifact.metadata))
     artifact.mark_logged()

@@ -245,7 +245,7 @@ def is_artifact(value: object) -> bool:
 def _told(value: Any) -> Any:
     if not is_artifact(value):
         return value
-    return {"_type": "artifact", "name": value.name, "type": value.type, "digest": value.digest}
+    return {"_type": "artifact", "name": value.bare_name, "type": value.type, "digest": value.digest}
 
 
 def _encoded(value: Any) -> bytes:

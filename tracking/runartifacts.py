@@ -38,7 +38,7 @@ def log(
     made = artifact if isinstance(artifact, Artifact) else _of_path(run, artifact, name, kind)
     if made.incremental and made.is_draft():
         try:
-            made.continue_from(find(f"{made.name}:{LATEST}", run.project, Blobs(rt.home)))
+            made.continue_from(find(f"{made.bare_name}:{LATEST}", run.project, Blobs(rt.home)))
         except NotFoundError:
             pass  # the first one
     log_version(rt, made, project=run.project, aliases=chosen, tags=more, made_by=run.uid)
@@ -59,14 +59,14 @@ def use(
     if isinstance(artifact, ArtifactVersion):
         version = artifact
     elif isinstance(artifact, Artifact):
-        _check_type(artifact.name, artifact.type, kind)
+        _check_type(artifact.bare_name, artifact.type, kind)
         chosen = [alias for alias in names.check_aliases(aliases) if alias != LATEST]
         if artifact.is_draft():
             log_version(rt, artifact, project=run.project, aliases=chosen)
         project = artifact.logged_to or run.project
         version = ArtifactVersion(
             project,
-            artifact.name,
+            artifact.bare_name,
             artifact.type,
             artifact.digest,
             artifact.manifest,
@@ -76,10 +76,10 @@ def use(
         )
     else:
         version = find(artifact, run.project, blobs)
-    _check_type(version.name, version.type, kind)
+    _check_type(version.bare_name, version.type, kind)
     told = None if use_as is None else redact_text(use_as, rt.settings.redact)
     record = ArtifactUsed(
-        SCHEMA, version.project, version.name, version.digest, run.uid, rt.ids.wall_ns(), used_as=told
+        SCHEMA, version.project, version.bare_name, version.digest, run.uid, rt.ids.wall_ns(), used_as=told
     )
     if rt.recording:
         rt.journal.append(record)

@@ -266,10 +266,10 @@ class StoredRun(RunRecord):
             raise UsageError(f"run {self.project}/{self.id} was not deleted: {kept[self.uid]}")
         made = self._artifacts("producer_run") if delete_artifacts else []
         for version in made:
-            check_free(version.project, version.name, version.digest)
+            check_free(version.project, version.bare_name, version.digest)
         runremoval.remove_runs([self._stored])
         for version in made:
-            versions.remove(version.project, version.name, version.digest)
+            versions.remove(version.project, version.bare_name, version.digest)
 
     def _check_writable(self) -> None:
         rt = runtime.active()

@@ -48,7 +48,8 @@ class ArtifactVersion:
     and `save()` keeps them."""
 
     project: str
-    name: str
+    bare_name: str
+    """Without a version: what all of them are called in the project."""
     type: str
     digest: str
     manifest: Manifest
@@ -79,9 +80,24 @@ class ArtifactVersion:
         return None if self.number is None else f"v{self.number}"
 
     @property
+    def name(self) -> str:
+        """`name:v3`, which `use_artifact` takes; before it has a number with its digest."""
+        return f"{self.collection_name}:{self.version or self.digest}"
+
+    @property
+    def collection_name(self) -> str:
+        """`name`, without a version."""
+        return self.bare_name
+
+    @property
     def qualified_name(self) -> str:
-        """`project/name:v3`; before it has a number with its digest."""
-        return f"{self.project}/{self.name}:{self.version or self.digest}"
+        """`project/name:v3`."""
+        return f"{self.project}/{self.name}"
+
+    @property
+    def source_name(self) -> str:
+        """`name:v3`: as it was logged; of a link that of what is linked."""
+        return f"{self.bare_name}:{self.digest if self.number is None else f'v{self.number}'}"
 
     @property
     def size_bytes(self) -> int:
@@ -131,7 +147,7 @@ class ArtifactVersion:
         path = os.fspath(name)
         if path not in self.manifest:
             known = ", ".join(sorted(self.manifest)[:20]) or "none"
-            raise NotFoundError(f"artifact {self.name!r} has no file {path!r}; it has {known}")
+            raise NotFoundError(f"artifact {self.bare_name!r} has no file {path!r}; it has {known}")
         return VersionFile.of(Entry.read(path, self.manifest[path]), self.wait)
 
     def get_path(self, name: str | os.PathLike[str]) -> VersionFile:
@@ -247,7 +263,7 @@ class ArtifactVersion:
 
     def new_draft(self) -> Artifact:
         """An artifact to change and log as the next version; it begins with all files of this one."""
-        made = Artifact(self.name, self.type, self.description, self.metadata)
+        made = Artifact(self.bare_name, self.type, self.description, self.metadata)
         made.continue_from(self)
         return made
 
@@ -289,7 +305,7 @@ class ArtifactVersion:
             VersionUpdated(
                 SCHEMA,
                 self.project,
-                self.name,
+                self.bare_name,
                 self.digest,
                 rt.ids.wall_ns(),
                 description=(text or "") if said.description != before.description else None,
@@ -339,8 +355,8 @@ class ArtifactVersion:
         """
         from weft.tracking.protection import check_free  # asks the store
 
-        check_free(self.project, self.name, self.digest, delete_aliases=delete_aliases)
-        remove(self.project, self.name, self.digest)
+        check_free(self.project, self.bare_name, self.digest, delete_aliases=delete_aliases)
+        remove(self.project, self.bare_name, self.digest)
         self._gone = True
 
     def _runs(self, role: str) -> list[RunRecord]:
@@ -348,7 +364,7 @@ class ArtifactVersion:
 
         with open_store() as store:
             reader = store.reader()
-            where = {"project": self.project, "name": self.name, "digest": self.digest}
+            where = {"project": self.project, "name": self.bare_name, "digest": self.digest}
             found = reader.artifacts(where, limit=1, manifests=False).rows
             if not found:
                 return []
@@ -363,7 +379,7 @@ class ArtifactVersion:
         """Where `download(root)` puts its files."""
         if root is not None:
             return Path(root)
-        return Path("artifacts") / f"{self.name}-{self.version or self.digest[:12]}"
+        return Path("artifacts") / f"{self.bare_name}-{self.version or self.digest[:12]}"
 
     def _said(self) -> _Said:
         metadata = encode(self.metadata) if isinstance(self.metadata, Mapping) else b""
@@ -462,7 +478,7 @@ def version_of(record: ArtifactRecord, blobs: Blobs) -> ArtifactVersion:
     """The version a record describes, its files in these blobs."""
     return ArtifactVersion(
         project=record.project,
-        name=record.name,
+        bare_name=record.name,
         type=record.type,
         digest=record.digest,
         manifest=Manifest(record.manifest),  # type: ignore[arg-type]

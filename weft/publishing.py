@@ -87,7 +87,7 @@ def publish(
     rt = runtime.active()
     project = rt.run.project if rt.run is not None else rt.settings.project
     log_version(rt, artifact, project=project, aliases=chosen, made_by=rt.run.uid if rt.run is not None else None)
-    address = Ref(project, artifact.name, artifact.digest)
+    address = Ref(project, artifact.bare_name, artifact.digest)
     if artifact.type == PROMPT_TYPE and hasattr(obj, "ref"):
         object.__setattr__(obj, "ref", str(address))  # frozen for users: calls that format it tell its version
     return address
@@ -152,7 +152,7 @@ def _artifact_of(obj: Any, name: str | None) -> Artifact:
             obj = replace(obj, name=names.check_artifact(name))
         artifact: Artifact = obj.to_artifact()
         if name is not None:
-            artifact.name = names.check_artifact(name)
+            artifact.bare_name = names.check_artifact(name)
         return artifact
     called = name or getattr(obj, "name", None)
     if not isinstance(called, str) or not called:
@@ -209,7 +209,7 @@ def _value(version: ArtifactVersion, address: str) -> Any:
         from weft.evals.dataset import Dataset
 
         with version.open("rows.jsonl") as file:
-            return Dataset([decode(line) for line in file], name=version.name, description=version.description)
+            return Dataset([decode(line) for line in file], name=version.bare_name, description=version.description)
     if version.type == TABLE_TYPE and TABLE_FILE in version.manifest:
         return version.get(TABLE_FILE)
     if version.type == OBJECT_TYPE and OBJECT_FILE in version.manifest:

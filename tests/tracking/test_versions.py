@@ -312,6 +312,37 @@ def test_one_file_of_a_version_is_downloaded_by_itself(
     assert Path(version.get_entry("sub/a.txt").download(root=tmp_path / "out")) == tmp_path / "out" / "sub" / "a.txt"
 
 
+def test_the_name_of_a_version_leads_to_that_version(home: Path) -> None:
+    """As wandb's scripts use it: a bare name would lead to the latest."""
+    with start_run(project="p") as run:
+        first = _artifact_of(b"A")
+        assert first.name == "data"
+        run.log_artifact(first)
+        first.wait()
+        run.log_artifact(_artifact_of(b"B"))
+        assert first.name == first.source_name == "data:v0"
+        assert first.collection_name == first.bare_name == first.name.split(":")[0] == "data"
+        used = run.use_artifact(first.name)
+        assert (used.name, used.source_name, used.collection_name, used.digest) == (
+            *("data:v0", "data:v0", "data"),
+            first.digest,
+        )
+        assert used.new_draft().name == "data"
+        assert run.use_artifact("data").name == "data:v1"
+        link = used.link("model/loved")
+        assert link is not None
+        assert (link.name, link.source_name, link.collection_name, link.bare_name) == (
+            *("loved:v0", "data:v0"),
+            *("loved", "data"),
+        )
+
+
+def _artifact_of(content: bytes) -> Artifact:
+    made = Artifact("data", type="dataset")
+    made.add_bytes(content, "a.txt")
+    return made
+
+
 def test_a_download_is_a_text_and_a_path(home: Path, tmp_path: Path) -> None:
     _log(b"A")
     with weft.Api(project="p") as api:

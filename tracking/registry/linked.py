@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class LinkedVersion(ArtifactVersion):
     """What `link_artifact` returns, and what a collection holds.
 
-    `version` and `aliases` are the collection's; `project`, `name`, `number` and the files are those of the version
-    that is linked, and so is whatever `save()` keeps, but for the aliases.
+    `name`, `version`, `aliases` are the collection's; `project`, `bare_name`, `number` and the files are those of the
+    version that is linked, and so is whatever `save()` keeps, but for the aliases.
     """
 
     path: CollectionPath = field(default_factory=lambda: CollectionPath("", ""))
@@ -41,6 +41,11 @@ class LinkedVersion(ArtifactVersion):
     def version(self) -> str:
         """`v0`: its number in the collection."""
         return f"v{self.link_number}"
+
+    @property
+    def collection_name(self) -> str:
+        """`name` of the collection."""
+        return self.path.name
 
     @property
     def collection(self) -> str:
@@ -61,11 +66,6 @@ class LinkedVersion(ArtifactVersion):
     def source_version(self) -> str | None:
         """`v3`, in its project."""
         return None if self.number is None else f"v{self.number}"
-
-    @property
-    def source_name(self) -> str:
-        """`name:v3`."""
-        return f"{self.name}:{self.source_version or self.digest}"
 
     @property
     def source_qualified_name(self) -> str:
@@ -141,7 +141,7 @@ def links_of(version: ArtifactVersion) -> list[LinkedVersion]:
     with open_store() as store:
         reader = store.reader()
         found = []
-        for held in reader.links(version.project, version.name, version.digest):
+        for held in reader.links(version.project, version.bare_name, version.digest):
             resolved = resolve(reader, f"{held.path}:v{held.number}")
             found.append(linked_version(reader, *resolved, version.blobs))
         return [one for one in found if one is not None]
@@ -163,6 +163,6 @@ def find_linked(reader: Reader, text: str, blobs: Blobs) -> LinkedVersion:
 
 
 _TAKEN = (
-    *("project", "name", "type", "digest", "manifest", "metadata", "blobs", "description", "number", "tags", "ttl"),
-    *("created_ns", "updated_ns"),
+    *("project", "bare_name", "type", "digest", "manifest", "metadata", "blobs", "description", "number", "tags"),
+    *("ttl", "created_ns", "updated_ns"),
 )

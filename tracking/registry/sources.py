@@ -44,12 +44,12 @@ def given(rt: Runtime, version: Any, project: str) -> Given:
         if version.is_draft():
             raise UsageError(f"artifact {version.name!r} is not logged yet: log it first, and link what was logged")
         where = version.logged_to or project
-        return Given(Source(where, version.name, version.digest), version.type)
+        return Given(Source(where, version.bare_name, version.digest), version.type)
     if isinstance(version, str):
         version = find(version, project, Blobs(rt.home))
     if isinstance(version, ArtifactVersion):
         path = getattr(version, "path", None)
-        return Given(Source(version.project, version.name, version.digest), version.type, path)
+        return Given(Source(version.project, version.bare_name, version.digest), version.type, path)
     raise UsageError(
         f'a version is an Artifact, what use_artifact() returned, or a text like "name:v3", got {version!r:.80}'
     )

@@ -132,7 +132,7 @@ def write_increment(artifact: Artifact, table: Table, known: list[Part], blobs: 
     held = all(blobs.has(str(body["digest"])) for body in files.values())
     if not known or logged > len(table) or not held or (logged < len(table) and len(known) >= MAX_PARTS):
         return [write(artifact, table, FILE)]
-    before = ArtifactVersion("", artifact.name, artifact.type, "", Manifest(files), {}, blobs)
+    before = ArtifactVersion("", artifact.bare_name, artifact.type, "", Manifest(files), {}, blobs)
     artifact.continue_from(before)
     if logged == len(table):
         return known

@@ -35,7 +35,7 @@ def log_table(rt: Runtime, run: Run, key: str, table: Table) -> dict[str, Any]:
         return known
     key = clean_name(key, rt.settings.redact)
     artifact = Artifact(names.artifact_name(f"run-{run.id}-{key}"), type=TYPE)
-    place = "\n".join((str(rt.home.path), run.project, artifact.name))
+    place = "\n".join((str(rt.home.path), run.project, artifact.bare_name))
     made: list[parts.Part] = []
     try:
         if table.log_mode == "INCREMENTAL":
@@ -49,4 +49,4 @@ def log_table(rt: Runtime, run: Run, key: str, table: Table) -> dict[str, Any]:
     if made:
         table.logged_parts[place] = made
         known["log_mode"] = table.log_mode
-    return {**known, "artifact": artifact.name, "digest": artifact.digest, "path": parts.FILE}
+    return {**known, "artifact": artifact.bare_name, "digest": artifact.digest, "path": parts.FILE}
