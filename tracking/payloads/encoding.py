@@ -140,6 +140,8 @@ def _handled(value: object, store_blob: StoreBlob | None) -> bytes:
         let_through(raised[0] if raised else error)
         if not raised and error.__cause__ is not None:
             raise as_thrown_in(error.__cause__) from None  # before the first line of `default`
+    finally:
+        raised.clear()  # its traceback leads back to it, and would keep what was encoded alive until a collection
     return _exact(value, store_blob)
 
 
