@@ -57,7 +57,7 @@ def test_what_is_not_there_is_said(weft: Weft, tmp_path: Path) -> None:
         (["nothing"], 1, "no artifact is called 'nothing'"),
         (["p/questions:v7"], 1, "no artifact questions:v7 in project 'p'; there is v0 (latest)"),
         (["questions"], 64, "is in several projects: p, q"),
-        (["r/questions"], 1, "project r has no artifact questions"),
+        (["r/questions"], 1, "no artifact is called 'questions' in project 'r'"),
         (["a b"], 64, "an artifact's name is"),
         (["p/questions", "--to", "/dev/null/x"], 1, "Give another folder with --to"),
     ):
