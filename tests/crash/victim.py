@@ -209,7 +209,9 @@ def exit_with_open_spans(home: str) -> None:
     held = stream(1)
     next(held)
     weft.tracer_left = held  # type: ignore[attr-defined]  # not collected before the interpreter goes
-    weft.span("block").__enter__()
+    block = weft.span("block")
+    block.__enter__()
+    weft.tracer_block = block  # type: ignore[attr-defined]
     weft.tracer_span = start_span("by hand")  # type: ignore[attr-defined]
     threading.Thread(target=forever, daemon=True).start()
     while weft.run is not None or not _written(Path(home), b"forever"):
