@@ -36,6 +36,11 @@ DROPPED_EVENTS: Final = "weft.dropped_events"
 """Attribute of a span that had more."""
 
 
+CLOCK_SET_NS = 1_000_000_000
+"""A call starts on its parent's time line, which leaves out what writing took, so that its bar lies within its
+parent's; from so far off the wall clock on (it was set, the machine slept) by the wall clock."""
+
+
 class Span(otel.Span):
     """A call that is running. Made by `start`; ends exactly once.
 
@@ -394,6 +399,14 @@ class Span(otel.Span):
             )
         except Exception as error:
             rt.faults.note(cause, error)
+
+
+def on_line_of(ours: Span, wall_ns: int, mono_ns: int) -> int:
+    """A moment as the time line of a span says it, which is where everything below it stands: others' spans too."""
+    if ours._runtime is None:
+        return wall_ns
+    told = ours._start_ns + mono_ns - ours._start_mono
+    return told if -CLOCK_SET_NS < wall_ns - told < CLOCK_SET_NS else wall_ns
 
 
 class UnsampledSpan(Span):

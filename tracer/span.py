@@ -32,8 +32,8 @@ from weft.tracer.context import (
     merged_once,
     shared_by_all,
 )
+from weft.tracer.livespan import CLOCK_SET_NS, UnsampledSpan, on_line_of
 from weft.tracer.livespan import Span as Span
-from weft.tracer.livespan import UnsampledSpan
 from weft.tracer.otel.exporting import attend, current_provider
 from weft.tracer.sampling import decide
 from weft.tracking import runtime
@@ -45,10 +45,6 @@ from weft.tracking.payloads.redaction import clean_name
 from weft.tracking.runtime import Runtime
 
 _new = Span.__new__
-
-CLOCK_SET_NS = 1_000_000_000
-"""A call starts on its parent's time line, which leaves out what writing took, so that its bar lies within its
-parent's; from so far off the wall clock on (it was set, the machine slept) by the wall clock."""
 
 
 def start(
@@ -97,6 +93,8 @@ def start(
         span.run_uid = parent.run_uid
     else:
         above = _under_foreign(span, rt, parent, context, trace)
+        if above is not None:
+            start_ns = on_line_of(above, start_ns, mono)  # type: ignore[arg-type]
     scope = context.get(SCOPE_KEY)
     span._start_ns = start_ns
     if scope is None and call is None and rt.attributes is None:

@@ -24,7 +24,7 @@ from weft.tracer import foreign, semconv
 from weft.tracer.capture import capture
 from weft.tracer.context import NO_SCOPE, SAMPLED_OUT_KEY, SCOPE_KEY, WEFT_KEY, Heard, Scope, merged, shared_by_all
 from weft.tracer.integrations.enclosing import announce
-from weft.tracer.livespan import Span
+from weft.tracer.livespan import Span, on_line_of
 from weft.tracer.otel import dialects
 from weft.tracer.otel.exporting import attend, current_provider, outlet_of
 from weft.tracer.otel.sharing import NO_LIMITS, SCOPE, resource_of, sdk_provider
@@ -73,6 +73,8 @@ class Begun:
     """What they say."""
     heard: Callable[[Heard], None] | None
     """Who wants to hear of its end."""
+    shift_ns: int = 0
+    """From its own clock to the time line that it stands on."""
 
 
 class Ended(NamedTuple):
@@ -153,6 +155,7 @@ class SpanProcessor(SdkSpanProcessor):
         whose = _whose(rt, scope, context.get(WEFT_KEY), above, ids)
         told = _told(span, attributes, ())
         around = merged(shared_by_all(rt), scope.attributes)
+        shift_ns = _shift_ns(rt, context.get(WEFT_KEY), ids)
         _write(
             rt,
             SpanOpened(
@@ -162,7 +165,7 @@ class SpanProcessor(SdkSpanProcessor):
                 None if parent is None else parent.span_id.to_bytes(8, "big"),
                 told.name or span.name,
                 told.kind or "op",
-                span.start_time or rt.ids.wall_ns(),
+                (span.start_time or rt.ids.wall_ns()) + shift_ns,
                 whose.project,
                 whose.run_uid,
                 None if told.inputs is dialects.MISSING else capture(rt, told.inputs),
@@ -174,7 +177,7 @@ class SpanProcessor(SdkSpanProcessor):
                 _links(rt, span.links),
             ),
         )
-        return Begun(whose, attributes, len(span.links), told, scope.heard)
+        return Begun(whose, attributes, len(span.links), told, scope.heard, shift_ns)
 
 
 class OurProcessor(SpanProcessor):
@@ -249,6 +252,14 @@ def _whose(rt: Runtime, scope: Scope, ours: object, above: Begun | None, ids: Id
     return Whose(project, run_uid, thread_id, turn_id, scope.user_id)
 
 
+def _shift_ns(rt: Runtime, ours: object, ids: Ids) -> int:
+    """From the wall clock to the time line of the span of ours that it lies below, so that siblings stay in order."""
+    if not isinstance(ours, Span) or ours._trace != ids.trace:
+        return 0
+    wall_ns = rt.ids.wall_ns()
+    return on_line_of(ours, wall_ns, rt.ids.mono_ns()) - wall_ns
+
+
 def _turn_of(span: Span | Whose | None) -> str | None:
     return span.turn if isinstance(span, Span) else None if span is None else span.turn_id
 
@@ -260,6 +271,7 @@ def _finish(rt: Runtime, span: ReadableSpan, begun: Begun) -> None:
     end_ns = max(span.end_time or rt.ids.wall_ns(), start_ns)  # a clock was set back meanwhile
     events = [_event(event) for event in span.events]
     told = begun.told if not events and attributes == begun.attributes else _told(span, attributes, events)
+    duration_ns, end_ns = end_ns - start_ns, end_ns + begun.shift_ns
     _amend(rt, ids, end_ns, told, begun.whose)
     added = {key: value for key, value in attributes.items() if begun.attributes.get(key, dialects.MISSING) != value}
     neutral = {
@@ -274,7 +286,7 @@ def _finish(rt: Runtime, span: ReadableSpan, begun: Begun) -> None:
         ids.trace,
         ids.span,
         end_ns,
-        end_ns - start_ns,
+        duration_ns,
         status,
         None if told.output is dialects.MISSING else capture(rt, told.output),
         None if error is None else capture(rt, error),
@@ -282,7 +294,7 @@ def _finish(rt: Runtime, span: ReadableSpan, begun: Begun) -> None:
         told.provider,
         dict(told.usage) if told.usage else None,
         capture(rt, {**added, **_losses(span)}),
-        capture(rt, events) if events else None,
+        capture(rt, [{**event, "at_ns": event["at_ns"] + begun.shift_ns} for event in events]) if events else None,
         told.kind or "op",
         told.name or span.name,
         _links(rt, span.links[begun.links :]),

@@ -21,7 +21,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
 
 from weft.tracer.otlp import files, jsonform, protoform
 from weft.tracer.otlp.files import Item, Trouble, read
-from weft.tracer.otlp.spans import OtlpSpan, Refused
+from weft.tracer.otlp.spans import NotOtlpError, OtlpSpan, Refused
 
 GOLDEN = Path(__file__).parent / "golden"
 TRACE, SPAN = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
@@ -311,7 +311,11 @@ def test_wrong_types_anywhere_never_raise(more: dict[str, Any], resource: Any) -
 
     for found in jsonform.spans(document):
         assert isinstance(found, (OtlpSpan, Refused))
-    list(jsonform.spans({"resourceSpans": resource}))
+    if isinstance(resource, list | None):
+        list(jsonform.spans({"resourceSpans": resource}))
+    else:
+        with pytest.raises(NotOtlpError):
+            list(jsonform.spans({"resourceSpans": resource}))
 
 
 @settings(max_examples=200, deadline=None)
