@@ -94,7 +94,7 @@ def start(
     else:
         above = _under_foreign(span, rt, parent, context, trace)
         if above is not None:
-            start_ns = on_line_of(above, start_ns, mono)  # type: ignore[arg-type]
+            start_ns = on_line_of(above, start_ns, mono)
     scope = context.get(SCOPE_KEY)
     span._start_ns = start_ns
     if scope is None and call is None and rt.attributes is None:
