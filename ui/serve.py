@@ -206,19 +206,26 @@ class Guard:
         await send({"type": "http.response.body", "body": body})
 
 
+MAIN = "/overview"
+"""The main screen, which Streamlit knows as / alone."""
+
+
 class Elsewhere:
     """ASGI middleware: the address of no screen leads to one that says so, not to Streamlit's page without style."""
 
     def __init__(self, app: ASGIApp, paths: Sequence[str], missing: str) -> None:
         self._app = app
-        self._known = {f"/{path}" for path in paths}
+        self._known = {f"/{path}" for path in paths} - {MAIN}
         self._missing = missing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not self._lost(scope):
             await self._app(scope, receive, send)
             return
-        to = links.to(self._missing, {"path": scope["path"][:200]}).encode()
+        if scope["path"] == MAIN:
+            to = b"/" + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+        else:
+            to = links.to(self._missing, {"path": scope["path"][:200]}).encode()
         await send({"type": "http.response.start", "status": 302, "headers": [(b"location", to)]})
         await send({"type": "http.response.body", "body": b""})
 

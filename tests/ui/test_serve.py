@@ -76,6 +76,13 @@ def test_a_served_app_guards_itself_and_ends_in_order(tmp_path: Path) -> None:
         answers[name] = (answer.status, answer.getheader("content-security-policy"))
         answer.read()
         connection.close()
+    leads = {}
+    for path in ("/overview?project=p", "/nothere", "/runs"):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", path, headers={"Accept": "text/html"})
+        leads[path] = connection.getresponse().getheader("location")
+        connection.close()
+    assert leads == {"/overview?project=p": "/?project=p", "/nothere": "/missing?path=%2Fnothere", "/runs": None}
     server = psutil.Process(process.pid)
     first = server.children()
     first[0].kill()

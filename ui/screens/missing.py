@@ -16,6 +16,6 @@ def show() -> None:
         f"The app has nothing at {asked!r}. The address may be mistyped, or from another version of weft."
         if asked
         else "Choose one on the left.",
-        links.to("overview"),
+        links.to(""),
         "Overview",
     )
