@@ -17,9 +17,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from weft.tracking import runs, runtime
-from weft.tracking.artifacts import Artifact
+from weft.tracking import runtime
+from weft.tracking.artifacts.artifact import Artifact
 from weft.tracking.journal.records import SCHEMA, MetricsLogged
+from weft.tracking.runs import starting
 from weft.tracking.settings import Settings
 from weft.tracking.tables import Table
 
@@ -41,7 +42,7 @@ def per_call(function: Callable[[], object], calls: int) -> float:
 def measure(rounds: int) -> dict[str, float]:
     """Microseconds a call, the median of the rounds."""
     active = runtime.active()
-    run = runs.start_run(project="benchmark")
+    run = starting.start_run(project="benchmark")
     record = MetricsLogged(SCHEMA, run.uid, 1, active.ids.wall_ns(), VALUES)
     table = Table(columns=["i", "x", "s"], data=[[i, i / 7, f"row {i}"] for i in range(TABLE_ROWS)])
     sequence = iter(range(1 << 30))
@@ -55,7 +56,7 @@ def measure(rounds: int) -> dict[str, float]:
         "append of the same record": (lambda: active.journal.append(record), CALLS),
         "log three floats": (lambda: run.log(VALUES), CALLS),
         "log nested, with a text": (lambda: run.log(NESTED), CALLS),
-        "start and finish a run": (lambda: runs.start_run(project="benchmark").finish(), 5),
+        "start and finish a run": (lambda: starting.start_run(project="benchmark").finish(), 5),
         "log a version of one small file": (version, 20),
         f"log a Table of {TABLE_ROWS} rows": (lambda: run.log({"t": table}), 5),
     }

@@ -20,7 +20,7 @@ from weft.tracking import runtime
 from weft.tracking.journal.records import SCHEMA, ScoreLogged
 from weft.tracking.payloads.encoding import decode, encode
 from weft.tracking.payloads.redaction import redact
-from weft.tracking.run import Run
+from weft.tracking.runs.run import Run
 
 ROW_ID, TRIAL, EXPECTED, LATENCY_S = "weft.eval.row_id", "weft.eval.trial", "weft.eval.expected", "weft.eval.latency_s"
 """Attributes of a case's root span."""

@@ -16,7 +16,7 @@ from weft.tracking.errors import UsageError
 from weft.tracking.payloads import encoding
 
 if TYPE_CHECKING:
-    from weft.tracking.artifacts import Artifact
+    from weft.tracking.artifacts.artifact import Artifact
 
 ID_CHARACTERS = 16
 """Of the content digest, in the id of a row that brings none."""
@@ -112,7 +112,7 @@ class Dataset:
 
     def to_artifact(self) -> Artifact:
         """The dataset as an artifact of type "dataset", not yet logged; the same rows give the same version."""
-        from weft.tracking.artifacts import Artifact  # kept out of `import weft`
+        from weft.tracking.artifacts.artifact import Artifact  # kept out of `import weft`
 
         artifact = Artifact(
             names.artifact_name(self.name),

@@ -16,8 +16,8 @@ from weft.tracking.errors import UsageError
 if TYPE_CHECKING:
     from weft.evals.results import CaseResult, EvaluationResult
     from weft.evals.runner import Runner
-    from weft.tracking.artifacts import Artifact
-    from weft.tracking.versions import ArtifactVersion
+    from weft.tracking.artifacts.artifact import Artifact
+    from weft.tracking.artifacts.versions import ArtifactVersion
 
 OnCase: TypeAlias = "Callable[[CaseResult], None]"
 Uses: TypeAlias = "str | Artifact | ArtifactVersion | Sequence[str | Artifact | ArtifactVersion]"

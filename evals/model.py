@@ -110,7 +110,10 @@ def is_version(value: object) -> bool:
     """Whether it is a version of an artifact; who has one has imported its class."""
     kinds = [
         getattr(sys.modules[home], kind)
-        for home, kind in (("weft.tracking.versions", "ArtifactVersion"), ("weft.tracking.artifacts", "Artifact"))
+        for home, kind in (
+            ("weft.tracking.artifacts.versions", "ArtifactVersion"),
+            ("weft.tracking.artifacts.artifact", "Artifact"),
+        )
         if home in sys.modules
     ]
     return isinstance(value, tuple(kinds))

@@ -19,7 +19,7 @@ from weft.evals.scorer import Score
 from weft.tracking import units
 
 if TYPE_CHECKING:
-    from weft.tracking.run import Run
+    from weft.tracking.runs.run import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 from weft.evals.results import CaseResult, EvaluationResult
 from weft.evals.scorer import Score
 from weft.tracking import runtime
-from weft.tracking.artifacts import Artifact
+from weft.tracking.artifacts.artifact import Artifact
 from weft.tracking.names import artifact_name
 from weft.tracking.payloads import encoding
 from weft.tracking.payloads.redaction import redact

@@ -19,14 +19,15 @@ from weft.evals.model import is_version
 from weft.evals.results import EvaluationResult, summarize
 from weft.evals.workers import Workers
 from weft.tracer.context import recording_into
-from weft.tracking import exits, runs, runtime
+from weft.tracking import exits, runtime
 from weft.tracking.errors import MissingExtraError, UsageError
+from weft.tracking.runs import starting
 
 if TYPE_CHECKING:
     from weft.evals.evaluation import Evaluation, OnCase
     from weft.evals.model import ModelPlan
-    from weft.tracking.artifacts import Artifact
-    from weft.tracking.run import Run
+    from weft.tracking.artifacts.artifact import Artifact
+    from weft.tracking.runs.run import Run
 
 JOB_TYPE = "evaluation"
 WAKE_S = 0.5
@@ -65,7 +66,7 @@ class Runner:
                 run, which ends as killed.
         """
         dataset = self.evaluation.dataset.to_artifact()
-        run = runs.start_run(
+        run = starting.start_run(
             project=self.evaluation.project,
             name=self.evaluation.name,
             config=self._config(dataset),
@@ -163,8 +164,8 @@ class Runner:
             return given
         if not isinstance(given, str):
             raise UsageError(f'uses= takes versions of artifacts or names like "cnn:v3", not {given!r:.80}')
+        from weft.tracking.artifacts.versions import find
         from weft.tracking.blobs import Blobs  # who names none need not load them
-        from weft.tracking.versions import find
 
         rt = runtime.active()
         return find(given, self.evaluation.project or rt.settings.project, Blobs(rt.home))

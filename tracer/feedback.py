@@ -16,7 +16,7 @@ from weft.tracking import names, runtime
 from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import SCHEMA, ScoreLogged
 from weft.tracking.payloads.redaction import redact_text
-from weft.tracking.run import Run
+from weft.tracking.runs.run import Run
 from weft.tracking.runtime import Runtime
 from weft.tracking.targets import Target, target_of
 

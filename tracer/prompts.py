@@ -16,10 +16,10 @@ import orjson
 from weft.tracer import semconv
 from weft.tracer.context import current_span
 from weft.tracking import runtime
-from weft.tracking.artifacts import Artifact
+from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.errors import UsageError
 from weft.tracking.payloads.redaction import redact
-from weft.tracking.versions import ArtifactVersion
 
 ARTIFACT_TYPE = "prompt"
 PROMPT_FILE = "prompt.json"

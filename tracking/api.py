@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from weft.tracking import names, runtime
+from weft.tracking.artifacts.lineage import Direction, Lineage
+from weft.tracking.artifacts.versions import ArtifactVersion, Reference, choose, version_of
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.home import Home
 from weft.tracking.journal.records import SCHEMA, Removed, SpanUpdated
-from weft.tracking.lineage import Direction, Lineage
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.redaction import clean_name, redact
 from weft.tracking.registry.collection import Collection, Registry
@@ -23,7 +24,8 @@ from weft.tracking.registry.linked import find_linked
 from weft.tracking.registry.paths import DEFAULT, CollectionPath, is_reference
 from weft.tracking.registry.sources import collection_of
 from weft.tracking.results import PAGE, Results
-from weft.tracking.runquestions import filter_of, order_of
+from weft.tracking.runs.runquestions import filter_of, order_of
+from weft.tracking.runs.storedrun import Runs, StoredRun
 from weft.tracking.settings import Settings
 from weft.tracking.store.access import open_store, take_in
 from weft.tracking.store.readmodels import (
@@ -36,9 +38,7 @@ from weft.tracking.store.readmodels import (
     ThreadRecord,
     TraceRecord,
 )
-from weft.tracking.storedrun import Runs, StoredRun
 from weft.tracking.targets import Target, target_of
-from weft.tracking.versions import ArtifactVersion, Reference, choose, version_of
 
 if TYPE_CHECKING:
     from weft.tracking.media.logged import LoggedMedia

@@ -17,7 +17,10 @@ from typing import Any
 from sqlalchemy import Connection, LargeBinary, MetaData, Table, Text, inspect, select
 from sqlalchemy.sql.sqltypes import String
 
-from weft.tracking import protection, runtime, versions
+from weft.tracking import runtime
+from weft.tracking.artifacts import protection, versions
+from weft.tracking.artifacts.knownfiles import FOLDER as KNOWN
+from weft.tracking.artifacts.manifest import unpacked
 from weft.tracking.blobs import DRAFT, FRESH_SECONDS
 from weft.tracking.errors import StoreError
 from weft.tracking.home import Home
@@ -25,8 +28,6 @@ from weft.tracking.journal import frames
 from weft.tracking.journal.locks import exclusive
 from weft.tracking.journal.records import ArtifactLogged
 from weft.tracking.journal.segments import Segments
-from weft.tracking.knownfiles import FOLDER as KNOWN
-from weft.tracking.manifest import unpacked
 from weft.tracking.settings import Settings
 from weft.tracking.store import artifactreader, schema
 from weft.tracking.store.access import drain_into, open_store

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from weft.tracking.errors import MissingExtraError
-from weft.tracking.runvalues import flat
+from weft.tracking.runs.runvalues import flat
 from weft.tracking.store.readmodels import Page, RunRecord
 
 if TYPE_CHECKING:

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from weft.tracking import protection, runremoval, runtime, versions
+from weft.tracking import runtime
+from weft.tracking.artifacts import protection, versions
 from weft.tracking.collecting import Collected, collect
 from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import SCHEMA, Removed
+from weft.tracking.runs import runremoval
 from weft.tracking.settings import Settings
 from weft.tracking.store.access import drain_into, open_store
 from weft.tracking.store.artifactsink import LATEST, remove_version

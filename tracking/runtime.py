@@ -15,7 +15,7 @@ from weft.tracking.journal.journal import Journal
 from weft.tracking.settings import Settings
 
 if TYPE_CHECKING:
-    from weft.tracking.run import Run
+    from weft.tracking.runs.run import Run
 
 
 Origin = Literal["environment", "code", "parent"]

@@ -100,7 +100,7 @@ class Settings:
     def __new__(cls, **given: Any) -> Any:
         """Without a home: names (wandb's, too) that `init(settings=)` lays over the process's own."""
         if given and "home" not in given:
-            from weft.tracking.overrides import Overrides  # late: it knows this class
+            from weft.tracking.runs.overrides import Overrides  # late: it knows this class
 
             return Overrides(**given)
         return object.__new__(cls)

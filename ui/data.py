@@ -17,9 +17,9 @@ import orjson
 from sqlalchemy import select
 
 from weft.tracking import runtime
+from weft.tracking.artifacts.lineage import Lineage
 from weft.tracking.blobs import Blobs
 from weft.tracking.home import Home
-from weft.tracking.lineage import Lineage
 from weft.tracking.settings import Settings
 from weft.tracking.store import schema
 from weft.tracking.store.access import open_store

@@ -48,27 +48,10 @@ if TYPE_CHECKING:
     from weft.tracer.workers import ContextThread as ContextThread
     from weft.tracer.workers import ContextThreadPoolExecutor as ContextThreadPoolExecutor
     from weft.tracer.workers import wrap_context as wrap_context
-    from weft.tracking.activerun import alert as alert
-    from weft.tracking.activerun import define_metric as define_metric
-    from weft.tracking.activerun import finish as finish
-    from weft.tracking.activerun import link_model as link_model
-    from weft.tracking.activerun import log as log
-    from weft.tracking.activerun import log_artifact as log_artifact
-    from weft.tracking.activerun import log_code as log_code
-    from weft.tracking.activerun import log_model as log_model
-    from weft.tracking.activerun import mark_preempting as mark_preempting
-    from weft.tracking.activerun import restore as restore
-    from weft.tracking.activerun import save as save
-    from weft.tracking.activerun import unwatch as unwatch
-    from weft.tracking.activerun import use_artifact as use_artifact
-    from weft.tracking.activerun import use_model as use_model
-    from weft.tracking.activerun import watch as watch
-    from weft.tracking.activerun import write_logs as write_logs
-    from weft.tracking.alerts import AlertLevel as AlertLevel
     from weft.tracking.api import Api as Api
-    from weft.tracking.artifacts import Artifact as Artifact
+    from weft.tracking.artifacts.artifact import Artifact as Artifact
+    from weft.tracking.artifacts.lifetimes import ArtifactTTL as ArtifactTTL
     from weft.tracking.errors import Error as Error
-    from weft.tracking.lifetimes import ArtifactTTL as ArtifactTTL
     from weft.tracking.media import plot as plot
     from weft.tracking.media.audio import Audio as Audio
     from weft.tracking.media.histogram import Histogram as Histogram
@@ -84,7 +67,24 @@ if TYPE_CHECKING:
     from weft.tracking.registry.linking import link_artifact as link_artifact
     from weft.tracking.registry.linking import promote as promote
     from weft.tracking.registry.linking import unlink as unlink
-    from weft.tracking.run import Run as Run
+    from weft.tracking.runs.activerun import alert as alert
+    from weft.tracking.runs.activerun import define_metric as define_metric
+    from weft.tracking.runs.activerun import finish as finish
+    from weft.tracking.runs.activerun import link_model as link_model
+    from weft.tracking.runs.activerun import log as log
+    from weft.tracking.runs.activerun import log_artifact as log_artifact
+    from weft.tracking.runs.activerun import log_code as log_code
+    from weft.tracking.runs.activerun import log_model as log_model
+    from weft.tracking.runs.activerun import mark_preempting as mark_preempting
+    from weft.tracking.runs.activerun import restore as restore
+    from weft.tracking.runs.activerun import save as save
+    from weft.tracking.runs.activerun import unwatch as unwatch
+    from weft.tracking.runs.activerun import use_artifact as use_artifact
+    from weft.tracking.runs.activerun import use_model as use_model
+    from weft.tracking.runs.activerun import watch as watch
+    from weft.tracking.runs.activerun import write_logs as write_logs
+    from weft.tracking.runs.alerts import AlertLevel as AlertLevel
+    from weft.tracking.runs.run import Run as Run
     from weft.tracking.settings import Settings as Settings
     from weft.tracking.tables import JoinedTable as JoinedTable
     from weft.tracking.tables import Table as Table
@@ -97,19 +97,20 @@ _HOMES = {
     "weft.evals.model": ["Model"],
     "weft.evals.scorer": ["Score", "Scorer", "scorer"],
     "weft.lifecycle": ["configure", "errors", "flush", "init", "login", "setup", "teardown", "util"],
+    "weft.publishing": ["Ref", "get", "publish", "ref"],
     "weft.tracer.context": ["attributes", "current_span", "thread"],
     "weft.tracer.feedback": ["score"],
     "weft.tracer.instrument": ["instrument", "uninstrument"],
-    "weft.publishing": ["Ref", "get", "publish", "ref"],
     "weft.tracer.op": ["op"],
     "weft.tracer.otel.processor": ["SpanProcessor"],
-    "weft.tracer.prompts": ["MessagesPrompt", "Prompt"],
     "weft.tracer.processes": ["ContextProcessPoolExecutor"],
+    "weft.tracer.prompts": ["MessagesPrompt", "Prompt"],
     "weft.tracer.propagation": ["TraceMiddleware", "extract", "inject"],
     "weft.tracer.span": ["Span", "span"],
     "weft.tracer.workers": ["ContextThread", "ContextThreadPoolExecutor", "wrap_context"],
     "weft.tracking.api": ["Api"],
-    "weft.tracking.artifacts": ["Artifact"],
+    "weft.tracking.artifacts.artifact": ["Artifact"],
+    "weft.tracking.artifacts.lifetimes": ["ArtifactTTL"],
     "weft.tracking.errors": ["Error"],
     "weft.tracking.media": ["plot"],
     "weft.tracking.media.audio": ["Audio"],
@@ -121,9 +122,9 @@ _HOMES = {
     "weft.tracking.media.plot": ["plot_table"],
     "weft.tracking.media.plotly": ["Plotly"],
     "weft.tracking.media.video": ["Video"],
-    "weft.tracking.lifetimes": ["ArtifactTTL"],
     "weft.tracking.payloads.content": ["Content"],
-    "weft.tracking.activerun": [
+    "weft.tracking.registry.linking": ["link_artifact", "promote", "unlink"],
+    "weft.tracking.runs.activerun": [
         "alert",
         "define_metric",
         "finish",
@@ -141,9 +142,8 @@ _HOMES = {
         "watch",
         "write_logs",
     ],
-    "weft.tracking.alerts": ["AlertLevel"],
-    "weft.tracking.registry.linking": ["link_artifact", "promote", "unlink"],
-    "weft.tracking.run": ["Run"],
+    "weft.tracking.runs.alerts": ["AlertLevel"],
+    "weft.tracking.runs.run": ["Run"],
     "weft.tracking.settings": ["Settings"],
     "weft.tracking.tables": ["JoinedTable", "Table"],
 }

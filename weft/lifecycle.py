@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from weft.tracer.instrument import instrument
-from weft.tracking import activerun, names, runs, runtime
 from weft.tracking import errors as errors
+from weft.tracking import names, runtime
 from weft.tracking.errors import UsageError
 from weft.tracking.names import check_project
-from weft.tracking.run import Run
+from weft.tracking.runs import activerun, starting
+from weft.tracking.runs.run import Run
 from weft.tracking.settings import Settings, check_store_url
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _make_global() -> None:
 
 
 def _instrumented(start: Callable[P, Run]) -> Callable[P, Run]:
-    """`runs.init`, with the installed LLM clients instrumented first: their calls belong to the run."""
+    """`starting.init`, with the installed LLM clients instrumented first: their calls belong to the run."""
 
     @functools.wraps(start)
     def init(*args: P.args, **kwargs: P.kwargs) -> Run:
@@ -127,7 +128,7 @@ def _instrumented(start: Callable[P, Run]) -> Callable[P, Run]:
     return init
 
 
-init = _instrumented(runs.init)
+init = _instrumented(starting.init)
 
 
 def login(
@@ -155,7 +156,7 @@ def teardown(exit_code: int | None = None) -> None:
     Args:
         exit_code: of each; 0 and None: finished.
     """
-    runs.finish_all(exit_code)
+    starting.finish_all(exit_code)
 
 
 def flush(timeout: float = 5.0) -> bool:

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 import orjson
 
 from weft.tracking import names, runtime
-from weft.tracking.artifacts import Artifact, log_version
+from weft.tracking.artifacts.artifact import Artifact, log_version
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.payloads.encoding import decode, encode
@@ -22,7 +22,7 @@ from weft.tracking.payloads.redaction import redact
 from weft.tracking.tables import Table
 
 if TYPE_CHECKING:
-    from weft.tracking.versions import ArtifactVersion
+    from weft.tracking.artifacts.versions import ArtifactVersion
 
 T = TypeVar("T")
 
@@ -101,7 +101,7 @@ def ref(text: str | Ref) -> Ref:
     """
     if isinstance(text, Ref):
         return text
-    from weft.tracking.versions import Reference  # what only publishes need not load it
+    from weft.tracking.artifacts.versions import Reference  # what only publishes need not load it
 
     if isinstance(text, str) and text.startswith(_SCHEME):
         text = unquote(text.removeprefix(_SCHEME))
@@ -128,7 +128,7 @@ def get(address: str | Ref, as_type: Any = None) -> Any:
         StoreError: the store cannot be read.
     """
     wanted = ref(address)
-    from weft.tracking.versions import find  # late, as above
+    from weft.tracking.artifacts.versions import find  # late, as above
 
     rt = runtime.active()
     text = f"{wanted.project}/{wanted.name}:{wanted.which}"

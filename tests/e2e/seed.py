@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from weft.tracking import runtime
-from weft.tracking.artifacts import Artifact
+from weft.tracking.artifacts.artifact import Artifact
 from weft.tracking.blobs import Blobs
 from weft.tracking.home import Home
 from weft.tracking.journal.records import (

@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 from test_screens import rows, sound
 
 from weft.tracking import runtime
-from weft.tracking.artifacts import Artifact
-from weft.tracking.runs import start_run
+from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.runs.starting import start_run
 from weft.tracking.settings import Settings
 from weft.tracking.store.access import open_store
 from weft.tracking.tables import Table

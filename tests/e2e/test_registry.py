@@ -12,7 +12,7 @@ from conftest import Server
 from playwright.sync_api import Page, expect
 
 import weft
-from weft.tracking.artifacts import Artifact
+from weft.tracking.artifacts.artifact import Artifact
 from weft.tracking.errors import GateError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]

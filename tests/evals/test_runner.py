@@ -22,8 +22,9 @@ from weft.evals.stored import cases_of
 from weft.testing import ChatReply, ChatRequest, LoopbackProvider
 from weft.tracer.instrument import instrument, uninstrument
 from weft.tracer.span import span
-from weft.tracking import runs, runtime
+from weft.tracking import runtime
 from weft.tracking.errors import UsageError
+from weft.tracking.runs import starting
 from weft.tracking.settings import Settings
 from weft.tracking.store.access import open_store
 from weft.tracking.store.readmodels import RunRecord
@@ -423,7 +424,7 @@ class TestFailures:
 class TestRecorded:
     def test_an_evaluation_is_a_run_of_its_own(self) -> None:
         """Never the process's run, which becomes its parent."""
-        outer = runs.init(project="mine", name="training")
+        outer = starting.init(project="mine", name="training")
         result = evaluate(answer, ROWS, [right], name="sums", metadata={"release": 7})
         assert runtime.active().run is outer
         outer.finish()

@@ -24,7 +24,7 @@ from weft.tracer.op import op
 from weft.tracer.span import span
 from weft.tracer.workers import wrap_context
 from weft.tracking.errors import UsageError
-from weft.tracking.runs import init, start_run
+from weft.tracking.runs.starting import init, start_run
 from weft.tracking.store.readmodels import SpanRecord
 
 Spans = Callable[[], list[SpanRecord]]

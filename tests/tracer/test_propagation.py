@@ -27,7 +27,7 @@ from weft.tracer.propagation import CARRIED_BYTES, TraceMiddleware, extract, inj
 from weft.tracer.span import span
 from weft.tracking import runtime
 from weft.tracking.errors import UsageError
-from weft.tracking.runs import start_run
+from weft.tracking.runs.starting import start_run
 from weft.tracking.store.readmodels import SpanRecord
 
 Spans = Callable[[], list[SpanRecord]]

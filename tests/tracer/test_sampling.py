@@ -27,8 +27,9 @@ from weft.tracer.op import op
 from weft.tracer.sampling import keeps
 from weft.tracer.span import span, start_span
 from weft.tracer.workers import wrap_context
-from weft.tracking import runs, runtime
+from weft.tracking import runtime
 from weft.tracking.errors import UsageError
+from weft.tracking.runs import starting
 from weft.tracking.settings import Settings
 from weft.tracking.store.readmodels import SpanRecord
 
@@ -243,14 +244,14 @@ def test_foreign_spans_inside_still_reach_their_own_backend(spans: Spans) -> Non
 def test_evaluations_are_not_sampled(tmp_path: Path, spans: Spans) -> None:
     """Every case counts, also inside a call that is left out."""
     runtime.configure(Settings.resolve(home=tmp_path / "home", strict=True, sample_rate=0.0))
-    run = runs.init(project="p")
+    run = starting.init(project="p")
 
     def evaluate() -> None:
         with recording_into(run):
             nothing(leaf)
 
     nothing(evaluate)
-    runs.finish()
+    starting.finish()
     assert [one.name for one in spans()] == ["nothing", "leaf"]
 
 

@@ -11,13 +11,13 @@ import pytest
 
 import weft
 from weft.tracking import runtime
-from weft.tracking.artifacts import Artifact
+from weft.tracking.artifacts.artifact import Artifact
 from weft.tracking.blobs import Blobs
 from weft.tracking.collecting import Collected, collect
 from weft.tracking.errors import StoreError
 from weft.tracking.journal import frames
 from weft.tracking.journal.records import SCHEMA, FileSaved
-from weft.tracking.runs import start_run
+from weft.tracking.runs.starting import start_run
 from weft.tracking.settings import Settings
 
 ALL = -1.0

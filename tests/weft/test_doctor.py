@@ -15,11 +15,12 @@ import pytest
 import weft
 from weft import doctor
 from weft.doctor import Report, examine
-from weft.tracking import filesystems, runs, runtime
+from weft.tracking import filesystems, runtime
 from weft.tracking.blobs import Blobs
 from weft.tracking.home import Home
 from weft.tracking.journal import frames
 from weft.tracking.journal.records import SCHEMA, SegmentClosed, SegmentOpened
+from weft.tracking.runs import starting
 from weft.tracking.settings import Settings
 from weft.tracking.store.access import open_store
 
@@ -58,7 +59,7 @@ def test_a_home_that_does_not_exist_is_fine_and_not_made(tmp_path: Path) -> None
 
 def test_a_working_home(home: Path) -> None:
     """A live writer, its waiting bytes, then the same ingested; looking changes not one file."""
-    with runs.init(project="p") as run:
+    with starting.init(project="p") as run:
         run.log({"a": 1})
         before = _tree(home)
         report = examine(runtime.active().settings)
@@ -140,8 +141,8 @@ def test_records_lost_for_real_are_counted(tmp_path: Path) -> None:
     """A program whose files may not grow drops records, runs to its end, and the doctor says so."""
     program = """
 import resource, signal
-from weft.tracking import runs
-run = runs.init(project="p")
+from weft.tracking.runs import starting
+run = starting.init(project="p")
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (run.home.journal.stat().st_size, hard))
 for path in run.home.journal.iterdir():

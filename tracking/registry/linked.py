@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weft.tracking import names, runtime
+from weft.tracking.artifacts.versions import ArtifactVersion, version_of
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.registry import writing
 from weft.tracking.registry.paths import LATEST, PREFIX, CollectionPath
 from weft.tracking.registry.sources import resolve
-from weft.tracking.versions import ArtifactVersion, version_of
 
 if TYPE_CHECKING:
     from weft.tracking.store.reader import Reader

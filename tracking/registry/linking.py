@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from weft.tracking import names, runtime
-from weft.tracking.artifacts import Artifact, log_version
+from weft.tracking.artifacts.artifact import Artifact, log_version
+from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import UsageError
 from weft.tracking.registry import writing
@@ -15,10 +16,9 @@ from weft.tracking.registry.linked import LinkedVersion, linked_version
 from weft.tracking.registry.paths import CollectionPath, LinkReference
 from weft.tracking.registry.sources import given
 from weft.tracking.registry.writing import Promotion
-from weft.tracking.versions import ArtifactVersion
 
 if TYPE_CHECKING:
-    from weft.tracking.run import Run
+    from weft.tracking.runs.run import Run
     from weft.tracking.runtime import Runtime
     from weft.tracking.store.reader import Reader
     from weft.tracking.store.readmodels import CollectionRecord, LinkRecord

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from weft.tracking.artifacts import Artifact
+from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.artifacts.versions import ArtifactVersion, find
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.registry.fold import Source
 from weft.tracking.registry.paths import LATEST, CollectionPath, LinkReference
-from weft.tracking.versions import ArtifactVersion, find
 
 if TYPE_CHECKING:
     from weft.tracking.runtime import Runtime

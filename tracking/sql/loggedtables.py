@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import select
 
+from weft.tracking.artifacts.versions import Reference
 from weft.tracking.errors import NotFoundError
 from weft.tracking.sql.asking import Asked
 from weft.tracking.store import schema
 from weft.tracking.store.lookups import parts
 from weft.tracking.tables.parts import FILE, first_parts, source
 from weft.tracking.tables.stored import is_table
-from weft.tracking.versions import Reference
 
 _x, _r, _j = schema.rich_point.c, schema.run.c, schema.project.c
 

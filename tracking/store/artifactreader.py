@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, select, union_all
 
+from weft.tracking.artifacts.manifest import joined
 from weft.tracking.errors import StoreError
-from weft.tracking.manifest import joined
 from weft.tracking.store import schema
 from weft.tracking.store.artifactsink import LATEST
 from weft.tracking.store.columns import Field, number_of, text_of

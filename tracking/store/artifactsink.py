@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
+from weft.tracking.artifacts.manifest import PACKED_BYTES, cut, unpacked
 from weft.tracking.journal.records import ArtifactLogged, ArtifactUsed, VersionUpdated
-from weft.tracking.manifest import PACKED_BYTES, cut, unpacked
 from weft.tracking.store import schema
 from weft.tracking.store.jsontext import text
 from weft.tracking.store.transaction import Stamp, Transaction

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
+from weft.tracking.artifacts.lineage import DIRECTIONS, Lineage, LineageEdge, LineageNode
 from weft.tracking.errors import NotFoundError, UsageError
-from weft.tracking.lineage import DIRECTIONS, Lineage, LineageEdge, LineageNode
 from weft.tracking.store import schema
 from weft.tracking.store.lookups import parts, projects
 

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Connection, select
 
 from weft.tracking.errors import NotFoundError, UsageError
-from weft.tracking.metricrules import MetricRules, metric_of
-from weft.tracking.metricstats import LONGEST, Order, Standing, Stats, ends
+from weft.tracking.runs.metricrules import MetricRules, metric_of
+from weft.tracking.runs.metricstats import LONGEST, Order, Standing, Stats, ends
 from weft.tracking.store import chunks, schema
 from weft.tracking.store.chunks import Line
 from weft.tracking.store.columns import HexId

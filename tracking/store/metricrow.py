@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from weft.tracking.metricstats import Stats
+from weft.tracking.runs.metricstats import Stats
 from weft.tracking.store import schema
 from weft.tracking.store.transaction import Row
 

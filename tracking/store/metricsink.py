@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from weft.tracking.journal.records import MetricDefined, RunRewound
-from weft.tracking.metricrules import MetricRules
-from weft.tracking.metricstats import Stats, ends
+from weft.tracking.runs.metricrules import MetricRules
+from weft.tracking.runs.metricstats import Stats, ends
 from weft.tracking.store import chunks, schema
 from weft.tracking.store.chunks import Columns
 from weft.tracking.store.jsontext import decoded, loads

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from weft.tracking.artifacts.lineage import Lineage
 from weft.tracking.errors import StoreError
-from weft.tracking.lineage import Lineage
-from weft.tracking.metricstats import Standing
+from weft.tracking.runs.metricstats import Standing
 from weft.tracking.store import (
     artifactreader,
     consolereader,

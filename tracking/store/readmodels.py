@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from weft.tracking.metricrules import Metric
+    from weft.tracking.runs.metricrules import Metric
 
 T = TypeVar("T")
 

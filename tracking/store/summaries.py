@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from weft.tracking.metricrules import MetricRules, metric_of
-from weft.tracking.metricstats import ABSENT, LONG, LONGEST, shown
+from weft.tracking.runs.metricrules import MetricRules, metric_of
+from weft.tracking.runs.metricstats import ABSENT, LONG, LONGEST, shown
 from weft.tracking.store import schema
 from weft.tracking.store.jsontext import decoded
 from weft.tracking.store.metricrow import null, stats_of

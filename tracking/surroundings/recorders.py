@@ -24,7 +24,7 @@ from weft.tracking.surroundings.gpu import Gpus
 from weft.tracking.surroundings.system import Machine, Sampler
 
 if TYPE_CHECKING:
-    from weft.tracking.run import Run
+    from weft.tracking.runs.run import Run
     from weft.tracking.runtime import Runtime
     from weft.tracking.settings import Settings
 

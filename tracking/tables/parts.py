@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from weft.tracking.manifest import Manifest
+from weft.tracking.artifacts.manifest import Manifest
 from weft.tracking.payloads import mediatypes
 from weft.tracking.tables import parquet
 from weft.tracking.tables.arrow import ROWS_A_GROUP
 from weft.tracking.tables.table import Table
 
 if TYPE_CHECKING:
-    from weft.tracking.artifacts import Artifact
+    from weft.tracking.artifacts.artifact import Artifact
     from weft.tracking.blobs import Blobs
 
 FILE = "table.parquet"
@@ -125,7 +125,7 @@ def write_increment(artifact: Artifact, table: Table, known: list[Part], blobs: 
     Raises:
         as `write`.
     """
-    from weft.tracking.versions import ArtifactVersion  # it imports this module
+    from weft.tracking.artifacts.versions import ArtifactVersion  # it imports this module
 
     logged = sum(part.n_rows for part in known)
     files = {path: dict(body) for part in known for path, body in part.files.items()}

@@ -15,7 +15,7 @@ from weft.tracking.tables import parts
 from weft.tracking.tables.table import Table
 
 if TYPE_CHECKING:
-    from weft.tracking.run import Run
+    from weft.tracking.runs.run import Run
     from weft.tracking.runtime import Runtime
 
 TYPE = "run_table"
@@ -28,7 +28,7 @@ def log_table(rt: Runtime, run: Run, key: str, table: Table) -> dict[str, Any]:
     A table that has not changed since is the version it was. An INCREMENTAL one adds a file of its new rows to those of
     its last version in this run.
     """
-    from weft.tracking.artifacts import Artifact  # what logs numbers alone need not load it
+    from weft.tracking.artifacts.artifact import Artifact  # what logs numbers alone need not load it
 
     known = {"_type": "table", "columns": list(table.columns), "n_rows": len(table)}
     if not rt.recording:

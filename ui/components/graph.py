@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.tracking.lineage import Lineage, LineageNode, layers
+from weft.tracking.artifacts.lineage import Lineage, LineageNode, layers
 from weft.ui import links
 from weft.ui.components.bundle import load
 from weft.ui.values import encodable

@@ -10,8 +10,8 @@ from typing import Any
 import streamlit as st
 
 from weft.tracking import units
+from weft.tracking.artifacts.differences import Difference, difference
 from weft.tracking.blobs import Blobs
-from weft.tracking.differences import Difference, difference
 from weft.tracking.payloads import mediatypes
 from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.tables import Table

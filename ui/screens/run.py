@@ -11,7 +11,7 @@ import orjson
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.runvalues import flat
+from weft.tracking.runs.runvalues import flat
 from weft.tracking.store.readmodels import AlertRecord, ArtifactRecord, RunRecord
 from weft.ui import cells, links, page, runcharts, runlogs, runmedia, runplace, runsystem, runtables
 from weft.ui.components.json import tree

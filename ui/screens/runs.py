@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.runvalues import flat
+from weft.tracking.runs.runvalues import flat
 from weft.tracking.store.readmodels import AlertRecord, RunRecord
 from weft.ui import cells, links, page
 from weft.ui.components.filters import Choice, filters

@@ -11,20 +11,21 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from weft.commands import terminal
-from weft.tracking import protection, runtime, units, versions
-from weft.tracking.artifacts import Artifact, log_version
+from weft.tracking import runtime, units
+from weft.tracking.artifacts import protection, versions
+from weft.tracking.artifacts.artifact import Artifact, log_version
+from weft.tracking.artifacts.lineage import Lineage, layers
+from weft.tracking.artifacts.versions import ArtifactVersion, Reference, choose, version_of
 from weft.tracking.blobs import Blobs
 from weft.tracking.collecting import collect
 from weft.tracking.errors import Error, UsageError
 from weft.tracking.home import Home
-from weft.tracking.lineage import Lineage, layers
 from weft.tracking.names import check_aliases, check_project
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.previews import preview
 from weft.tracking.store.access import open_store
 from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.store.store import Store
-from weft.tracking.versions import ArtifactVersion, Reference, choose, version_of
 
 app = typer.Typer(help="Artifacts: versioned files.", no_args_is_help=True, add_completion=False)
 

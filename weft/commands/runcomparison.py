@@ -12,8 +12,8 @@ from rich.text import Text
 from weft.commands import runselection as selection
 from weft.commands import runtables, terminal
 from weft.tracking.errors import UsageError
-from weft.tracking.metricrules import MetricRules
-from weft.tracking.runvalues import columns, value_at
+from weft.tracking.runs.metricrules import MetricRules
+from weft.tracking.runs.runvalues import columns, value_at
 from weft.tracking.store.access import open_store
 from weft.tracking.store.readmodels import RunRecord
 

@@ -15,8 +15,9 @@ import typer
 
 from weft.commands import runselection as selection
 from weft.commands import terminal
-from weft.tracking import runexport, units
+from weft.tracking import units
 from weft.tracking.errors import Error, UsageError
+from weft.tracking.runs import runexport
 from weft.tracking.store.access import open_store
 from weft.tracking.store.reader import Reader
 from weft.tracking.store.readmodels import RunRecord

@@ -10,11 +10,12 @@ import typer
 from weft.commands import runcomparison, runexports, runtables, terminal
 from weft.commands import runselection as selection
 from weft.commands.runselection import find
-from weft.tracking import names, runremoval, runtime, units
+from weft.tracking import names, runtime, units
 from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import SCHEMA, RunUpdated
-from weft.tracking.runquestions import order_of
-from weft.tracking.runvalues import flat, value_at
+from weft.tracking.runs import runremoval
+from weft.tracking.runs.runquestions import order_of
+from weft.tracking.runs.runvalues import flat, value_at
 from weft.tracking.store.access import open_store
 from weft.tracking.store.reader import Reader
 from weft.tracking.store.readmodels import RunRecord

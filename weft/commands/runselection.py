@@ -9,7 +9,7 @@ import typer
 
 from weft.commands.traceselection import ago_ns, both
 from weft.tracking.errors import NotFoundError, UsageError
-from weft.tracking.runquestions import filter_of
+from weft.tracking.runs.runquestions import filter_of
 from weft.tracking.store.reader import Reader
 from weft.tracking.store.readmodels import RunRecord
 

@@ -13,7 +13,7 @@ from weft.commands import terminal
 from weft.tracking import units
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.previews import preview
-from weft.tracking.runvalues import flat, value_at
+from weft.tracking.runs.runvalues import flat, value_at
 from weft.tracking.store.readmodels import ArtifactRecord, FileRecord, RunRecord, Series
 
 _BARS = "▁▂▃▄▅▆▇█"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from weft.demo.corpus import passages
 from weft.demo.retriever import BM25, terms
-from weft.tracking.runs import start_run
+from weft.tracking.runs.starting import start_run
 
 STEPS = 80
 DEPTH = 10

@@ -14,14 +14,14 @@ from weft.integrations import recording
 from weft.lifecycle import init
 from weft.tracking import runtime
 from weft.tracking.api import Api
-from weft.tracking.artifacts import Policy
+from weft.tracking.artifacts.artifact import Policy
+from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.errors import MissingLibraryError
 from weft.tracking.media.audio import Audio
 from weft.tracking.media.image import Image
 from weft.tracking.media.video import Video
-from weft.tracking.run import Run
+from weft.tracking.runs.run import Run
 from weft.tracking.tables import Table
-from weft.tracking.versions import ArtifactVersion
 
 _OLD = "pytorch_lightning" in sys.modules and "lightning.pytorch" not in sys.modules
 """Whether the program uses the package by its older name: the two know nothing of each other's classes."""

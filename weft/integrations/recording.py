@@ -9,10 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from weft.tracking import activerun, names, runtime
-from weft.tracking.artifacts import Artifact, Policy
+from weft.tracking import names, runtime
+from weft.tracking.artifacts.artifact import Artifact, Policy
 from weft.tracking.errors import UsageError
-from weft.tracking.run import Run
+from weft.tracking.runs import activerun
+from weft.tracking.runs.run import Run
 
 KEEP = "keep a model"
 """The cause under which models that could not be written are counted."""

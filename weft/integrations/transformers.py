@@ -11,7 +11,7 @@ from weft.integrations import recording
 from weft.lifecycle import init
 from weft.tracking import runtime
 from weft.tracking.errors import MissingLibraryError
-from weft.tracking.run import Run
+from weft.tracking.runs.run import Run
 
 try:
     from transformers import TrainerCallback

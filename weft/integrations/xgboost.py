@@ -8,7 +8,7 @@ from typing import Any
 from weft.integrations import recording
 from weft.tracking.errors import MissingLibraryError
 from weft.tracking.media import plot
-from weft.tracking.run import Run
+from weft.tracking.runs.run import Run
 from weft.tracking.tables import Table
 
 try:

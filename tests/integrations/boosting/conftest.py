@@ -13,8 +13,8 @@ from sklearn.model_selection import train_test_split
 
 import weft
 from weft.tracking.media.chart import Chart
-from weft.tracking.run import Run
-from weft.tracking.storedrun import StoredRun
+from weft.tracking.runs.run import Run
+from weft.tracking.runs.storedrun import StoredRun
 
 Split = tuple[Any, Any, Any, Any]
 

@@ -14,9 +14,9 @@ import pytest
 
 pytest.importorskip("s3fs")
 
-from weft.tracking.artifacts import Artifact
+from weft.tracking.artifacts.artifact import Artifact
 from weft.tracking.errors import NotFoundError, StoreError
-from weft.tracking.runs import start_run
+from weft.tracking.runs.starting import start_run
 
 
 class _Bucket(BaseHTTPRequestHandler):

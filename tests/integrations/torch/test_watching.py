@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 import weft
 from weft.tracking.blobs import Blobs
 from weft.tracking.journal.records import FileSaved, MetricsLogged, Record
-from weft.tracking.run import Run
-from weft.tracking.watching import BINS, counts_of
+from weft.tracking.runs.run import Run
+from weft.tracking.runs.watching import BINS, counts_of
 
 Journaled = Callable[[], list[Record]]
 

@@ -14,10 +14,10 @@ import pytest
 
 import weft
 from weft.tracking import exits, runtime
-from weft.tracking.artifacts import Artifact
+from weft.tracking.artifacts.artifact import Artifact
 from weft.tracking.errors import GateError, StoreError, UsageError
 from weft.tracking.registry.requirements import check, parse
-from weft.tracking.runs import start_run
+from weft.tracking.runs.starting import start_run
 
 GOOD = {"mean": 0.93, "ci": [0.9, 0.95], "n": 400, "n_errors": 0, "n_unscored": 0, "binary": True}
 ASKED = {"eval": "digits", "accuracy": ">=0.9"}
@@ -141,7 +141,7 @@ def test_the_newest_that_finished_counts_and_the_others_are_said(judge: Judge) -
 
 CRASHED = """
 import os, weft
-from weft.tracking.runs import start_run
+from weft.tracking.runs.starting import start_run
 run = start_run(project="evals", name="digits", job_type="evaluation", id="crashed")
 run.use_artifact("p/cnn:v0", use_as="model")
 run.summary["accuracy"] = 0.99

@@ -13,14 +13,14 @@ import pytest
 
 import weft
 from weft.tracking import runtime
-from weft.tracking.artifacts import Artifact
+from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.artifacts.versions import remove
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.journal.records import Record, RegistryChanged
 from weft.tracking.registry.paths import CollectionPath
-from weft.tracking.runs import start_run
+from weft.tracking.runs.starting import start_run
 from weft.tracking.settings import Settings
 from weft.tracking.store.access import open_store
-from weft.tracking.versions import remove
 
 
 def made(name: str, content: bytes, kind: str = "model") -> Artifact:

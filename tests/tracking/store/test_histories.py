@@ -26,11 +26,11 @@ from weft.tracking.journal.records import (
     RunUpdated,
     SystemSampled,
 )
+from weft.tracking.runs.storedrun import StoredRun
 from weft.tracking.store import metricsink, migrations, schema
 from weft.tracking.store.sampling import sampled
 from weft.tracking.store.sink import Position
 from weft.tracking.store.store import Store
-from weft.tracking.storedrun import StoredRun
 
 RUN, FORK = b"r" * 16, b"f" * 16
 UIDS = itertools.count(1)

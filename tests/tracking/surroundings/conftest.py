@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from weft.tracking import runs, runtime
-from weft.tracking.run import Run
+from weft.tracking import runtime
+from weft.tracking.runs import starting
+from weft.tracking.runs.run import Run
 from weft.tracking.settings import Settings
 
 
@@ -47,7 +48,7 @@ def started(tmp_path: Path) -> Iterator[Callable[..., Run]]:
 
     def start(**settings: Any) -> Run:
         runtime.configure(Settings.resolve(home=tmp_path / "home", strict=True, **settings))
-        return runs.init(project="p")
+        return starting.init(project="p")
 
     yield start
     run = runtime.active().run

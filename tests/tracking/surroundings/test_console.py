@@ -20,9 +20,10 @@ import rich.console
 import rich.progress
 import tqdm
 
-from weft.tracking import runs, runtime
+from weft.tracking import runtime
 from weft.tracking.journal.records import ConsoleLogged, Record
-from weft.tracking.run import Run
+from weft.tracking.runs import starting
+from weft.tracking.runs.run import Run
 from weft.tracking.settings import Settings
 from weft.tracking.surroundings import console
 
@@ -59,7 +60,7 @@ def started(install: Callable[[], None], tmp_path: Path) -> Callable[..., Run]:
         if not isinstance(sys.stderr, Stream):
             install()
         runtime.configure(Settings.resolve(home=tmp_path / "home", strict=True, **settings))
-        return runs.init(project="p")
+        return starting.init(project="p")
 
     return start
 
@@ -195,7 +196,7 @@ def test_odd_streams_are_left_alone(home: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", Slotted())
     runtime.configure(Settings.resolve(home=home, strict=True, console="auto"))
-    with runs.init(project="p"):
+    with starting.init(project="p"):
         sys.stderr.write("x")
 
 
@@ -260,7 +261,7 @@ def test_a_redactor_that_prints_ends(install: Callable[[], None], tmp_path: Path
         return text.replace("Ada", "[name]")
 
     runtime.configure(Settings.resolve(home=tmp_path / "home", strict=True, console="auto", redactor=redactor))
-    runs.init(project="p")
+    starting.init(project="p")
     print("Ada wrote this")
     assert "[name] wrote this" in lines(journaled)
 
@@ -353,7 +354,7 @@ def _ended(pid: int) -> int:
 def test_runs_one_after_the_other_leave_nothing_on_the_stream(started: Callable[..., Run], out: Stream) -> None:
     started(console="auto").finish()
     for _ in range(20):
-        with runs.init(project="p"):
+        with starting.init(project="p"):
             print("x")
     assert "write" not in vars(out)
     assert console._taps == []
@@ -362,7 +363,7 @@ def test_runs_one_after_the_other_leave_nothing_on_the_stream(started: Callable[
 def test_the_same_run_begun_again_counts_on(started: Callable[..., Run], out: Stream, journaled: Journaled) -> None:
     started(console="auto").finish()
     for word in ("first", "second"):
-        with runs.init(project="p", id="same", resume="allow"):
+        with starting.init(project="p", id="same", resume="allow"):
             print(word)
     found = [record for record in records(journaled) if record.lines[0] in ("first", "second")]
     assert found[1].first > found[0].first

@@ -17,7 +17,7 @@ from weft.tracking import runtime, surroundings
 from weft.tracking.blobs import Blobs
 from weft.tracking.journal.records import ConsoleLogged, FileSaved, Record, RunUpdated, SystemSampled
 from weft.tracking.payloads.encoding import decode
-from weft.tracking.run import Run
+from weft.tracking.runs.run import Run
 
 Journaled = Callable[[], list[Record]]
 NOTHING: dict[str, Any] = {

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import weft
+from weft.tracking.artifacts.versions import version_of
 from weft.tracking.errors import MissingExtraError
 from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.tables import Table, arrow, parts
-from weft.tracking.versions import version_of
 
 pytest.importorskip("pyarrow")
 

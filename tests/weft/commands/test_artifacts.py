@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from weft.tracking import runs, runtime
-from weft.tracking.artifacts import Artifact
+from weft.tracking import runtime
+from weft.tracking.artifacts.artifact import Artifact
 from weft.tracking.blobs import Blobs
+from weft.tracking.runs import starting
 
 Weft = Callable[..., Any]
 
@@ -17,7 +18,7 @@ Weft = Callable[..., Any]
 def _log(content: bytes, project: str = "p", **aliases: list[str]) -> Artifact:
     artifact = Artifact("questions", type="dataset")
     artifact.add_bytes(content, "deep/a.txt")
-    with runs.start_run(project=project) as run:
+    with starting.start_run(project=project) as run:
         run.log_artifact(artifact, **aliases)  # type: ignore[arg-type]
     return artifact
 

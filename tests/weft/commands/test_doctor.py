@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from weft.tracking import runs, runtime
+from weft.tracking import runtime
 from weft.tracking.home import Home
+from weft.tracking.runs import starting
 from weft.tracking.settings import Settings
 
 Weft = Callable[..., Any]
 
 
 def test_all_is_well(home: Path, weft: Weft) -> None:
-    with runs.init() as run:
+    with starting.init() as run:
         run.log({"a": 1})
         said = weft("doctor")
     assert said.code == 0

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from weft.tracking.artifacts import Artifact
-from weft.tracking.runs import start_run
+from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.runs.starting import start_run
 
 Weft = Callable[..., Any]
 

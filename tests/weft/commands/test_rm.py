@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import weft as library
-from weft.tracking import runs, runtime
+from weft.tracking import runtime
+from weft.tracking.runs import starting
 from weft.tracking.settings import Settings
 
 Weft = Callable[..., Any]
@@ -25,7 +26,7 @@ def filled(home: Path, tmp_path: Path) -> dict[str, str]:
     for name in ("old", "new"):
         path = tmp_path / f"{name}.bin"
         path.write_bytes(name.encode() * 10_000)
-        with runs.init(project="p", name=name, tags=[name]) as run:
+        with starting.init(project="p", name=name, tags=[name]) as run:
             run.log({"x": 1.0})
             run.save(str(path), base_path=str(tmp_path))
             artifact = library.Artifact("data", type="dataset")
@@ -100,7 +101,7 @@ def test_a_version_that_the_registry_links_stays_and_so_does_its_run(weft: Weft,
 
 
 def test_a_running_run_is_never_touched(weft: Weft) -> None:
-    run = runs.init(project="p", name="goes on")
+    run = starting.init(project="p", name="goes on")
     run.log({"x": 1})
     said = _json(weft, "--project", "p", "--all", "--yes")
     assert said["runs"] == []
@@ -111,20 +112,20 @@ def test_a_running_run_is_never_touched(weft: Weft) -> None:
 
 
 def test_a_whole_project_goes(weft: Weft, filled: dict[str, str], home: Path) -> None:
-    with runs.init(project="q"):
+    with starting.init(project="q"):
         pass
     said = weft("rm", "--project", "p", "--all", "--what", "runs,artifacts", "--yes")
     assert "2 runs with 2 points, 2 versions of artifacts" in said.out
     assert "removed" in said.out
     assert [row["project"] for row in json.loads(weft("runs", "ls", "--json").out)] == ["q"]
     assert not [path for path in (home / "blobs").rglob("*") if path.is_file()]
-    with runs.init(project="p", id=filled["old"], resume="never") as again:
+    with starting.init(project="p", id=filled["old"], resume="never") as again:
         again.log({"y": 1})
     assert json.loads(weft("runs", "show", filled["old"], "--json").out)["run"]["summary"] == {"y": 1.0}
 
 
 def test_tags_and_states_narrow_it(weft: Weft, filled: dict[str, str]) -> None:
-    with pytest.raises(ZeroDivisionError), runs.init(project="p", name="bad"):
+    with pytest.raises(ZeroDivisionError), starting.init(project="p", name="bad"):
         _ = 1 // 0
     assert [run["name"] for run in _json(weft, "--state", "failed", "--dry-run")["runs"]] == ["bad"]
     assert [run["name"] for run in _json(weft, "--tag", "old", "--dry-run")["runs"]] == ["old"]

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from weft.commands.runtables import sparkline
-from weft.tracking import api, runs, runtime
-from weft.tracking.artifacts import Artifact
+from weft.tracking import api, runtime
+from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.runs import starting
 from weft.tracking.settings import Settings
 
 Weft = Callable[..., Any]
@@ -27,9 +28,9 @@ def test_no_runs_yet_says_how_to_start_one(weft: Weft) -> None:
 
 
 def test_runs_are_listed_newest_first(weft: Weft) -> None:
-    with runs.init(project="p", name="first", config={"lr": 1}, tags="x") as run:
+    with starting.init(project="p", name="first", config={"lr": 1}, tags="x") as run:
         run.log({"loss": 0.25})
-    with pytest.raises(ZeroDivisionError), runs.init(project="q", name="second"):
+    with pytest.raises(ZeroDivisionError), starting.init(project="q", name="second"):
         _ = 1 // 0
     said = weft("runs", "ls")
     assert said.out.index("second") < said.out.index("first")
@@ -47,7 +48,7 @@ def test_runs_are_listed_newest_first(weft: Weft) -> None:
 
 
 def test_one_run_is_shown(weft: Weft) -> None:
-    with runs.init(project="p", name="shown", config={"lr": 0.1}, notes="why") as run:
+    with starting.init(project="p", name="shown", config={"lr": 0.1}, notes="why") as run:
         for step in range(50):
             run.log({"loss": 1 / (step + 1), "odd": math.nan})
         run.summary["exact"] = {"mean": 0.9, "ci": [0.85, 0.95], "n": 40}
@@ -66,14 +67,14 @@ def test_one_run_is_shown(weft: Weft) -> None:
 
 
 def test_a_failed_run_shows_its_error(weft: Weft) -> None:
-    with pytest.raises(ValueError, match="oh no"), runs.init(name="bad"):
+    with pytest.raises(ValueError, match="oh no"), starting.init(name="bad"):
         raise ValueError("oh no")
     assert "ValueError: oh no" in weft("runs", "show", "bad").out
 
 
 def test_wrong_names_are_said(weft: Weft) -> None:
     for _ in range(2):
-        runs.init(project="p", name="twin").finish()
+        starting.init(project="p", name="twin").finish()
     assert weft("runs", "show", "nothing") == (
         1,
         "",
@@ -87,7 +88,7 @@ def test_wrong_names_are_said(weft: Weft) -> None:
 
 def test_names_cannot_speak_to_the_terminal(weft: Weft) -> None:
     evil = "\x1b[31m[bold]\u202egnp.exe"
-    with runs.init(name=evil, config={evil: evil}, notes=evil, tags=evil) as run:
+    with starting.init(name=evil, config={evil: evil}, notes=evil, tags=evil) as run:
         run.log({evil: 1.0})
     for said in (weft("runs", "ls"), weft("runs", "show", run.id)):
         assert "\x1b[31m" not in said.out
@@ -113,7 +114,7 @@ def test_sparklines_keep_their_shape() -> None:
 
 
 def test_what_a_run_printed_is_shown_harmless(weft: Weft) -> None:
-    with runs.init(project="p", name="talks") as run:
+    with starting.init(project="p", name="talks") as run:
         run.write_logs("10%\r20%\r100%\nsecond \x1b[31mred\x1b[0m\n\u202ereversed\n")
     said = weft("runs", "logs", "talks")
     assert said.out == "100%\nsecond red\n\\u202ereversed\n"
@@ -125,8 +126,8 @@ def test_what_a_run_printed_is_shown_harmless(weft: Weft) -> None:
     assert weft("runs", "logs", run.id, "--stream", "stdin").code == 64
 
 
-def _trained(name: str, lr: float, best: float) -> runs.Run:
-    with runs.init(project="digits", name=name, config={"lr": lr, "model": {"depth": 3}}, tags=["base"]) as run:
+def _trained(name: str, lr: float, best: float) -> starting.Run:
+    with starting.init(project="digits", name=name, config={"lr": lr, "model": {"depth": 3}}, tags=["base"]) as run:
         run.define_metric("loss", summary="min", goal="minimize")
         for step in range(10):
             run.log({"loss": best + (9 - step) / 10})
@@ -176,7 +177,7 @@ def test_a_comparison_shows_what_differs_and_marks_the_best_by_its_goal(weft: We
 
 
 def test_an_export_drops_nothing(weft: Weft, tmp_path: Path) -> None:
-    with runs.init(project="p", config={"a": {"b": 1}, "c": None}) as run:
+    with starting.init(project="p", config={"a": {"b": 1}, "c": None}) as run:
         run.log({"x": 1, "text": 'ü "q", \n\ud800'})
         run.log({"x": math.nan, "late column": True, "big": 2**70})
         run.log({"x": -math.inf, "list": [1, {"deep": 2}]}, step=7)
@@ -242,7 +243,7 @@ def test_removed_runs_stay_removed_when_the_store_is_made_again(weft: Weft, home
         path.unlink()
     runtime.configure(Settings.resolve(home=home, strict=True))
     assert [row["id"] for row in json.loads(weft("runs", "ls", "--json").out)] == [good.id]
-    again = runs.init(project="digits", id=bad.id)
+    again = starting.init(project="digits", id=bad.id)
     again.log({"x": 1})
     again.finish()
     shown = json.loads(weft("runs", "show", bad.id, "--json").out)["run"]
@@ -252,7 +253,7 @@ def test_removed_runs_stay_removed_when_the_store_is_made_again(weft: Weft, home
 
 def test_what_others_depend_on_is_not_removed(weft: Weft) -> None:
     first = _trained("first", 0.1, 0.5)
-    fork = runs.init(project="digits", fork_from=f"{first.id}?_step=3")
+    fork = starting.init(project="digits", fork_from=f"{first.id}?_step=3")
     fork.log({"loss": 0.1})
     said = weft("runs", "rm", first.id, "--yes")
     assert said.code == 64

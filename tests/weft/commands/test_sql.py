@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from weft.tracking import runs
+from weft.tracking.runs import starting
 
 pytest.importorskip("duckdb")
 Weft = Callable[..., Any]
@@ -19,7 +19,7 @@ Weft = Callable[..., Any]
 
 def _record() -> None:
     for name in ("first", "second"):
-        with runs.init(project="p", id=name, name=f"{name}\x1b[31m") as run:
+        with starting.init(project="p", id=name, name=f"{name}\x1b[31m") as run:
             run.log({"loss": float("nan"), "acc": 0.5})
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from weft.commands import terminal
 from weft.tracer.span import span
-from weft.tracking.runs import init, log
+from weft.tracking.runs.starting import init, log
 
 
 @given(st.text())

@@ -1,0 +1,158 @@
+"""Files are kept when `save` returns, under names that stay inside the run, and again at the end where they changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from weft.tracking import runtime
+from weft.tracking.api import Api
+from weft.tracking.blobs import Blobs
+from weft.tracking.errors import NotFoundError, UsageError
+from weft.tracking.journal.records import FileSaved, Record
+from weft.tracking.runs import starting
+from weft.tracking.settings import Settings
+from weft.tracking.store.access import open_store
+
+Journaled = Callable[[], list[Record]]
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    place = tmp_path / "work"
+    (place / "logs" / "deep").mkdir(parents=True)
+    (place / "logs" / "a.txt").write_text("a")
+    (place / "logs" / "deep" / "b.txt").write_text("b")
+    (place / "model [1].bin").write_bytes(b"m")
+    monkeypatch.chdir(place)
+    return place
+
+
+def _saved(journaled: Journaled) -> list[tuple[str, int]]:
+    found = [record for record in journaled() if isinstance(record, FileSaved) and record.kind == "saved"]
+    return [(record.path, record.size_bytes) for record in found]
+
+
+def test_patterns_folders_and_names(home: Path, journaled: Journaled, work: Path) -> None:
+    with starting.init("p") as run:
+        assert run.save("logs/*.txt", policy="now") == [str(work / "logs" / "a.txt")]
+        run.save(str(work / "logs" / "deep" / "b.txt"), policy="now")
+        run.save(work / "logs", base_path=work, policy="now")
+        run.save("logs/deep/*", base_path="logs", policy="now")
+        run.save("model [1].bin", policy="now", glob=False)
+        assert _saved(journaled) == [
+            ("logs/a.txt", 1), ("b.txt", 1), ("logs/deep/b.txt", 1), ("deep/b.txt", 1),
+            ("model [1].bin", 1),
+        ]  # fmt: skip
+
+
+def test_a_path_cannot_lead_out_of_its_base(home: Path, work: Path) -> None:
+    with starting.init("p") as run:
+        for pattern, base in (("../*", None), ("logs/../../x", None), ("/etc/hosts", "."), ("logs", "logs/deep")):
+            with pytest.raises(UsageError, match="must lie below"):
+                run.save(pattern, base_path=base)
+        with pytest.raises(UsageError, match="policy"):
+            run.save("logs/a.txt", policy="sometimes")
+        for nothing in ("", None, 7):
+            with pytest.raises(UsageError, match="path of a file"):
+                run.save(nothing)  # type: ignore[arg-type]
+
+
+def test_what_is_no_file_is_said(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with starting.init("p") as run:
+        assert run.save("s3://bucket/key") == []
+        assert run.save("none*.txt") == []
+    assert "is no file here" in caplog.text
+    assert "there is no such file" in caplog.text
+
+
+def test_what_changed_is_kept_again_at_the_end(home: Path, journaled: Journaled, work: Path) -> None:
+    (work / "now.txt").write_text("1")
+    (work / "live.txt").write_text("1")
+    (work / "same.txt").write_text("1")
+    run = starting.init("p")
+    run.save("now.txt", policy="now")
+    run.save("live.txt")
+    run.save("same.txt", policy="end")
+    (work / "now.txt").write_text("22")
+    (work / "live.txt").write_text("22")
+    run.finish()
+    assert _saved(journaled) == [("now.txt", 1), ("live.txt", 1), ("same.txt", 1), ("live.txt", 2)]
+    with open_store() as store:
+        uid = store.reader().runs().rows[0].uid
+        files = {file.path: file for file in store.reader().files(uid) if file.kind == "saved"}
+    assert {path: file.size_bytes for path, file in files.items()} == {"live.txt": 2, "now.txt": 1, "same.txt": 1}
+    assert Blobs(runtime.active().home).read(files["live.txt"].digest) == b"22"
+
+
+def test_the_runs_folder_is_kept_at_the_end(home: Path, journaled: Journaled) -> None:
+    """As scripts write `os.path.join(wandb.run.dir, "model.h5")`."""
+    run = starting.init("p")
+    (Path(run.dir) / "sub").mkdir()
+    (Path(run.dir) / "sub" / "model.h5").write_bytes(b"weights")
+    run.save(os.path.join(run.dir, "sub", "*"))  # noqa: PTH118 - as scripts do
+    (Path(run.dir) / "late.txt").write_text("late")
+    run.finish()
+    assert _saved(journaled) == [("sub/model.h5", 7), ("late.txt", 4)]
+    assert Path(run.dir).is_relative_to(home)
+
+
+def test_a_folder_of_ones_own(home: Path, work: Path) -> None:
+    with starting.init("p", dir="out") as run:
+        assert Path(run.dir).is_relative_to(work / "out")
+
+
+def test_a_saved_file_comes_back(home: Path, work: Path) -> None:
+    with starting.init("p", id="first") as run:
+        run.save("logs/deep/b.txt")
+    (work / "logs" / "deep" / "b.txt").unlink()
+    with starting.init("p", id="second") as run:
+        with run.restore("logs/deep/b.txt", run_path="p/first") as file:
+            assert file.read() == "b"
+        assert Path(file.name).is_relative_to(run.dir)
+        with run.restore("logs/deep/b.txt", run_path="first", root=work) as file:
+            assert file.name == str(work / "logs" / "deep" / "b.txt")
+        with pytest.raises(NotFoundError, match="no file 'x'"):
+            run.restore("x", run_path="first")
+        with pytest.raises(NotFoundError, match="no run p/none"):
+            run.restore("x", run_path="none")
+
+
+def test_a_disk_that_refuses_stops_no_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    active = runtime.configure(Settings.resolve(home=tmp_path / "home", strict=False))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "blobs").write_text("in the way")
+    with starting.init("p") as run:
+        assert run.save("logs/*") == []
+    assert active.faults.counts["save a file of a run"] >= 1
+
+
+def test_a_finished_run_saves_nothing(home: Path) -> None:
+    run = starting.init("p")
+    run.finish()
+    for call in (lambda: run.save("logs/*"), lambda: run.alert("t")):
+        with pytest.raises(UsageError, match="is finished"):
+            call()
+
+
+def test_the_api_reads_a_runs_files_and_alerts(home: Path, work: Path) -> None:
+    with starting.init("p", id="mine") as run:
+        run.save("logs/*", policy="now")
+        run.alert("title", "text")
+    with Api() as api:
+        stored = api.run("p/mine")
+        mine = [file for file in stored.files() if file.kind == "saved"]
+        assert [(file.name, file.size) for file in mine] == [("logs/a.txt", 1), ("logs/deep/b.txt", 1)]
+        place = stored.file("logs/deep/b.txt").download(work / "out")
+        assert (place, place.read_text()) == (work / "out" / "logs" / "deep" / "b.txt", "b")
+        place.write_text("mine")
+        assert stored.file("logs/deep/b.txt").download(work / "out").read_text() == "mine"
+        assert stored.file("logs/deep/b.txt").download(work / "out", replace=True).read_text() == "b"
+        with stored.file("logs/a.txt").open() as opened:
+            assert opened.read() == b"a"
+        with pytest.raises(NotFoundError, match="no file 'x'"):
+            stored.file("x")
+        assert [alert.title for alert in stored.alerts()] == ["title"]
