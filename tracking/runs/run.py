@@ -73,7 +73,6 @@ class Run(RunKeeping):
         if start.way.earlier is not None:
             self.summary.restore(start.way.earlier.standing)
         self.state = "running"
-        """running, finished, failed, killed."""
         self._on_end = on_end
         self._lock = threading.RLock()  # guards the steps and the end; re-entrant: a signal handler may log too
         self._step = self.starting_step if attached_at is None else attached_at

@@ -25,19 +25,23 @@ class RunSurroundings(RunFacts):
     """What records console, git, machine, ... of it, where something does."""
     watching: Watching | None = None
     """Which modules it watches, once it does."""
+    state: str
+    """running, finished, failed, killed."""
 
     def write_logs(self, text: str) -> None:
-        """Add text to what the run printed, as if it had been; also where the console is not recorded.
+        """Add lines to what the run printed, as if they had been; also where the console is not recorded. Once the run
+        is finished it does nothing: handlers of `logging` live on.
+
+        Args:
+            text: ends its line; a newline is added where it has none.
 
         Raises:
             TypeError: it is no text.
-            UsageError: the run is finished.
         """
         if not isinstance(text, str):
             raise TypeError(f"write_logs() takes text, not {type(text).__name__}")
-        self._check_running()
-        if self.surroundings is not None:
-            self.surroundings.write_logs(text)
+        if self.surroundings is not None and self.state == "running":
+            self.surroundings.write_logs(text if text.endswith("\n") else f"{text}\n")
 
     def log_code(
         self,

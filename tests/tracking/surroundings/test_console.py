@@ -376,8 +376,11 @@ def test_off_is_off_and_write_logs_works_all_the_same(
     print("not recorded")
     assert "write" not in vars(out)
     run.write_logs("told\nby hand")
+    run.write_logs("line by line")
+    run.write_logs("as it stands\n")
     run.finish()
-    assert lines(journaled) == ["told", "by hand"]
+    run.write_logs("what a handler of logging says afterwards")
+    assert lines(journaled) == ["told", "by hand", "line by line", "as it stands"]
     assert "told" not in out.getvalue()
     with pytest.raises(TypeError):
         run.write_logs(b"bytes")  # type: ignore[arg-type]
