@@ -102,26 +102,40 @@ def init(
         if given.get(feature):
             runarguments.say_once(f"init({feature}=True): weft records nothing of it by itself; log what you need")
     active = runtime.active()
-    mine = active.journal
-    previous = [run for run in _live if run.owned and run.runtime.journal is mine and builtins.id(run) in _made_by_init]
+    previous = _running(active)
     chosen = _second(given) if previous else "create_new"
     if chosen == "return_previous":
         return _previous(active.active_run if active.active_run in previous else previous[-1], given)
     same = [run for run in previous if run.id == id]
     if same and reinit == "create_new":
         raise UsageError(f"run {same[0].path} is running in this process already: choose another id, or finish it")
-    if chosen == "finish_previous":
-        for run in same:
+    ending = previous if chosen == "finish_previous" else []
+    for run in ending:
+        if run in same:  # it is this very run that begins: what it says last is to be read first
             run.finish()
     start = runarguments.start(active, given)
-    if chosen == "finish_previous":
-        for run in previous:
-            run.finish()
+    for run in ending:
+        run.finish()
+    return _begun(active, start, beside=reinit == "create_new")
+
+
+def _running(active: runtime.Runtime) -> list[Run]:
+    """What `init` made here and has not ended."""
+    mine = active.journal
+    return [run for run in _live if run.owned and run.runtime.journal is mine and builtins.id(run) in _made_by_init]
+
+
+def _begun(active: runtime.Runtime, start: Start, *, beside: bool) -> Run:
+    """Make the run that `init` was asked for.
+
+    Args:
+        beside: it never becomes `weft.run`.
+    """
     leads = start.recording and not start.joined
     made = Run(active.view(start.settings, start.recording), start, on_end=forget, leads=leads)
     _watch(made)
     _made_by_init.add(builtins.id(made))
-    if reinit != "create_new":
+    if not beside:
         active.run, active.silent = (made, None) if start.recording else (None, made)
     if start.recording:
         if start.way.auto:

@@ -219,7 +219,7 @@ def test_any_mapping_will_do(home: Path, journaled: Journaled) -> None:
 
 
 def test_at_exit_a_home_that_was_removed_is_not_made_again(tmp_path: Path) -> None:
-    body = "import shutil\nruns.init()\nshutil.rmtree(os.environ['WEFT_HOME'])"
+    body = "import shutil\nstarting.init()\nshutil.rmtree(os.environ['WEFT_HOME'])"
     assert _script(tmp_path, body).stderr == ""
     assert not (tmp_path / "script-home").exists()
 
@@ -602,7 +602,7 @@ def _script(tmp_path: Path, body: str, *argv: str) -> subprocess.CompletedProces
 @pytest.mark.parametrize(
     ("body", "state", "exit_code", "process"),
     [
-        ("starting.init()\nruns.log({'a': 1})", "finished", 0, 0),
+        ("starting.init()\nstarting.log({'a': 1})", "finished", 0, 0),
         ("starting.init()\n1 / 0", "failed", 1, 1),
         ("starting.init()\nsys.exit(3)", "failed", 3, 3),
         ("starting.init()\nsys.exit()", "finished", 0, 0),
@@ -689,7 +689,7 @@ def test_a_failed_script_shows_its_error(tmp_path: Path) -> None:
 
 
 def test_a_users_excepthook_runs_once(tmp_path: Path, journaled: Journaled) -> None:
-    body = "sys.excepthook = lambda *e: print('mine', e[0].__name__)\nruns.init()\n{}['x']"
+    body = "sys.excepthook = lambda *e: print('mine', e[0].__name__)\nstarting.init()\n{}['x']"
     done = _script(tmp_path, body)
     assert done.stdout == "mine KeyError\n"
     assert _of(journaled, RunFinished)[0].state == "failed"
