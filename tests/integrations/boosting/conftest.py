@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 import weft
 from weft.tracking.media.chart import Chart
 from weft.tracking.runs.run import Run
-from weft.tracking.runs.storedrun import StoredRun
+from weft.tracking.api.storedrun import StoredRun
 
 Split = tuple[Any, Any, Any, Any]
 

@@ -26,7 +26,7 @@ from weft.tracking.journal.records import (
     RunUpdated,
     SystemSampled,
 )
-from weft.tracking.runs.storedrun import StoredRun
+from weft.tracking.api.storedrun import StoredRun
 from weft.tracking.store import metricsink, migrations, schema
 from weft.tracking.store.sampling import sampled
 from weft.tracking.store.sink import Position
