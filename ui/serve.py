@@ -75,7 +75,9 @@ def serve(port: int, home: Path | None = None, open_browser: bool = False) -> in
 
 
 def _bind(port: int) -> socket.socket:
-    bound = socket.socket(socket.AF_INET)
+    # TCP by name: asyncio looks for it before it turns Nagle's algorithm off, with which every answer that takes two
+    # writes (all of them: head, body) waits 40 ms for the browser's delayed acknowledgement.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name != "nt":  # there it would let two servers share a port
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
