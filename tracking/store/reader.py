@@ -20,10 +20,12 @@ from weft.tracking.runs.metricstats import Standing
 from weft.tracking.store import (
     artifactreader,
     consolereader,
+    historyrows,
     keptreader,
     lineagereader,
     metricreader,
     registryreader,
+    richreader,
     runreader,
     schema,
     spanreader,
@@ -185,7 +187,7 @@ class Reader:
             NotFoundError: there is no such run.
         """
         with self._store.reading() as connection:
-            return metricreader.rows(connection, run_uid, keys, min_step, max_step, stream)
+            return historyrows.rows(connection, run_uid, keys, min_step, max_step, stream)
 
     def sampled_rows(
         self,
@@ -203,7 +205,7 @@ class Reader:
             NotFoundError: there is no such run.
         """
         with self._store.reading() as connection:
-            return metricreader.sample(connection, run_uid, keys, x_axis, samples, stream)
+            return historyrows.sample(connection, run_uid, keys, x_axis, samples, stream)
 
     def projects(self) -> Sequence[ProjectRecord]:
         """All projects, by name."""
@@ -231,7 +233,7 @@ class Reader:
             NotFoundError: there is no such run.
         """
         with self._store.reading() as connection:
-            return metricreader.rich(connection, run_uid, key)
+            return richreader.rich(connection, run_uid, key)
 
     def files(self, run_uid: str) -> Sequence[FileRecord]:
         """A run's files by path: those that were saved, and what was recorded by itself.
