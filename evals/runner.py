@@ -164,7 +164,7 @@ class Runner:
             return given
         if not isinstance(given, str):
             raise UsageError(f'uses= takes versions of artifacts or names like "cnn:v3", not {given!r:.80}')
-        from weft.tracking.artifacts.versions import find
+        from weft.tracking.artifacts.finding import find
         from weft.tracking.blobs import Blobs  # who names none need not load them
 
         rt = runtime.active()

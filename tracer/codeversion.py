@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from weft.tracking import names
-from weft.tracking.artifacts.artifact import Artifact, log_version
+from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.artifacts.recording import log_version
 from weft.tracking.faults import let_through
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.redaction import Redaction, clean_name, redact_source, redact_text

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, LargeBinary, MetaData, Table, Text, inspect, 
 from sqlalchemy.sql.sqltypes import String
 
 from weft.tracking import runtime
-from weft.tracking.artifacts import protection, versions
+from weft.tracking.artifacts import protection, recording
 from weft.tracking.artifacts.knownfiles import FOLDER as KNOWN
 from weft.tracking.artifacts.manifest import unpacked
 from weft.tracking.blobs import DRAFT, FRESH_SECONDS
@@ -102,7 +102,7 @@ def collect(
         going = _expire(store, done, time.time_ns() if now_ns is None else now_ns)
         if going and not dry_run:
             for record in going:
-                versions.remove(record.project, record.name, record.digest)
+                recording.remove(record.project, record.name, record.digest)
             _take_all_in(store, settings, home)
         # Nobody takes records in meanwhile: what is in the store, and what waits behind it, is one state.
         with home.using("collect its files"), exclusive(home.ingest_lock, LOCK_SECONDS) as held:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from weft.tracking import runtime
-from weft.tracking.artifacts import protection, versions
+from weft.tracking.artifacts import protection, recording
 from weft.tracking.collecting import Collected, collect
 from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import SCHEMA, Removed
@@ -143,7 +143,7 @@ def carry_out(found: Plan, settings: Settings | None = None) -> None:
         key = bytes.fromhex(trace.trace_id)
         rt.journal.append(Removed(SCHEMA, "trace", key, trace.project, rt.ids.wall_ns()))
     for version in found.artifacts:
-        versions.remove(version.project, version.name, version.digest)
+        recording.remove(version.project, version.name, version.digest)
     rt.journal.sync()
     settings = settings or rt.settings
     with open_store(settings, drain=False) as store:

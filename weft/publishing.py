@@ -13,7 +13,8 @@ from urllib.parse import quote, unquote
 import orjson
 
 from weft.tracking import names, runtime
-from weft.tracking.artifacts.artifact import Artifact, log_version
+from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.artifacts.recording import log_version
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.payloads.encoding import decode, encode
@@ -101,7 +102,7 @@ def ref(text: str | Ref) -> Ref:
     """
     if isinstance(text, Ref):
         return text
-    from weft.tracking.artifacts.versions import Reference  # what only publishes need not load it
+    from weft.tracking.artifacts.finding import Reference  # what only publishes need not load it
 
     if isinstance(text, str) and text.startswith(_SCHEME):
         text = unquote(text.removeprefix(_SCHEME))
@@ -128,7 +129,7 @@ def get(address: str | Ref, as_type: Any = None) -> Any:
         StoreError: the store cannot be read.
     """
     wanted = ref(address)
-    from weft.tracking.artifacts.versions import find  # late, as above
+    from weft.tracking.artifacts.finding import find  # late, as above
 
     rt = runtime.active()
     text = f"{wanted.project}/{wanted.name}:{wanted.which}"

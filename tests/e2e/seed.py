@@ -544,7 +544,7 @@ class Seeder:
     def _results(self, name: str, uid: bytes, at: int, table: Table) -> None:
         artifact = Artifact(f"{name}-results", "evaluation-results")
         artifact.add(table, "results")
-        artifact.keep_in(Blobs(Home(self.runtime.settings.home)))
+        artifact.contents.keep_in(Blobs(Home(self.runtime.settings.home)))
         self.journal.append(
             ArtifactLogged(
                 SCHEMA,

@@ -12,9 +12,10 @@ from weft.tracking import runtime
 from weft.tracking.api import storedhistory
 from weft.tracking.api.corrections import EDITABLE, copied, correction
 from weft.tracking.api.storedsummary import StoredSummary
-from weft.tracking.artifacts import versions
+from weft.tracking.artifacts import recording
+from weft.tracking.artifacts.finding import version_of
 from weft.tracking.artifacts.protection import check_free
-from weft.tracking.artifacts.versions import ArtifactVersion, version_of
+from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import MissingExtraError, NotFoundError, UsageError
 from weft.tracking.home import Home
@@ -168,7 +169,7 @@ class StoredRun(RunRecord):
             check_free(version.project, version.bare_name, version.digest)
         runremoval.remove_runs([self._stored])
         for version in made:
-            versions.remove(version.project, version.bare_name, version.digest)
+            recording.remove(version.project, version.bare_name, version.digest)
 
     def _check_writable(self) -> None:
         rt = runtime.active()

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from weft.tracking.api.asking import Asking
 from weft.tracking.api.results import Results
+from weft.tracking.artifacts.finding import Reference, choose, version_of
 from weft.tracking.artifacts.lineage import Direction, Lineage
-from weft.tracking.artifacts.versions import ArtifactVersion, Reference, choose, version_of
+from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.registry.collection import Collection, Registry

@@ -43,7 +43,7 @@ class Kept(NamedTuple):
     size_bytes: int
     draft: str | None
     """Its copy; None: the content is a blob already, or is not to be copied."""
-    source: str | None
+    source: str
 
 
 def below(folder: str, prefix: str) -> list[Wanted]:

@@ -1,46 +1,34 @@
-"""A logged version of an artifact: found in the store, opened, downloaded, described anew, deleted. What leaves is
-checked by hash.
-"""
+"""A logged version of an artifact: opened, downloaded, described anew, deleted. What leaves is checked by hash."""
 
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
-from weft.tracking import names, runtime
-from weft.tracking.artifacts import downloads, lifetimes, references
-from weft.tracking.artifacts.artifact import MEDIA, Artifact, check_metadata
+from weft.tracking import names
+from weft.tracking.artifacts import downloads, lifetimes, recording, references
+from weft.tracking.artifacts.artifact import MEDIA, Artifact
 from weft.tracking.artifacts.differences import Difference, difference
-from weft.tracking.artifacts.lifetimes import INHERIT
 from weft.tracking.artifacts.localpath import LocalPath
 from weft.tracking.artifacts.manifest import SHA256, Entry, Manifest
+from weft.tracking.artifacts.recording import LATEST
+from weft.tracking.artifacts.said import Said, check_metadata
 from weft.tracking.artifacts.versionfile import VersionFile
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, UsageError
-from weft.tracking.journal.records import SCHEMA, Removed, VersionUpdated
-from weft.tracking.names import check_artifact, check_project, version_number
 from weft.tracking.payloads.encoding import encode
-from weft.tracking.payloads.redaction import clean_name, redact, redact_text
-from weft.tracking.registry.paths import PREFIX as REGISTRY
-from weft.tracking.registry.paths import LinkReference, is_reference
-from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.tables import parts as tableparts
 
 if TYPE_CHECKING:
     from weft.tracking.registry.linked import LinkedVersion
-    from weft.tracking.store.reader import Reader
     from weft.tracking.store.readmodels import RunRecord
-
-_DIGEST = re.compile(r"[0-9a-f]{12,64}")
-LATEST = "latest"
 
 
 @dataclass(slots=True)
@@ -66,7 +54,7 @@ class ArtifactVersion:
     """How long after it was last logged `weft artifacts gc` may remove it; None: never."""
     created_ns: int | None = None
     updated_ns: int | None = None
-    _saved: _Said | None = field(default=None, repr=False, compare=False)
+    _saved: Said | None = field(default=None, repr=False, compare=False)
     _gone: bool = field(default=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -286,38 +274,15 @@ class ArtifactVersion:
         Raises:
             UsageError: one of them is none, or mode is disabled.
         """
-        said, before = self._said(), self._saved or self._said()
-        aliases = names.check_aliases(self.aliases)
-        tags = names.check_tags(self.tags)
-        description = names.check_optional_text("an artifact's description", self.description)
-        metadata, ttl_s = check_metadata(self.metadata), lifetimes.seconds(self.ttl)
-        dropped = [alias for alias in before.aliases if alias not in aliases]
-        if LATEST in dropped:
+        metadata, tags = encode(check_metadata(self.metadata)), tuple(names.check_tags(self.tags))
+        description = names.check_optional_text("an artifact's description", self.description) or None
+        aliases = tuple(names.check_aliases(self.aliases))
+        said, before = Said(description, metadata, tags, lifetimes.seconds(self.ttl), aliases), self._saved
+        if before is not None and LATEST in before.aliases and LATEST not in aliases:
             raise UsageError("the alias latest is on what was logged last; it moves by logging, not by editing")
-        moved = [alias for alias in aliases if alias not in before.aliases and alias != LATEST]
-        if said == before:
-            return
-        rt = runtime.active()
-        if not rt.recording:
-            raise UsageError("nothing can be changed in mode disabled, which writes nothing: unset WEFT_MODE")
-        told = redact(encode(metadata), rt.faults, rt.settings.redact)
-        text = None if description is None else redact_text(description, rt.settings.redact)
-        rt.journal.append(
-            VersionUpdated(
-                SCHEMA,
-                self.project,
-                self.bare_name,
-                self.digest,
-                rt.ids.wall_ns(),
-                description=(text or "") if said.description != before.description else None,
-                metadata=told if said.metadata != before.metadata else None,
-                tags=[clean_name(tag, rt.settings.redact) for tag in tags] if said.tags != before.tags else None,
-                ttl_s=ttl_s if said.ttl_s != before.ttl_s else None,
-                aliases=moved,
-                dropped_aliases=dropped,
-            )
-        )
-        self._saved = said
+        if said != before:
+            recording.edit(self.project, self.bare_name, self.digest, before or said, said)
+            self._saved = said
 
     @property
     def is_link(self) -> bool:
@@ -357,7 +322,7 @@ class ArtifactVersion:
         from weft.tracking.artifacts.protection import check_free  # asks the store
 
         check_free(self.project, self.bare_name, self.digest, delete_aliases=delete_aliases)
-        remove(self.project, self.bare_name, self.digest)
+        recording.remove(self.project, self.bare_name, self.digest)
         self._gone = True
 
     def _runs(self, role: str) -> list[RunRecord]:
@@ -382,182 +347,11 @@ class ArtifactVersion:
             return Path(root)
         return Path("artifacts") / f"{self.bare_name}-{self.version or self.digest[:12]}"
 
-    def _said(self) -> _Said:
+    def _said(self) -> Said:
         metadata = encode(self.metadata) if isinstance(self.metadata, Mapping) else b""
-        ttl_s = None if self.ttl is INHERIT else lifetimes.seconds(self.ttl)
-        return _Said(self.description or None, metadata, tuple(self.tags), ttl_s, tuple(self.aliases))
-
-
-class _Said(NamedTuple):
-    """What may be changed of a version, as it was."""
-
-    description: str | None
-    metadata: bytes
-    tags: tuple[str, ...]
-    ttl_s: int | None
-    aliases: tuple[str, ...]
+        tags, aliases = tuple(self.tags), tuple(self.aliases)
+        return Said(self.description or None, metadata, tags, lifetimes.seconds(self.ttl), aliases)
 
 
 def _iso(ns: int | None) -> str | None:
     return None if ns is None else datetime.fromtimestamp(ns / 1e9, UTC).isoformat(timespec="milliseconds")
-
-
-def remove(project: str, name: str, digest: str) -> None:
-    """Write the tombstone of a version.
-
-    Raises:
-        UsageError: mode is disabled, which writes nothing.
-    """
-    rt = runtime.active()
-    if not rt.recording:
-        raise UsageError("nothing can be deleted in mode disabled, which writes nothing: unset WEFT_MODE")
-    rt.journal.append(Removed(SCHEMA, "artifact", f"{digest}/{name}".encode(), project, rt.ids.wall_ns()))
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """`project/name:alias`, taken apart; an entity before it is left out."""
-
-    project: str | None
-    name: str
-    which: str
-    """`latest`, an alias, `v3`, or a digest (sha256 hex, the first 12 or more digits of it)."""
-
-    @classmethod
-    def parse(cls, text: str) -> Reference:
-        """
-        Raises:
-            UsageError: it is no such reference.
-        """
-        if not isinstance(text, str):
-            raise UsageError(f'an artifact is named like "name:latest" or "project/name:v3", got {text!r:.80}')
-        if is_reference(text):
-            linked = LinkReference.parse(text)
-            return cls(f"{REGISTRY}{linked.path.registry}", linked.path.name, linked.which or "latest")
-        project, slash, rest = text.rpartition("/")
-        entity, _, last = project.partition("/")
-        if entity and "/" not in last:
-            project = last or entity  # entity/project/name, as wandb's scripts have it
-        name, _, which = rest.partition(":")
-        try:
-            return cls(check_project(project) if slash else None, check_artifact(name), which or "latest")
-        except UsageError as error:
-            raise UsageError(
-                f'{text!r:.150} names no version; one is named like "name:latest", "project/name:v3" or '
-                f'"weft:///project/name:production". {error}'
-            ) from None
-
-    def choose(self, versions: list[ArtifactRecord]) -> ArtifactRecord:
-        """The version meant, of all that this name has.
-
-        Raises:
-            NotFoundError: none of them is it; the message lists those there are.
-        """
-        number = version_number(self.which)
-        for record in versions:
-            if record.version == number if number is not None else self.which in record.aliases:
-                return record
-        if self.which == "latest" and versions:
-            return max(versions, key=lambda record: record.version)
-        if _DIGEST.fullmatch(self.which):
-            for record in versions:
-                if record.digest.startswith(self.which):
-                    return record
-        known = ", ".join(
-            f"v{record.version}" + (f" ({', '.join(record.aliases)})" if record.aliases else "")
-            for record in versions[:20]
-        )
-        where = f" in project {self.project!r}" if self.project else ""
-        raise NotFoundError(
-            f"no artifact {self.name}:{self.which}{where}; there is {known}"
-            if versions
-            else f"no artifact is called {self.name!r}{where}. `weft artifacts ls` lists them"
-        )
-
-
-def version_of(record: ArtifactRecord, blobs: Blobs) -> ArtifactVersion:
-    """The version a record describes, its files in these blobs."""
-    return ArtifactVersion(
-        project=record.project,
-        bare_name=record.name,
-        type=record.type,
-        digest=record.digest,
-        manifest=Manifest(record.manifest),  # type: ignore[arg-type]
-        metadata=dict(record.metadata),
-        blobs=blobs,
-        description=record.description,
-        number=record.version,
-        aliases=list(record.aliases),
-        tags=list(record.tags),
-        ttl=None if record.ttl_s is None else timedelta(seconds=record.ttl_s),
-        created_ns=record.created_ns,
-        updated_ns=record.updated_ns,
-    )
-
-
-def find(text: str, project: str, blobs: Blobs) -> ArtifactVersion:
-    """Look a version up in the store.
-
-    Args:
-        text: `name`, `name:alias`, `name:v3`, each perhaps after `project/`.
-        project: where to look when the text names none.
-
-    Raises:
-        NotFoundError: there is no such version.
-        StoreError: the store cannot be read.
-    """
-    from weft.tracking.store.access import open_store  # brings SQLAlchemy: only who reads pays for it
-
-    parsed = Reference.parse(text)
-    where = {"project": parsed.project or project, "name": parsed.name}
-    reference = Reference(where["project"], parsed.name, parsed.which)
-    rt, found = runtime.active(), list[ArtifactRecord]()
-    if not rt.recording and rt.settings.store_url is None and not rt.home.path.exists():
-        return version_of(reference.choose(found), blobs)  # nothing is made to find nothing in
-    with open_store() as store:
-        if is_reference(text):
-            from weft.tracking.registry.linked import find_linked  # it knows versions
-
-            return find_linked(store.reader(), text, blobs)
-        return version_of(chosen(store.reader(), where, reference), blobs)
-
-
-def choose(reader: Reader, reference: Reference, project: str | None = None) -> ArtifactRecord:
-    """The version meant, in the project that it or the caller names, else in the only one that has the name.
-
-    Raises:
-        NotFoundError: there is none.
-        UsageError: several projects have the name.
-    """
-    place = reference.project or project
-    if place is None:
-        found = reader.artifacts({"name": reference.name}, limit=1000, manifests=False).rows
-        places = sorted({record.project for record in found})
-        if len(places) > 1:
-            called = reference.name
-            raise UsageError(f"{called} is in several projects: {', '.join(places)}. Give project/{called}")
-        place = places[0] if places else None
-    where = {"name": reference.name} | ({} if place is None else {"project": place})
-    return chosen(reader, where, Reference(place, reference.name, reference.which))
-
-
-def chosen(reader: Reader, where: Mapping[str, Any], reference: Reference) -> ArtifactRecord:
-    """The version meant, with its manifest: the others are looked at without theirs.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    if reference.project is not None and reference.project.startswith(REGISTRY):
-        from weft.tracking.registry.sources import resolve  # it knows versions
-
-        link = resolve(reader, f"{reference.project}/{reference.name}:{reference.which}").link
-        where, reference = {"project": link.project, "name": link.name}, Reference(link.project, link.name, link.digest)
-    found = list[ArtifactRecord]()
-    while True:
-        page = reader.artifacts(where, limit=1000, offset=len(found), manifests=False)
-        found += page.rows
-        if not page.rows or len(found) >= page.total:
-            break
-    wanted = reference.choose(found)
-    exact = {"project": wanted.project, "name": wanted.name, "version": wanted.version}
-    return next(iter(reader.artifacts(exact, limit=1).rows), wanted)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weft.tracking import names, runtime
-from weft.tracking.artifacts.versions import ArtifactVersion, version_of
+from weft.tracking.artifacts.finding import version_of
+from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.registry import writing

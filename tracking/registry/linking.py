@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from weft.tracking import names, runtime
-from weft.tracking.artifacts.artifact import Artifact, log_version
+from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.artifacts.recording import log_version
 from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import UsageError

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weft.tracking.artifacts.artifact import Artifact
-from weft.tracking.artifacts.versions import ArtifactVersion, find
+from weft.tracking.artifacts.finding import find
+from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.registry.fold import Source

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weft.tracking import names
-from weft.tracking.artifacts.artifact import Artifact, log_version
-from weft.tracking.artifacts.versions import LATEST, ArtifactVersion, find
+from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.artifacts.finding import find
+from weft.tracking.artifacts.recording import LATEST, log_version
+from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.journal.records import SCHEMA, ArtifactUsed

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from weft.tracking.artifacts.versions import Reference
+from weft.tracking.artifacts.finding import Reference
 from weft.tracking.errors import NotFoundError
 from weft.tracking.sql.asking import Asked
 from weft.tracking.store import schema

@@ -12,10 +12,12 @@ import typer
 
 from weft.commands import terminal
 from weft.tracking import runtime, units
-from weft.tracking.artifacts import protection, versions
-from weft.tracking.artifacts.artifact import Artifact, log_version
+from weft.tracking.artifacts import protection
+from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.artifacts.finding import Reference, choose, version_of
 from weft.tracking.artifacts.lineage import Lineage, layers
-from weft.tracking.artifacts.versions import ArtifactVersion, Reference, choose, version_of
+from weft.tracking.artifacts.recording import LATEST, log_version, remove
+from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.blobs import Blobs
 from weft.tracking.collecting import collect
 from weft.tracking.errors import Error, UsageError
@@ -164,7 +166,7 @@ def put(
     rt = runtime.active()
     place, _, called = name.rpartition("/")
     made = Artifact(called, type_, description)
-    aliases = [one for one in check_aliases(alias) if one != versions.LATEST]
+    aliases = [one for one in check_aliases(alias) if one != LATEST]
     if "://" in path:
         made.add_reference(path)
     elif Path(path).is_dir():
@@ -251,7 +253,7 @@ def rm(
     with _opened(artifact, project) as (store, found):
         record = found.record
         protection.check_version(store, record, delete_aliases=aliases)
-        versions.remove(record.project, record.name, record.digest)
+        remove(record.project, record.name, record.digest)
     if json:
         terminal.print_json({"deleted": found.version.qualified_name, "digest": record.digest})
         return

@@ -14,7 +14,7 @@ from weft.integrations import recording
 from weft.lifecycle import init
 from weft.tracking import runtime
 from weft.tracking.api import Api
-from weft.tracking.artifacts.artifact import Policy
+from weft.tracking.artifacts.contents import Policy
 from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.errors import MissingLibraryError
 from weft.tracking.media.audio import Audio

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from weft.tracking import names, runtime
-from weft.tracking.artifacts.artifact import Artifact, Policy
+from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.artifacts.contents import Policy
 from weft.tracking.errors import UsageError
 from weft.tracking.runs import activerun
 from weft.tracking.runs.run import Run

@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weft.tracking import runtime
-from weft.tracking.artifacts.artifact import Artifact, check_path
-from weft.tracking.artifacts.versions import ArtifactVersion, Reference
+from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.artifacts.finding import Reference
+from weft.tracking.artifacts.manifest import check_path
+from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, StoreError, UsageError
 from weft.tracking.journal.records import ArtifactLogged, ArtifactUsed, Record
@@ -37,7 +39,7 @@ def _artifact(**files: bytes) -> Artifact:
 
 def _version(artifact: Artifact, blobs: Blobs | None = None) -> ArtifactVersion:
     """The version that logging would make of it."""
-    artifact.keep_in(Blobs(runtime.active().home))
+    artifact.contents.keep_in(Blobs(runtime.active().home))
     return ArtifactVersion(
         "p", artifact.name, artifact.type, artifact.digest, artifact.manifest, {}, blobs or Blobs(runtime.active().home)
     )

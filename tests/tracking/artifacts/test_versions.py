@@ -13,7 +13,8 @@ import pytest
 
 import weft
 from weft.tracking import runtime
-from weft.tracking.artifacts.artifact import INHERIT, Artifact
+from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.artifacts.lifetimes import INHERIT
 from weft.tracking.artifacts.manifest import Entry, Manifest
 from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.errors import NotFoundError, StoreError, UsageError

@@ -14,7 +14,7 @@ import pytest
 import weft
 from weft.tracking import runtime
 from weft.tracking.artifacts.artifact import Artifact
-from weft.tracking.artifacts.versions import remove
+from weft.tracking.artifacts.recording import remove
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.journal.records import Record, RegistryChanged
 from weft.tracking.registry.paths import CollectionPath

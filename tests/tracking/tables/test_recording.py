@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import weft
-from weft.tracking.artifacts.versions import version_of
+from weft.tracking.artifacts.finding import version_of
 from weft.tracking.errors import MissingExtraError
 from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.tables import Table, arrow, parts
