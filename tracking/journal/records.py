@@ -231,8 +231,9 @@ class MetricsLogged(_Record, frozen=True, tag=23):
     run_uid: bytes
     step: int
     at_ns: int
-    values: dict[str, float]
-    """Scalars, nested names joined by dots; NaN and infinities are kept (msgpack floats)."""
+    values: dict[str, int | float]
+    """Scalars, nested names joined by dots; NaN and infinities are kept (msgpack floats). Whole numbers come as msgpack
+    integers of at most 64 bits, each exactly a float."""
     rich: bytes | None = None
     """JSON object of whatever is no scalar (text, media, tables)."""
     late: bool = False

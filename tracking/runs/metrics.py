@@ -20,6 +20,8 @@ from weft.tracking.tables import Table, is_frame
 
 EXACT = 1 << 53
 """Whole numbers up to here survive as a float."""
+_SIGNED = 1 << 63
+"""A record's whole numbers are below this."""
 _DEPTH = 32
 """Deeper nesting than this (a dict that holds itself, too) is kept as one rich value."""
 
@@ -28,7 +30,7 @@ _DEPTH = 32
 class Parts:
     """One call's values by kind, under their dotted names."""
 
-    scalars: dict[str, float] = field(default_factory=dict)
+    scalars: dict[str, int | float] = field(default_factory=dict)
     rich: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
     again: list[tuple[str, float]] = field(default_factory=list)
@@ -79,8 +81,9 @@ def _split(values: Mapping[str, Any], prefix: str, parts: Parts, depth: int) -> 
             parts.rich[name] = value if type(value) in _PLAIN else _converted(value, parts)
 
 
-def _nearest(name: str, number: int, parts: Parts) -> float | None:
-    """The float that stands for a large whole number; what it loses is kept whole beside it. None: too large."""
+def _nearest(name: str, number: int, parts: Parts) -> int | float | None:
+    """The number itself where a float is exactly it; else the float that stands for it, and what that loses is kept
+    whole beside it. None: too large."""
     try:
         nearest = float(number)
     except OverflowError:
@@ -88,7 +91,8 @@ def _nearest(name: str, number: int, parts: Parts) -> float | None:
         return None
     if nearest != number:
         parts.rich[name] = number
-    return nearest
+        return nearest
+    return number if -_SIGNED <= number < _SIGNED else nearest
 
 
 _PLAIN = frozenset({str, int, bytes, type(None), dict})
@@ -118,11 +122,11 @@ def _below(value: Any) -> dict[str, Any] | None:
 
 
 def scalar(value: Any) -> float | int | None:
-    """This number, bool, or array or tensor of one number: a float, or an int beyond `EXACT`. None: no number."""
+    """This number, bool, or array or tensor of one number: a float or an int. None: no number."""
     if isinstance(value, float):
         return float(value)
     if isinstance(value, int):
-        return float(value) if -EXACT <= value <= EXACT else int(value)
+        return int(value)
     if isinstance(value, (str, bytes, Mapping, list, tuple)) or value is None:
         return None
     try:

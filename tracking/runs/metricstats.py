@@ -38,9 +38,11 @@ LONGEST = 1024
 class Stats:
     """Of one metric. `least` and `greatest` mean nothing while nothing `finite` was met."""
 
-    __slots__ = ("counted", "finite", "first", "first_at", "greatest", "last", "last_at", "least", "total")
+    __slots__ = ("counted", "finite", "first", "first_at", "greatest", "last", "last_at", "least", "total", "whole")
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = True) -> None:
+        self.whole = whole
+        """Whether all of them came as whole numbers (`int`), and are shown as such."""
         self.counted = 0
         self.finite = 0
         self.least = math.nan
@@ -55,6 +57,7 @@ class Stats:
     def add(self, values: Sequence[float], ends: Ends) -> None:
         """Count these points, at least one."""
         self.counted += len(values)
+        self.whole = self.whole and float not in map(type, values)
         first_at, first, last_at, last = ends
         if self.first_at is None or first_at < self.first_at:
             self.first_at, self.first = first_at, values[first]
@@ -116,6 +119,11 @@ def exact(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(found)
 
 
+def as_logged(value: float, whole: bool) -> float | int:
+    """A number of a metric, which is counted and kept as a float, as whoever logged it knows it."""
+    return int(value) if whole else float(value)
+
+
 def shown(stats: Stats, rich: Any, kinds: Sequence[str], goal: str | None) -> Any:
     """A metric's entry in the summary.
 
@@ -129,13 +137,17 @@ def shown(stats: Stats, rich: Any, kinds: Sequence[str], goal: str | None) -> An
     """
     if "none" in kinds:
         return ABSENT
-    last = ABSENT if rich is LONG else rich if rich is not ABSENT else stats.last if stats.counted else ABSENT
+    last = ABSENT if rich is LONG else rich
+    if rich is ABSENT and stats.counted:
+        last = as_logged(stats.last, stats.whole)
     named = [kind for kind in KINDS if kind in kinds and kind != "copy"]
     if not named:
         return last
-    best = stats.greatest if goal == "maximize" else stats.least
-    found = {"min": stats.least, "max": stats.greatest, "mean": stats.mean, "first": stats.first, "best": best}
-    known = found if stats.counted else {}
+    known: dict[str, Any] = {}
+    if stats.counted:
+        least, greatest, first = (as_logged(n, stats.whole) for n in (stats.least, stats.greatest, stats.first))
+        best = greatest if goal == "maximize" else least
+        known = {"min": least, "max": greatest, "mean": stats.mean, "first": first, "best": best}
     if last is not ABSENT:
         known = known | {"last": last}
     return {kind: known[kind] for kind in named if kind in known} or ABSENT

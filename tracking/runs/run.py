@@ -79,7 +79,7 @@ class Run(RunKeeping):
         self._highest: int | None = self._step - 1 if self._step else None
         self._closed = True
         """Whether the row of the highest step is committed."""
-        self._axes: dict[str, tuple[float, int]] = {}
+        self._axes: dict[str, tuple[int | float, int]] = {}
         """Of metrics that are x axes of others: the last value and its step."""
         self._warned_late = False
         self._plain: set[str] = set()
@@ -241,7 +241,7 @@ class Run(RunKeeping):
         """These numbers, with the last values of x axes that they need and that this row has not."""
         with self._lock:
             axes = self._rules.axes({*scalars, *rich})
-            missing = {name: self._axes.get(name, (0.0, None)) for name in axes}
+            missing = {name: self._axes.get(name, (0, None)) for name in axes}
             if not late:
                 scalars = scalars | {name: value for name, (value, step) in missing.items() if step != at}
             for name in scalars.keys() & self._rules.step_metrics:

@@ -88,8 +88,7 @@ class Summary(Mapping[str, Any]):
         with self._lock:
             self._count()
             for key in fresh:
-                self._stats.pop(key, None)
-                self._rich.pop(key, None)
+                self._forget(key)
             self._own.update(fresh)
             self._write(fresh)
 
@@ -184,9 +183,17 @@ class Summary(Mapping[str, Any]):
             if not found:
                 raise KeyError(whole)
             for key in found:
-                for known in (self._own, self._stats, self._rich, self._written):
-                    known.pop(key, None)
+                self._forget(key)
+                self._own.pop(key, None)
+                self._written.pop(key, None)
             self._record({}, found)
+
+    def _forget(self, key: str) -> None:
+        """Count anew from here on what is logged under this name."""
+        former = self._stats.pop(key, None)
+        if former is not None and not former.whole:  # that is told of all that was ever logged
+            self._stats[key] = Stats(whole=False)
+        self._rich.pop(key, None)
 
     def __getitem__(self, key: str) -> Any:
         found = self.as_dict()

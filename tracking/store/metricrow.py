@@ -21,7 +21,7 @@ BEFORE_ALL = (NEVER, False, 0, "", -1)
 
 
 def empty(key: int, run_key: int, stream: str, name: str) -> Row:
-    given = {"id": key, "run_key": run_key, "key": name, "stream": stream, "stale": False}
+    given = {"id": key, "run_key": run_key, "key": name, "stream": stream, "stale": False, "whole": True}
     given |= dict.fromkeys(("n", "late", "nonfinite", "counted", "finite", "newest_ns", "unsealed"), 0)
     given |= dict(zip(LAST, BEFORE_ALL, strict=True))
     return tuple(given.get(column) for column in COLUMNS)
@@ -30,7 +30,7 @@ def empty(key: int, run_key: int, stream: str, name: str) -> Row:
 def stats_of(metric: Mapping[str, Any]) -> Stats:
     """The aggregates of a row."""
     stats = Stats()
-    stats.counted, stats.finite = metric["counted"], metric["finite"]
+    stats.counted, stats.finite, stats.whole = metric["counted"], metric["finite"], bool(metric["whole"])
     if stats.finite:
         stats.least, stats.greatest = metric["least"], metric["greatest"]
         stats.total = tuple(math.inf if part is None else part for part in orjson.loads(metric["total"]))

@@ -66,6 +66,8 @@ class MetricSink:
         self._segment = segment
         self._segment_key = segment_key
         self._points: dict[Name, list[Point]] = {}
+        self._fractional: set[Name] = set()
+        """Metrics of this batch of which something came as a float."""
         self._rich: dict[Name, list[tuple[Order, str]]] = {}
         self._rich_rows: list[Row] = []
         self.rewound: set[int] = set()
@@ -88,8 +90,11 @@ class MetricSink:
     ) -> None:
         """Points of one record."""
         for key, value in values.items():
+            name = (run_key, stream, key)
+            if type(value) is float:
+                self._fractional.add(name)
             point = Point(self._segment_key, offset, step, at_ns, float(value), late)
-            self._points.setdefault((run_key, stream, key), []).append(point)
+            self._points.setdefault(name, []).append(point)
 
     def log_rich(
         self, run_key: int, offset: int, step: int, at_ns: int, values: Mapping[str, Any], numbers: Container[str]
@@ -178,6 +183,7 @@ class MetricSink:
     def _add(self, name: Name, metric: dict[str, Any], hands: Mapping[int, Hand], again: bool) -> Sequence[Point]:
         """The batch's points of a metric that are new, counted."""
         run_key, stream, key = name
+        metric["whole"] = metric["whole"] and name not in self._fractional
         points = self._points.get(name, [])
         if points and again:
             known = self._known(metric["id"], points)

@@ -43,10 +43,10 @@ def agree(run: Any) -> dict[str, Any]:
 
 
 def told(value: Any) -> str:
-    """All of it, in order of its names; NaN is like NaN, a whole number the float that the journal makes of it."""
+    """All of it, in order of its names; NaN is like NaN, and 3 is not 3.0."""
     if isinstance(value, dict):
         return repr(sorted((name, told(inner)) for name, inner in value.items()))
-    return repr(float(value) + 0.0 if isinstance(value, (int, float)) else value)
+    return repr(value + 0 if isinstance(value, (int, float)) else value)
 
 
 def test_the_last_value_is_the_highest_steps(home: Path) -> None:
@@ -55,6 +55,34 @@ def test_the_last_value_is_the_highest_steps(home: Path) -> None:
             run.log({"a": step * 10}, step=step)
         run.log({"a": 7}, step=4)
         assert agree(run) == {"a": 50}
+
+
+def test_whole_numbers_stay_whole_unless_one_of_the_name_was_not(home: Path) -> None:
+    """In the summary of the run, in the store's, and in the history that is read back."""
+    with starting.init() as run:
+        run.define_metric("n", summary="min,max,mean,first,last")
+        for step in range(3):
+            run.log({"epoch": step, "n": step, "mixed": step or 0.5, "done": step == 2, "flops": 10**18, "loss": 1.0})
+        found = agree(run)
+        assert repr(found["epoch"]) == "2"
+        assert repr(found["flops"]) == str(10**18)
+        assert repr(found["mixed"]) == "2.0"
+        assert repr(found["loss"]) == "1.0"
+        assert repr(found["done"]) == "1"
+        assert repr(found["n"]) == "{'min': 0, 'max': 2, 'mean': 1.0, 'last': 2, 'first': 0}"
+    with open_store(runtime.active().settings) as store:
+        rows = store.reader().rows(run.uid.hex()).rows
+    assert repr([[row[name] for name in ("epoch", "mixed", "done", "flops")] for row in rows]) == (
+        f"[[0, 0.5, 0, {10**18}], [1, 1.0, 0, {10**18}], [2, 2.0, 1, {10**18}]]"
+    )
+
+
+def test_an_x_axis_that_is_filled_in_stays_whole(home: Path) -> None:
+    with starting.init() as run:
+        run.define_metric("val/*", step_metric="epoch")
+        run.log({"val/loss": 0.5})
+        run.log({"val/loss": 0.25, "epoch": 1})
+        assert repr(agree(run)["epoch"]) == "1"
 
 
 def test_a_late_point_of_a_committed_step_takes_nobodys_place(home: Path) -> None:

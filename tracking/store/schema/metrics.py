@@ -37,6 +37,7 @@ metric_key = Table(
     Column("last_on_time", Boolean, nullable=False, server_default=true()),
     Column("newest_ns", Int, nullable=False, server_default="0"),
     Column("unsealed", Int, nullable=False, server_default="0"),
+    Column("whole", Boolean, nullable=False, server_default=false()),
     Index("ix_metric_key_run_key_stream_key", "run_key", "stream", "key", unique=True),
 )
 """One metric of one run. A null number, here and below, is NaN: SQLite has none.
@@ -47,6 +48,7 @@ by hand: `finite` of them that are neither NaN nor infinite, their `least`, `gre
 `metricstats`), the first and the last in order of (step, on time, time, segment, seq). `rich`: JSON of the last value,
 where that is no number.
 `newest_ns`: the latest time of all its points. `unsealed`: how many of all points are rows, the others in chunks.
+`whole`: every point came as an integer, and is shown as one.
 `stale`: the aggregates await their first computation (a store from before they were kept).
 """
 

@@ -77,6 +77,7 @@ def _metrics() -> None:
     op.add_column("metric_key", sa.Column("last_on_time", sa.Boolean(), nullable=False, server_default=sa.true()))
     op.add_column("metric_key", sa.Column("newest_ns", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("metric_key", sa.Column("unsealed", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("metric_key", sa.Column("whole", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.drop_index("ix_metric_key_run_key_key", "metric_key")
     op.create_index("ix_metric_key_run_key_stream_key", "metric_key", ["run_key", "stream", "key"], unique=True)
     op.create_table(
@@ -209,6 +210,7 @@ def _registry() -> None:
         sa.Column("description", sa.Text()),
         sa.Column("tags", sa.Text(), nullable=False),
         sa.Column("protected", sa.Text(), nullable=False),
+        sa.Column("required", sa.Text(), nullable=False),
         sa.Column("author", sa.Text(), nullable=False),
         sa.Column("created_ns", sa.BigInteger(), nullable=False),
         sa.Column("updated_ns", sa.BigInteger(), nullable=False),
