@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from weft.commands import filteroptions, terminal
 from weft.commands import runselection as selection
-from weft.commands import terminal
-from weft.commands.traceselection import ago_ns
 from weft.tracking import retention, runtime, units
 from weft.tracking.collecting import Collected, collect
 from weft.tracking.errors import StoreError, UsageError
@@ -24,7 +23,7 @@ def rm(
     older_than: Annotated[
         str | None, typer.Option(help="What began, or was logged last, over 30d, 12h, ... ago.")
     ] = None,
-    project: selection.Project = None,
+    project: filteroptions.Project = None,
     tag: Annotated[str | None, typer.Option(help="Only what has this tag.")] = None,
     state: Annotated[str | None, typer.Option(help="Only runs that are finished, failed, killed or crashed.")] = None,
     what: Annotated[str | None, typer.Option(help="Some of runs,traces,artifacts. [default: all of them]")] = None,
@@ -34,7 +33,7 @@ def rm(
     everything: Annotated[bool, typer.Option("--all", help="All of --project, whatever its age.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go and what it would free.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    json: selection.Json = False,
+    json: filteroptions.Json = False,
 ) -> None:
     """Remove old runs, traces and artifacts, and free their files. They stay removed when the store is rebuilt.
 
@@ -80,7 +79,7 @@ def _rule(
         if what is not None and kinds != ("runs",):
             raise UsageError("--state is of runs: leave --what out, or say --what runs")
         kinds = ("runs",)
-    before = None if older_than is None else time.time_ns() - ago_ns("--older-than", older_than)
+    before = None if older_than is None else time.time_ns() - filteroptions.ago_ns("--older-than", older_than)
     return Rule(kinds, before, project, tag, state, keep_last, everything)
 
 

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from weft.commands import filteroptions, runtables, terminal
 from weft.commands import runselection as selection
-from weft.commands import runtables, terminal
 from weft.tracking.errors import UsageError
 from weft.tracking.runs.metricrules import MetricRules
 from weft.tracking.runs.runvalues import columns, value_at
@@ -40,7 +40,7 @@ def compare(
     runs: Annotated[list[str], typer.Argument(help="Two or more: run ids, project/id, or names.")],
     project: selection.Within = None,
     everything: Annotated[bool, typer.Option("--all", help="Show what is the same in all of them, too.")] = False,
-    json: selection.Json = False,
+    json: filteroptions.Json = False,
 ) -> None:
     """Compare runs: the configuration where it differs, and the summaries; ★ is the best by define_metric's goal."""
     with open_store() as store:

@@ -13,8 +13,8 @@ from typing import IO, Annotated, Any
 
 import typer
 
+from weft.commands import filteroptions, terminal
 from weft.commands import runselection as selection
-from weft.commands import terminal
 from weft.tracking import units
 from weft.tracking.errors import Error, UsageError
 from weft.tracking.runs import runexport
@@ -43,7 +43,7 @@ def export(
         str, typer.Option(help="history or system: a row a step; config,summary: a row a run. json takes all at once.")
     ] = "history",
     output: Annotated[str, typer.Option("--output", "-o", help="The file; - is stdout.")] = "-",
-    project: selection.Project = None,
+    project: filteroptions.Project = None,
     state: selection.State = None,
     group: selection.Group = None,
     tag: selection.Tag = None,

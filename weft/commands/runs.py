@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from weft.commands import runcomparison, runexports, runtables, terminal
+from weft.commands import filteroptions, runcomparison, runexports, runtables, terminal
 from weft.commands import runselection as selection
 from weft.commands.runselection import find
 from weft.tracking import names, runtime, units
@@ -30,17 +30,17 @@ Several = Annotated[list[str] | None, typer.Argument(help="Run ids, project/id, 
 
 @app.command()
 def ls(
-    project: selection.Project = None,
+    project: filteroptions.Project = None,
     state: selection.State = None,
     job_type: selection.JobType = None,
     group: selection.Group = None,
     tag: selection.Tag = None,
-    since: selection.Since = None,
+    since: filteroptions.Since = None,
     where: selection.Filter = None,
     sort: Annotated[str, typer.Option(help="A field, config.x or summary.x; - in front: descending.")] = "-started_ns",
     columns: Annotated[str | None, typer.Option(help="What to show beside the id: name,config.lr,summary.acc.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
-    json: selection.Json = False,
+    json: filteroptions.Json = False,
 ) -> None:
     """List runs, newest first."""
     wanted = selection.where_of(
@@ -152,7 +152,7 @@ def tag(
     add: Annotated[list[str] | None, typer.Option("--add", help="A tag to add; may be repeated.")] = None,
     remove: Annotated[list[str] | None, typer.Option("--remove", help="A tag to take away; may be repeated.")] = None,
     project: selection.Within = None,
-    json: selection.Json = False,
+    json: filteroptions.Json = False,
 ) -> None:
     """Add tags to runs, or take some away; without either, print them."""
     added, gone = names.check_tags(add), set(remove or ())
@@ -185,16 +185,16 @@ def _all(reader: Reader, given: list[str], project: str | None) -> list[RunRecor
 @app.command()
 def rm(
     runs: Several = None,
-    project: selection.Project = None,
+    project: filteroptions.Project = None,
     state: selection.State = None,
     job_type: selection.JobType = None,
     group: selection.Group = None,
     tag: selection.Tag = None,
-    older_than: selection.OlderThan = None,
+    older_than: filteroptions.OlderThan = None,
     where: selection.Filter = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, remove nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    json: selection.Json = False,
+    json: filteroptions.Json = False,
 ) -> None:
     """Remove runs with their metrics, files and logs, by id or by filter. They stay removed when the store is rebuilt.
 

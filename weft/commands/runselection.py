@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import typer
 
-from weft.commands.traceselection import ago_ns, both
+from weft.commands import filteroptions
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.runs.runquestions import filter_of
 from weft.tracking.store.reader import Reader
@@ -15,19 +14,13 @@ from weft.tracking.store.readmodels import RunRecord
 
 STATES = ("running", "finished", "failed", "killed", "crashed")
 
-Project = Annotated[str | None, typer.Option(help="Only this project.")]
 State = Annotated[str | None, typer.Option(help="running, finished, failed, killed or crashed.")]
 JobType = Annotated[str | None, typer.Option(help="Only this job type, such as evaluation.")]
 Group = Annotated[str | None, typer.Option(help="Only this group.")]
 Tag = Annotated[str | None, typer.Option(help="Only runs with this tag.")]
-Since = Annotated[str | None, typer.Option(help="Only what began in the last 30m, 24h, 7d, ...")]
-OlderThan = Annotated[str | None, typer.Option(help="Only what began more than 30d, 12h, ... ago.")]
-Filter = Annotated[
-    str | None,
-    typer.Option("--where", help="""A filter as JSON: '{"summary.loss": {"$lt": 0.5}}' (docs/querying.md)."""),
-]
+_EXAMPLE = '{"summary.loss": {"$lt": 0.5}}'
+Filter = Annotated[str | None, filteroptions.where_option(_EXAMPLE)]
 Within = Annotated[str | None, typer.Option("--project", help="Look only in this project.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _SHORTEST = 3
 """Characters of an id that may stand for it."""
 
@@ -51,13 +44,8 @@ def where_of(
     if state is not None and state not in STATES:
         raise UsageError(f"--state is {state!r}; it must be one of {', '.join(STATES)}")
     given = {"project": project, "state": state, "job_type": job_type, "group": group, "tags": tag}
-    found: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-    now = time.time_ns()
-    if since:
-        found["started_ns"] = {"$gte": now - ago_ns("--since", since)}
-    if older_than:
-        found["started_ns"] = {**found.get("started_ns", {}), "$lt": now - ago_ns("--older-than", older_than)}
-    return filter_of(both(found, where, '{"summary.loss": {"$lt": 0.5}}'))
+    began = filteroptions.Began("started_ns", since, older_than)
+    return filter_of(filteroptions.chosen(given, began, where, _EXAMPLE))
 
 
 def find(reader: Reader, text: str, project: str | None = None) -> RunRecord:

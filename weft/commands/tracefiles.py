@@ -12,7 +12,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from weft.commands import terminal
+from weft.commands import filteroptions, terminal
 from weft.commands import traceselection as selection
 from weft.tracer.files import spanrows, spantables
 from weft.tracer.files.importing import Imported, Importer
@@ -139,10 +139,10 @@ def dump(
         Written | None, typer.Option("--format", help="What to write. [default: by the file's name, else jsonl]")
     ] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="The file; - is stdout.")] = "-",
-    project: selection.Project = None,
+    project: filteroptions.Project = None,
     status: selection.Status = None,
     name: selection.Name = None,
-    since: selection.Since = None,
+    since: filteroptions.Since = None,
     tag: selection.Tag = None,
     thread: selection.Thread = None,
     where: selection.Filter = None,

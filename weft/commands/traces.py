@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from weft.commands import terminal, tracefiles
+from weft.commands import filteroptions, terminal, tracefiles
 from weft.commands import traceselection as selection
 from weft.tracking import units
 from weft.tracking.api import Api
@@ -33,14 +33,14 @@ SHORT = 8
 
 @app.command()
 def ls(
-    project: selection.Project = None,
+    project: filteroptions.Project = None,
     status: selection.Status = None,
     name: selection.Name = None,
     text: Annotated[str | None, typer.Option(help="Only traces whose input, output or name contains this.")] = None,
     search: Annotated[
         str | None, typer.Option(help="Words in any span's input or output: 'rain \"new york\" -not'.")
     ] = None,
-    since: selection.Since = None,
+    since: filteroptions.Since = None,
     tag: selection.Tag = None,
     thread: selection.Thread = None,
     where: selection.Filter = None,
@@ -116,12 +116,12 @@ def _total(*counts: int | None) -> int | None:
 @app.command()
 def rm(
     traces: Annotated[list[str] | None, typer.Argument(help="Trace ids, or their first or last digits.")] = None,
-    project: selection.Project = None,
+    project: filteroptions.Project = None,
     status: selection.Status = None,
     name: selection.Name = None,
     tag: selection.Tag = None,
     thread: selection.Thread = None,
-    older_than: Annotated[str | None, typer.Option(help="Only what began more than 30d, 12h, ... ago.")] = None,
+    older_than: filteroptions.OlderThan = None,
     where: selection.Filter = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, remove nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
