@@ -25,6 +25,7 @@ from weft.tracking.errors import MissingExtraError
 from weft.tracking.home import Home
 from weft.tracking.settings import Settings
 from weft.ui import links
+from weft.ui.statics import Statics
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -99,6 +100,7 @@ def _server(port: int, open_browser: bool) -> Any:
         import streamlit as st  # the extra `ui`; half a second that only a server should pay
         import uvicorn
         from starlette.middleware import Middleware
+        from streamlit import file_util
         from streamlit.web import bootstrap
     except ImportError as error:
         raise MissingExtraError("The app", "ui") from error
@@ -119,7 +121,11 @@ def _server(port: int, open_browser: bool) -> Any:
         Path(__file__).with_name("app.py"),
         routes=_routes(frame.PATHS),
         lifespan=ready,
-        middleware=[Middleware(Guard), Middleware(Elsewhere, paths=frame.PATHS, missing=frame.MISSING)],
+        middleware=[
+            Middleware(Guard),
+            Middleware(Statics, static=Path(file_util.get_static_dir())),
+            Middleware(Elsewhere, paths=frame.PATHS, missing=frame.MISSING),
+        ],
         on_script_error=frame.failed,
     )
     return uvicorn.Server(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import socket
 import subprocess
@@ -49,6 +50,26 @@ def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert said.count("\n") == 1
     assert f"127.0.0.1:{port}" in said
     assert f"--port {port + 1}" in said
+
+
+def test_small_answers_do_not_wait_for_acknowledgements() -> None:
+    """asyncio turns Nagle's algorithm off on what our listening socket accepts."""
+    found: list[int] = []
+
+    async def answered() -> None:
+        def met(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            found.append(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.write(b"!")
+            writer.close()
+
+        with serve._bind(0) as bound:
+            async with await asyncio.start_server(met, sock=bound):
+                reader, writer = await asyncio.open_connection(*bound.getsockname())
+                assert await reader.read() == b"!"
+                writer.close()
+
+    asyncio.run(answered())
+    assert found == [1]
 
 
 def test_a_served_app_guards_itself_and_ends_in_order(tmp_path: Path) -> None:
