@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from weft.tracking.store.reader import Reader
     from weft.tracking.tables import Table
 
+_FIELDS = tuple(field.name for field in fields(RunRecord))
 _ENTITY = "local"
 """wandb's addresses have three parts; this one stands for the first."""
 _LOOK_SECONDS = 1.0
@@ -60,7 +61,7 @@ class StoredRun(RunRecord):
             home: where its files are; default this process's.
             refresh: takes in what was recorded meanwhile.
         """
-        made = cls(**{field.name: getattr(record, field.name) for field in fields(record)})
+        made = cls.__new__(cls)
         object.__setattr__(made, "_reader", reader)
         object.__setattr__(made, "_home", home or runtime.active().home)
         object.__setattr__(made, "_refresh", refresh)
@@ -69,17 +70,24 @@ class StoredRun(RunRecord):
 
     def _take(self, record: RunRecord) -> None:
         """Be this, with changeable copies of what may be changed."""
-        for field in fields(record):
-            object.__setattr__(self, field.name, getattr(record, field.name))
+        for name in _FIELDS:
+            object.__setattr__(self, name, getattr(record, name))
         object.__setattr__(self, "_stored", record)
         object.__setattr__(self, "tags", list(record.tags))
         object.__setattr__(self, "config", copied(record.config))
-        object.__setattr__(self, "summary", StoredSummary(copied(record.summary), self.update))
+        self.summary = copied(record.summary)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in EDITABLE:
             raise AttributeError(f"{name} of a stored run cannot be set; {', '.join(EDITABLE)} can, and update() it")
-        object.__setattr__(self, name, StoredSummary(value, self.update) if name == "summary" else value)
+        object.__setattr__(self, name, StoredSummary(value, self.update, self._made) if name == "summary" else value)
+
+    def _made(self) -> dict[str, Any]:
+        """What wandb keeps in every summary: the highest step, how long the run went on, when it was last heard of."""
+        if self.step is None:
+            return {}
+        heard_ns = self.started_ns if self.heard_ns is None else self.heard_ns
+        return {"_step": self.step, "_runtime": self.runtime_s, "_timestamp": heard_ns / 1e9}
 
     @property
     def entity(self) -> str:

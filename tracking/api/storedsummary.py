@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from weft.tracking.runs.summary import nested
+from weft.tracking.runs.summary import MADE, nested
 
 _ABSENT = object()
 
@@ -14,13 +14,23 @@ class StoredSummary(dict[str, Any]):
     """A run's summary as it was read; what is set in it is kept by `update()`, or by the run's.
 
     Nested names are reached as `summary["val"]["loss"]` and as `summary["val.loss"]`, whichever they were logged as.
+    `_step`, `_runtime` (s) and `_timestamp` (Unix s) are there for who asks for them; they are not listed.
     """
 
-    def __init__(self, values: Any = (), keep: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        values: Any = (),
+        keep: Callable[[], None] | None = None,
+        made: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
         super().__init__(values)
         self._keep = keep
+        self._made = made
 
     def __missing__(self, key: str) -> Any:
+        made = self._made() if key in MADE else {}
+        if key in made:
+            return made[key]
         below = nested(self, key)
         if below:
             return StoredPart(self, key, below)
@@ -46,7 +56,7 @@ class StoredSummary(dict[str, Any]):
     @property
     def _json_dict(self) -> dict[str, Any]:
         """What wandb's own export examples read."""
-        return dict(self)
+        return {**self, **self._made()}
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Set these, and keep whatever was set. It is in a file when this returns."""

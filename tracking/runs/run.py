@@ -69,7 +69,7 @@ class Run(RunKeeping):
         """
         super().__init__(active, start)
         self._rules = MetricRules()
-        self.summary = Summary(self._summarised, self._rules)
+        self.summary = Summary(self._summarised, self._rules, self._made)
         if start.way.earlier is not None:
             self.summary.restore(start.way.earlier.standing)
         self.state = "running"
@@ -79,6 +79,8 @@ class Run(RunKeeping):
         self._highest: int | None = self._step - 1 if self._step else None
         self._closed = True
         """Whether the row of the highest step is committed."""
+        self._logged_ns: int | None = None
+        """When something was logged last."""
         self._axes: dict[str, tuple[int | float, int]] = {}
         """Of metrics that are x axes of others: the last value and its step."""
         self._warned_late = False
@@ -168,7 +170,8 @@ class Run(RunKeeping):
         if not self._plain.issuperset(scalars):
             written, again = self._clean_names(scalars, again)
         if scalars or rich is not None:
-            self._append(MetricsLogged(SCHEMA, self.uid, at, self._wall_ns(), written, rich, late))
+            self._logged_ns = now = self._wall_ns()
+            self._append(MetricsLogged(SCHEMA, self.uid, at, now, written, rich, late))
             if scalars:
                 self.summary.logged(at, late, scalars)
             if rich is not None:
@@ -256,6 +259,18 @@ class Run(RunKeeping):
             at,
             self._highest,
         )
+
+    def _made(self) -> dict[str, Any]:
+        """What wandb keeps in every summary: of the last `log()`."""
+        if self._highest is None:
+            return {}
+        found: dict[str, Any] = {"_step": self._highest}
+        if self._logged_ns is not None:
+            earlier = self._start.way.earlier
+            elapsed_s = 0.0 if earlier is None else earlier.elapsed_ns / 1e9
+            at = self._logged_ns / 1e9
+            found |= {"_runtime": elapsed_s + max(0.0, at - self.start_time), "_timestamp": at}
+        return found
 
     def _summarised(self, changed: Mapping[str, Any], dropped: Sequence[str]) -> None:
         keys = [clean_name(key, self._runtime.settings.redact) for key in dropped]

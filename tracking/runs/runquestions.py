@@ -25,6 +25,8 @@ _NAMES = {
     "ended": "ended_ns",
 }
 _DOCUMENTS = {"summary_metrics": "summary", "summaryMetrics": "summary"}
+_MADE = {"_step": "step", "_timestamp": "heard_ns"}
+"""What wandb keeps in every summary, by where it stands here."""
 _TIMES = ("started_ns", "heard_ns", "ended_ns")
 _LOGIC = ("$and", "$or", "$nor")
 _ABSENT = ("user", "username", "entity", "sweep", "sweepName")
@@ -52,7 +54,8 @@ def filter_of(filters: Any) -> dict[str, Any]:
             parts.append(_by_id_or_name(asked))
         else:
             field = field_of(name)
-            parts.append({field: _timed(asked) if field in _TIMES else asked})
+            timed = _timed(asked, 1_000_000_000 if name.endswith("._timestamp") else 1) if field in _TIMES else asked
+            parts.append({field: timed})
     if len({name for part in parts for name in part}) == sum(map(len, parts)):
         return {name: asked for part in parts for name, asked in part.items()}
     return {"$and": parts}
@@ -85,7 +88,13 @@ def field_of(name: Any) -> Any:
         first, value, more = rest.partition(".value")  # wandb keeps each key as {"value": ...}
         if value and (not more or more[0] == ".") and "." not in first:
             return f"config.{first}{more}"
-    return f"{_DOCUMENTS[head]}.{rest}" if dot and head in _DOCUMENTS else _NAMES.get(name, name)
+    if dot and head in (*_DOCUMENTS, "summary"):
+        if rest == "_runtime":
+            raise UsageError(
+                f"runs cannot be asked by {name!r}, which no column holds: ask without it, and look at run.runtime_s"
+            )
+        return _MADE.get(rest, f"summary.{rest}")
+    return _NAMES.get(name, name)
 
 
 def _by_id_or_name(asked: Any) -> dict[str, Any]:
@@ -93,11 +102,20 @@ def _by_id_or_name(asked: Any) -> dict[str, Any]:
     return {"$and" if against else "$or": [{"id": asked}, {"name": asked}]}
 
 
-def _timed(asked: Any) -> Any:
+def _timed(asked: Any, unit_ns: int) -> Any:
+    """
+    Args:
+        unit_ns: what a number counts.
+    """
     if isinstance(asked, Mapping):
-        return {operator: operand if operator == "$exists" else _timed(operand) for operator, operand in asked.items()}
+        return {
+            operator: operand if operator == "$exists" else _timed(operand, unit_ns)
+            for operator, operand in asked.items()
+        }
     if isinstance(asked, (list, tuple)):
-        return [_timed(one) for one in asked]
+        return [_timed(one, unit_ns) for one in asked]
+    if isinstance(asked, (int, float)) and not isinstance(asked, bool):
+        return asked if unit_ns == 1 else round(asked * unit_ns)
     if isinstance(asked, date) and not isinstance(asked, datetime):
         asked = datetime(asked.year, asked.month, asked.day)
     if isinstance(asked, str):

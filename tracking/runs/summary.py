@@ -22,6 +22,8 @@ Recorder = Callable[[dict[str, Any], Sequence[str]], None]
 
 _HELD = 128
 """Calls of `log()` that are counted together."""
+MADE = ("_step", "_runtime", "_timestamp")
+"""wandb has these in every summary. Here they answer who asks for them by name, and are in no list."""
 
 
 class Summary(Mapping[str, Any]):
@@ -33,11 +35,23 @@ class Summary(Mapping[str, Any]):
         >>> run.summary.loss
     """
 
-    __slots__ = ("_calls", "_held", "_lock", "_own", "_record", "_rich", "_rules", "_stats", "_written")
+    __slots__ = ("_calls", "_held", "_lock", "_made", "_own", "_record", "_rich", "_rules", "_stats", "_written")
 
-    def __init__(self, record: Recorder, rules: MetricRules | None = None) -> None:
+    def __init__(
+        self,
+        record: Recorder,
+        rules: MetricRules | None = None,
+        made: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
+        """
+        Args:
+            record: told of every change.
+            rules: what `define_metric` said.
+            made: answers those of `MADE` that are known.
+        """
         put = object.__setattr__
         put(self, "_record", record)
+        put(self, "_made", made)
         put(self, "_rules", MetricRules() if rules is None else rules)
         put(self, "_own", {})
         put(self, "_stats", {})
@@ -201,13 +215,17 @@ class Summary(Mapping[str, Any]):
             value = found[key]
             return SubSummary(self, (key,), value) if isinstance(value, dict) else value
         below = nested(found, key)
-        if not below:
-            raise KeyError(key)
-        return SubSummary(self, (key,), below)
+        if below:
+            return SubSummary(self, (key,), below)
+        if key in MADE:
+            return self._made()[key]
+        raise KeyError(key)
 
     def __contains__(self, key: object) -> bool:
         found = self.as_dict()
-        return key in found or (isinstance(key, str) and any(name.startswith(f"{key}.") for name in found))
+        if key in found or (isinstance(key, str) and any(name.startswith(f"{key}.") for name in found)):
+            return True
+        return key in MADE and key in self._made()
 
     def __setitem__(self, key: str, value: Any) -> None:
         self.update({key: value})

@@ -7,6 +7,7 @@ import multiprocessing
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,9 @@ def trained() -> list[starting.Run]:
             ["r0", "r1", "r2"],
         ),
         ({"created_at": {"$lt": "2020-01-01"}}, []),
+        ({"summary_metrics._step": {"$gte": 10}}, []),
+        ({"summary_metrics._timestamp": {"$gt": 1_600_000_000.5}}, ["r0", "r1", "r2"]),
+        ({"summary_metrics._timestamp": {"$lt": 1_600_000_000}}, []),
         ({"heartbeatAt": {"$gt": "2020-01-01"}, "name": "r0"}, ["r0"]),
         ({"name": {"$nin": ["r0", "r1"]}}, ["r2"]),
     ],
@@ -80,6 +84,7 @@ def test_filters_in_wandbs_words(trained: list[starting.Run], filters: dict[str,
         ("+config.lr.value", "r0"),
         ("-config.model.depth", "r2"),
         ("-display_name", "r2"),
+        ("-summary_metrics._timestamp", "r2"),
     ],
 )
 def test_orders_in_wandbs_words(trained: list[starting.Run], order: str, first: str) -> None:
@@ -106,6 +111,7 @@ def test_our_own_filters_stand_beside_wandbs(trained: list[starting.Run]) -> Non
         {"filters": {"sweep": "x"}},
         {"filters": {"createdAt": "yesterday"}},
         {"filters": {"bogus": 1}},
+        {"filters": {"summary_metrics._runtime": {"$gt": 60}}},
         {"order": 3},
         {"order": "bogus"},
         {"per_page": 0},
@@ -299,6 +305,28 @@ def test_eight_processes_with_200_logs_each_leave_1600_rows(home: Path) -> None:
     assert '"n": 1600' in told.stdout
     with weft.Api() as api:
         assert sum(len(list(run.scan_history())) for run in api.runs("contended")) == 1600
+
+
+def test_step_runtime_and_timestamp_answer_by_name_and_are_in_no_list() -> None:
+    """wandb has them in every summary; in ours they would be noise in tables, exports and comparisons."""
+    began = time.time()
+    with weft.init(project="made") as run:
+        assert "_step" not in run.summary
+        assert run.summary.get("_runtime") is None
+        run.log({"loss": 1}, step=7)
+        live = {name: run.summary[name] for name in ("_step", "_runtime", "_timestamp")}
+        assert live["_step"] == 7
+        assert 0 <= live["_runtime"] <= time.time() - began
+        assert began <= live["_timestamp"] <= time.time()
+        assert dict(run.summary) == {"loss": 1}
+    with weft.Api() as api:
+        summary = api.run(f"made/{run.id}").summary
+        assert "_step" in summary
+        assert summary["_step"] == summary.get("_step") == 7
+        assert live["_timestamp"] - began <= summary["_timestamp"] - began <= time.time() - began
+        assert 0 <= summary["_runtime"] <= time.time() - began
+        assert dict(summary) == {"loss": 1}
+        assert {"loss", "_step", "_runtime", "_timestamp"} == set(summary._json_dict)
 
 
 def test_large_whole_numbers_are_metrics_and_read_back_exactly() -> None:
