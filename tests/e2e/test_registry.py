@@ -63,7 +63,8 @@ def recorded(home: Path) -> None:
     weft.link_artifact("digits/cnn:v2", "model/classifier", ["staging", "<b>bold<b>"], by="<i>eve</i>")
     with weft.Api() as api:
         collection = api.collection("model/classifier")
-        collection.protect("production", by="ana")
+        always = {"eval": "digits-test", "accuracy": "ci>=0.8"}
+        collection.protect("production", require=always, by="ana")
         collection.description, collection.tags = CARD, ["vision"]
         collection.save(by="ana")
     require = {"eval": "digits-test", "accuracy": [">=0.9", "ci>=0.85"]}
@@ -105,15 +106,16 @@ def test_a_collection_shows_versions_card_promotions_and_history(
     expect(card.locator("pre")).to_contain_text("![stays](as.it.is)")
     assert page.evaluate("window.hacked") is None
 
+    expect(page.get_by_text("digits-test: accuracy ci>=0.8", exact=True)).to_be_visible()
     promotions = page.get_by_role("table", name="Promotions")
-    expect(promotions.locator(".body")).to_have_count(4)
+    expect(promotions.locator(".body")).to_have_count(6)
     expect(promotions.locator(".body").first).to_contain_text("refused")
-    expect(promotions.locator(".body").nth(2)).to_contain_text("0.975")
+    expect(promotions.locator(".body").nth(3)).to_contain_text("0.975")
     history = page.get_by_role("table", name="History")
     expect(history.locator(".body").first).to_contain_text("refused v2 for production")
     expect(history.locator(".body").first).to_contain_text("<i>eve</i>")
 
-    promotions.locator(".body").nth(2).get_by_role("link", name="digits-test").click()
+    promotions.locator(".body").nth(3).get_by_role("link", name="digits-test").click()
     expect(page).to_have_url(re.compile("/evaluation\\?"))
     expect(page.get_by_role("heading", name="digits-test")).to_be_visible()
     page.go_back()

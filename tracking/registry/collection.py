@@ -75,6 +75,11 @@ class Collection:
         """Aliases that move by a promotion only."""
         return self._record.protected
 
+    @property
+    def required(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """By protected alias: what every promotion to it must show, as `require=` takes it."""
+        return self._record.required
+
     def versions(self) -> list[LinkedVersion]:
         """The linked versions, newest first, those that this store has."""
         found = [linked_version(self._reader, self._record, link, self._blobs) for link in self._record.links]
@@ -155,13 +160,20 @@ class Collection:
         writing.unalias(runtime.active(), self._path, aliases, by=by, force=force)
         self._again()
 
-    def protect(self, alias: str, on: bool = True, *, by: str | None = None) -> None:
+    def protect(self, alias: str, on: bool = True, require: Any = None, *, by: str | None = None) -> None:
         """From now on an alias moves by `promote` only, or by force; `on=False` undoes it.
 
+        Args:
+            require: as for `weft.promote`: every promotion to this alias must show it, whoever promotes and whatever
+                else is required there. None: what was required so far stays. `[]`: nothing.
+
         Raises:
-            UsageError: it is no alias.
+            UsageError: it is no alias, or no requirement.
+
+        Example:
+            >>> collection.protect("production", require={"eval": "digits", "accuracy": "ci>=0.9"})
         """
-        writing.protect(runtime.active(), self._path, alias, on=on, by=by)
+        writing.protect(runtime.active(), self._path, alias, on=on, require=require, by=by)
         self._again()
 
     def save(self, *, by: str | None = None) -> None:

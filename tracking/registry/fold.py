@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from weft.tracking.registry.paths import LATEST
+from weft.tracking.registry.requirements import asked, told
 
 MOST = 1 << 31
 """Numbers that an event may ask for lie below."""
@@ -68,6 +69,8 @@ class State:
     created_ns: int = 0
     updated_ns: int = 0
     protected: set[str] = field(default_factory=set)
+    required: dict[str, list[Any]] = field(default_factory=dict)
+    """By protected alias: what every promotion to it must have been checked for (`requirements.kept`)."""
     links: dict[int, Link] = field(default_factory=dict)
     """By number, in the order in which they were linked."""
     aliases: dict[str, int] = field(default_factory=dict)
@@ -189,7 +192,13 @@ def _aliased(state: State, event: Event) -> int:
 
 
 def _promoted(state: State, event: Event) -> int:
-    return _move(state, event, _link(state, event).number, event.aliases)
+    link = _link(state, event)
+    for alias in event.aliases:  # its writer may not have known what was required meanwhile
+        if alias in state.required and event.details.get("standing") != state.required[alias]:
+            raise _VoidError(
+                f"the alias {alias} requires {told(asked(state.required[alias]))}, for which it was not checked"
+            )
+    return _move(state, event, link.number, event.aliases)
 
 
 def _move(state: State, event: Event, number: int, aliases: Iterable[str]) -> int:
@@ -208,12 +217,17 @@ def _unaliased(state: State, event: Event) -> int | None:
 
 def _protected(state: State, event: Event) -> None:
     _must_exist(state)
-    state.protected |= set(event.aliases) - {LATEST}
+    guarded = set(event.aliases) - {LATEST}
+    state.protected |= guarded
+    if isinstance(wanted := event.details.get("require"), list):
+        state.required = {alias: held for alias, held in state.required.items() if alias not in guarded}
+        state.required |= dict.fromkeys(guarded, wanted) if wanted else {}
 
 
 def _unprotected(state: State, event: Event) -> None:
     _must_exist(state)
     state.protected -= set(event.aliases)
+    state.required = {alias: held for alias, held in state.required.items() if alias in state.protected}
 
 
 def _refused(state: State, event: Event) -> int | None:
@@ -230,7 +244,7 @@ def _deleted(state: State, event: Event) -> None:
         link.live = False
     # Its numbers stay given: made again under this name it goes on with the next.
     state.exists, state.type, state.description = False, "", None
-    state.tags, state.protected, state.aliases, state.numbers = [], set(), {}, {}
+    state.tags, state.protected, state.required, state.aliases, state.numbers = [], set(), {}, {}, {}
 
 
 def _may_move(state: State, event: Event, alias: str, number: int) -> bool:

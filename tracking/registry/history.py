@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from weft.tracking.registry import requirements
 from weft.tracking.store.readmodels import RegistryEvent
 
 
@@ -77,6 +78,16 @@ def _promoted(event: RegistryEvent) -> str:
     )
 
 
+def _protected(event: RegistryEvent) -> str:
+    wanted = event.details.get("require")
+    always = (
+        f", which requires {requirements.told(requirements.asked(wanted)) or 'nothing more'}"
+        if isinstance(wanted, list)
+        else ""
+    )
+    return f"protected {_aliases(event)}{always}"
+
+
 def _described(event: RegistryEvent) -> str:
     changed = [word for word in ("description", "tags") if word in event.details]
     return f"changed {' and '.join(changed) or 'nothing'}"
@@ -95,7 +106,7 @@ _SENTENCES: Mapping[str, Callable[[RegistryEvent], str]] = {
     "unaliased": lambda event: f"took {_aliases(event)} away",
     "promoted": _promoted,
     "refused": lambda event: f"refused {_number(event)} for {_aliases(event)}",
-    "protected": lambda event: f"protected {_aliases(event)}",
+    "protected": _protected,
     "unprotected": lambda event: f"unprotected {_aliases(event)}",
     "deleted": lambda event: "deleted it",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,6 +17,8 @@ from weft.tracking.errors import UsageError
 
 EVAL = "eval"
 """The key that names the evaluation; `evaluation` is taken too."""
+DATASET = "dataset"
+"""The key that names the data which it must have run on."""
 _NAMES = (EVAL, "evaluation")
 _COUNTED = ("errors", "scorer_errors")
 """Must be none unless a requirement says how many may be."""
@@ -43,7 +45,7 @@ class Condition:
     text: str
     """As it was written."""
     bounds: tuple[tuple[str, float], ...]
-    """Comparators and numbers, all of which must hold."""
+    """Comparators and numbers, all of which must hold; none where the text names the data."""
     interval: bool
     """Of both ends of the interval."""
 
@@ -54,6 +56,11 @@ class Requirement:
 
     evaluation: str
     conditions: tuple[Condition, ...]
+
+    @property
+    def datasets(self) -> list[str]:
+        """What the data must be called; or its digest's beginning."""
+        return [condition.text for condition in self.conditions if not condition.bounds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,8 @@ def parse(require: object) -> tuple[Requirement, ...]:
         raise UsageError(
             f'require= is like {{"eval": "name", "accuracy": ">=0.9"}}, or a list of them, got {require!r:.150}'
         )
+    if not given:
+        raise UsageError("require= is empty: leave it out where nothing is required")
     return tuple(_requirement(one) for one in given)
 
 
@@ -99,14 +108,59 @@ def _requirement(given: Mapping[Any, Any]) -> Requirement:
             continue
         if not isinstance(key, str) or not key:
             raise UsageError(f"a requirement names a scorer or a value of the summary by text, not {key!r:.80}")
-        for text in texts if isinstance(texts, (list, tuple)) else [texts]:
+        listed = texts if isinstance(texts, (list, tuple)) else [texts]
+        if not listed:
+            raise UsageError(f"nothing is required of {key!r:.80}: {_HOW}, or leave it out")
+        for text in listed:
             conditions += _conditions(key, text)
     return Requirement(named[0], tuple(conditions))
+
+
+def kept(requirements: Iterable[Requirement]) -> list[dict[str, Any]]:
+    """As a record holds them. Fields stand in pairs: as keys, one called `token` would be taken for a secret's name."""
+    return [
+        {EVAL: one.evaluation, "conditions": [[each.field, each.text] for each in one.conditions]}
+        for one in requirements
+    ]
+
+
+def asked(kept: object) -> list[dict[str, Any]]:
+    """What a record holds, as `require=` takes it; what is no requirement is left out."""
+    found = []
+    for one in kept if isinstance(kept, list) else ():
+        if isinstance(one, Mapping) and isinstance(one.get(EVAL), str):
+            pairs = one.get("conditions")
+            texts: dict[str, list[str]] = {}
+            for pair in pairs if isinstance(pairs, list) else ():
+                if isinstance(pair, list) and len(pair) == 2:
+                    texts.setdefault(str(pair[0]), []).append(str(pair[1]))
+            found.append(
+                {EVAL: one[EVAL]} | {field: held[0] if len(held) == 1 else held for field, held in texts.items()}
+            )
+    return found
+
+
+def told(asked: Iterable[Mapping[str, Any]]) -> str:
+    """In words: `digits: accuracy >=0.9, cost_usd <1; safety`."""
+    return "; ".join(_told(one) for one in asked)
+
+
+def _told(asked: Mapping[str, Any]) -> str:
+    said = [
+        f"{field} {text}"
+        for field, texts in asked.items()
+        if field != EVAL
+        for text in (texts if isinstance(texts, list) else [texts])
+    ]
+    return f"{asked.get(EVAL)}: {', '.join(said)}" if said else str(asked.get(EVAL))
 
 
 def _conditions(field: str, text: object) -> Iterator[Condition]:
     if not isinstance(text, str):
         raise UsageError(f"the requirement of {field!r:.80} is {text!r:.80}: {_HOW}")
+    if field == DATASET and (name := text.strip()) and name[0] not in "<>=!" and not _RANGE.fullmatch(name):
+        yield Condition(field, name, (), False)
+        return
     for part in text.split(","):
         part = part.strip()
         if found := _COMPARED.fullmatch(part):
@@ -130,9 +184,9 @@ def _number(text: str) -> float:
 
 
 def check(requirement: Requirement, summary: Mapping[str, Any]) -> list[Finding]:
-    """Every condition beside what the summary says; that all cases ran, and none failed, among them."""
+    """Every condition on a number beside what the summary says; that all cases ran, and none failed, among them."""
     findings = [finding for finding in _whole(requirement, summary) if finding is not None]
-    return findings + [_check(condition, summary) for condition in requirement.conditions]
+    return findings + [_check(condition, summary) for condition in requirement.conditions if condition.bounds]
 
 
 def _whole(requirement: Requirement, summary: Mapping[str, Any]) -> Iterator[Finding | None]:
@@ -219,7 +273,12 @@ def _interval(value: Any) -> tuple[float, float] | None:
 
 
 def _plain(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond every float
+        return math.inf if value > 0 else -math.inf
 
 
 def _names(summary: Mapping[str, Any]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -89,7 +89,8 @@ def promote(
     *,
     by: str | None = None,
 ) -> Promotion:
-    """Move an alias to a version, linking it where it is not, if what is required of it is found.
+    """Move an alias to a version, linking it where it is not, if what is required of it is found: here, and of every
+    promotion to that alias (`protect`).
 
     Raises:
         GateError: it is not; the message has what was required beside what was found.
@@ -102,15 +103,17 @@ def promote(
     who = author(rt.settings, by)
     with changing(rt, path, who, whole=True) as change:  # the evaluation may just have ended, in another process
         change.check_type(given)
-        found = evidence.gather(change.reader, change.subject(given.source), required)
+        standing = _standing(change.record, alias)
+        wanted = tuple(dict.fromkeys((*required, *standing)))
+        found = evidence.gather(change.reader, change.subject(given.source), wanted)
         details: dict[str, Any] = {"require": _asked(require)} if require is not None else {}
+        details |= {"standing": requirements.kept(standing)} if standing else {}
         details |= {"evidence": [one.to_dict() for one in found]} if found else {}
         details |= {"note": redact_text(said, rt.settings.redact)[:NOTE_LENGTH]} if said else {}
         if not all(one.passed for one in found):
-            if change.record is not None:
-                change.write("refused", given.source, [alias], details)
-                change.settle()
-            raise _refusal(change.named(given.source), path, alias, found)
+            change.write("refused", given.source, [alias], details)
+            change.settle()
+            raise _refusal(change.named(given.source), path, alias, found, standing)
         record = change.record
         former = record.aliases.get(alias) if record is not None else None
         mine = live(record, given.source)
@@ -195,21 +198,43 @@ def unalias(
     do(rt, path, by, act)
 
 
-def protect(rt: Runtime, path: CollectionPath, name: str, *, on: bool = True, by: str | None = None) -> None:
-    """From now on an alias moves by `promote` only, or where somebody forces it; or (`on=False`) as others do again.
+def protect(
+    rt: Runtime,
+    path: CollectionPath,
+    name: str,
+    *,
+    on: bool = True,
+    require: object = None,
+    by: str | None = None,
+) -> Sequence[Mapping[str, Any]]:
+    """From now on an alias moves by `promote` only, or where somebody forces it; or (`on=False`) as others do again,
+    and nothing is required any more.
+
+    Args:
+        require: what every promotion to it must show, whoever promotes, in the place of what was required so far.
+            None: that stays. An empty list: nothing.
+
+    Returns:
+        What is required from now on, as `require=` takes it.
 
     Raises:
         NotFoundError: there is no such collection.
-        UsageError: it is no alias.
+        UsageError: it is no alias, or no requirement.
     """
     chosen = check_alias(name, "protected")
+    asked = None if require is None else requirements.kept(requirements.parse(require)) if require != [] else []
+    if asked and not on:
+        raise UsageError(f"what is not protected requires nothing: protect {chosen}, or leave require= out")
 
-    def act(change: Change) -> None:
+    def act(change: Change) -> Sequence[Mapping[str, Any]]:
         record = collection_of(change.reader, path)
-        if (chosen in record.protected) != on:
-            change.write("protected" if on else "unprotected", None, [chosen])
+        held = requirements.kept(_standing(record, chosen))
+        changed = on and asked is not None and asked != held
+        if (chosen in record.protected) != on or changed:
+            change.write("protected" if on else "unprotected", None, [chosen], {"require": asked} if changed else None)
+        return requirements.asked((held if asked is None else asked) if on else [])
 
-    do(rt, path, by, act)
+    return do(rt, path, by, act)
 
 
 def describe(
@@ -262,18 +287,35 @@ def delete(rt: Runtime, path: CollectionPath, *, by: str | None = None, force: b
     do(rt, path, by, act)
 
 
+def _standing(record: CollectionRecord | None, alias: str) -> tuple[requirements.Requirement, ...]:
+    """What every promotion to this alias must show."""
+    asked = record.required.get(alias) if record is not None else None
+    try:
+        return requirements.parse(asked)
+    except UsageError as error:
+        raise UsageError(f"this version of weft cannot read what {alias} requires: {error}") from error
+
+
 def _asked(require: Any) -> list[dict[str, Any]]:
     """As it was written: `requirements.parse` has checked it."""
     return [dict(one) for one in ([require] if isinstance(require, Mapping) else require)]
 
 
-def _refusal(version: str, path: CollectionPath, alias: str, found: list[Evidence]) -> GateError:
+def _refusal(
+    version: str,
+    path: CollectionPath,
+    alias: str,
+    found: list[Evidence],
+    standing: Sequence[requirements.Requirement],
+) -> GateError:
     missed = [
         f"{one.evaluation}{f' ({one.run})' if one.run else ''}: required {finding.required}, found {finding.found}"
         for one in found
         for finding in one.findings
         if not finding.passed
     ]
-    refused = GateError(f"{version} is not promoted to {alias} in {path}. {'; '.join(missed)}")
+    asked = requirements.told(requirements.asked(requirements.kept(standing)))
+    always = f". Every promotion to {alias} requires {asked}" if standing else ""
+    refused = GateError(f"{version} is not promoted to {alias} in {path}. {'; '.join(missed)}{always}")
     refused.evidence = tuple(found)
     return refused

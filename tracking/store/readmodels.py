@@ -380,6 +380,8 @@ class CollectionRecord:
     tags: Sequence[str]
     protected: Sequence[str]
     """Aliases that move by a promotion only."""
+    required: Mapping[str, Sequence[Mapping[str, Any]]]
+    """By protected alias: what every promotion to it must show, as `require=` takes it."""
     author: str
     """Who made it."""
     created_ns: int

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, case, select
 
 from weft.tracking.registry.paths import LATEST
+from weft.tracking.registry.requirements import asked
 from weft.tracking.store import schema
 from weft.tracking.store.columns import Field, number_of, text_of
 from weft.tracking.store.fields import orders
@@ -69,6 +70,7 @@ def collections(
             description=row.description,
             tags=orjson.loads(row.tags),
             protected=orjson.loads(row.protected),
+            required={alias: asked(kept) for alias, kept in orjson.loads(row.required).items()},
             author=row.author,
             created_ns=row.created_ns,
             updated_ns=row.updated_ns,

@@ -75,6 +75,7 @@ def _row(key: int, path: str, state: State, last_ns: int) -> Row:
     registry, _, name = path.partition("/")
     return (
         *(key, path, registry, name, int(state.exists), state.type, state.description),
-        *(orjson.dumps(state.tags).decode(), orjson.dumps(sorted(state.protected)).decode(), state.author),
+        *(orjson.dumps(held).decode() for held in (state.tags, sorted(state.protected))),
+        *(orjson.dumps(dict(sorted(state.required.items()))).decode(), state.author),
         *(state.created_ns, state.updated_ns, state.next_number, last_ns),
     )

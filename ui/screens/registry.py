@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.registry import history
+from weft.tracking.registry import history, requirements
 from weft.tracking.store.readmodels import CollectionRecord, LinkRecord, RegistryEvent
 from weft.ui import cells, links, page
 from weft.ui.components.card import card
@@ -264,6 +264,7 @@ def _about(record: CollectionRecord, now: int) -> None:
     facts = [
         ("registry", record.registry),
         ("protected", ", ".join(record.protected)),
+        *((f"{alias} requires", requirements.told(asked)) for alias, asked in record.required.items()),
         ("tags", ", ".join(record.tags)),
         ("made by", f"{record.author}, {units.age(record.created_ns, now)}"),
         ("changed", units.age(record.updated_ns, now)),

@@ -14,9 +14,10 @@ from weft.commands import terminal
 from weft.tracking import runtime, units
 from weft.tracking.errors import Error, GateError, UsageError
 from weft.tracking.registry import history as words
-from weft.tracking.registry import linking, writing
+from weft.tracking.registry import linking, requirements, writing
 from weft.tracking.registry.evidence import Evidence
 from weft.tracking.registry.paths import LATEST, CollectionPath, LinkReference
+from weft.tracking.registry.requirements import EVAL
 from weft.tracking.registry.sources import collection_of
 from weft.tracking.store.access import open_store
 from weft.tracking.store.readmodels import CollectionRecord, LinkRecord, RegistryEvent
@@ -30,6 +31,14 @@ Name = Annotated[str, typer.Argument(help="registry/collection, or collection: t
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 By = Annotated[str | None, typer.Option("--by", help="Who does it; default WEFT_USER, git's user, your login.")]
 Force = Annotated[bool, typer.Option("--force", help="Also where an alias is protected.")]
+Eval = Annotated[str | None, typer.Option("--eval", help="The evaluation that must show it.")]
+Require = Annotated[
+    list[str] | None,
+    typer.Option(
+        help='What: "accuracy>=0.9", "accuracy ci>=0.85", "cost_usd<1"; may be given again, and what follows '
+        '"eval=NAME" is of that evaluation.'
+    ),
+]
 _REQUIRED = re.compile(r"([^\s<>=!]+)(?:\s*=(?!=))?\s*(\S.*)", re.DOTALL)
 
 
@@ -98,6 +107,7 @@ def show(name: Name, json: Json = False) -> None:
         ("type", record.type),
         ("tags", ", ".join(record.tags)),
         ("protected", ", ".join(record.protected)),
+        *((f"{alias} requires", requirements.told(asked)) for alias, asked in record.required.items()),
         ("made", f"{units.age(record.created_ns, now)} by {record.author}"),
     ):
         if value:
@@ -165,16 +175,16 @@ def promote(
         str | None, typer.Argument(help="registry/collection, where VERSION does not say it.")
     ] = None,
     to: Annotated[str, typer.Option(help="The alias that moves.")] = "production",
-    eval_: Annotated[str | None, typer.Option("--eval", help="The evaluation that must show it.")] = None,
-    require: Annotated[
-        list[str] | None,
-        typer.Option(help='What: "accuracy>=0.9", "accuracy ci>=0.85", "cost_usd<1"; may be given again.'),
-    ] = None,
+    eval_: Eval = None,
+    require: Require = None,
     note: Annotated[str | None, typer.Option(help="Why, for the history.")] = None,
     by: By = None,
     json: Json = False,
 ) -> None:
-    """Move an alias to a version, if an evaluation of it shows what is required: else exit 100, and nothing moves."""
+    """Move an alias to a version, if an evaluation of it shows what is required: else exit 100, and nothing moves.
+
+    What the alias requires of every promotion (weft registry protect) is asked, too.
+    """
     refused: GateError | None = None
     try:
         done = linking.promote(version, collection, to, _required(eval_, require or []), note, by=by)
@@ -201,17 +211,27 @@ def promote(
 def protect(
     collection: Name,
     alias: Annotated[str, typer.Argument(help="Such as production.")],
-    off: Annotated[bool, typer.Option("--off", help="Let it move by any link again.")] = False,
+    eval_: Eval = None,
+    require: Require = None,
+    no_require: Annotated[bool, typer.Option("--no-require", help="Require nothing any more.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="Let it move by any link again; nothing is required.")] = False,
     by: By = None,
     json: Json = False,
 ) -> None:
-    """From now on an alias moves by promotion only, or by force."""
+    """From now on an alias moves by promotion only, or by force.
+
+    With --eval every promotion to it, whoever promotes, must show what is required here.
+    """
     path = CollectionPath.parse(collection)
-    writing.protect(runtime.active(), path, alias, on=not off, by=by)
+    asked = _required(eval_, require or [])
+    if no_require and asked is not None:
+        raise UsageError("--no-require takes what is required away: leave --eval and --require out")
+    held = writing.protect(runtime.active(), path, alias, on=not off, require=[] if no_require else asked, by=by)
     if json:
-        terminal.print_json({"collection": str(path), "alias": alias, "protected": not off})
+        terminal.print_json({"collection": str(path), "alias": alias, "protected": not off, "required": held})
         return
-    said = f"{alias} of {path} {'moves by any link again' if off else 'moves by promotion only'}"
+    always = f", which requires {requirements.told(held)}" if held else ""
+    said = f"{alias} of {path} {'moves by any link again' if off else f'moves by promotion only{always}'}"
     terminal.console().print(terminal.text(said), soft_wrap=True)
 
 
@@ -326,18 +346,19 @@ def _print_evidence(evidence: Sequence[Evidence]) -> None:
             console.print(terminal.text(f"{one.evaluation}: {note}", "dim"), soft_wrap=True)
 
 
-def _required(evaluation: str | None, texts: Sequence[str]) -> dict[str, Any] | None:
-    if evaluation is None:
-        if texts:
-            raise UsageError("--require says what an evaluation must show: say which with --eval NAME")
-        return None
-    required: dict[str, Any] = {"eval": evaluation}
+def _required(evaluation: str | None, texts: Sequence[str]) -> list[dict[str, Any]] | None:
+    required: list[dict[str, Any]] = [] if evaluation is None else [{EVAL: evaluation}]
     for text in texts:
         found = _REQUIRED.fullmatch(text.strip())
         if found is None:
             raise UsageError(f'--require {text!r:.80}: write "accuracy>=0.9", "accuracy ci>=0.85" or "score 0.2..0.4"')
-        required.setdefault(found[1], []).append(found[2])
-    return required
+        if found[1] == EVAL:
+            required.append({EVAL: found[2]})
+        elif not required:
+            raise UsageError("--require says what an evaluation must show: say which with --eval NAME")
+        else:
+            required[-1].setdefault(found[1], []).append(found[2])
+    return required or None
 
 
 def _source(link: LinkRecord) -> str:

@@ -57,6 +57,36 @@ def test_a_protected_alias_stays_where_a_link_or_a_move_that_knew_nothing_of_it_
         assert fold([*before, blocked])[0].aliases == {"prod": 0}
 
 
+ASKED = [{"eval": "digits", "conditions": [["accuracy", ">=0.9"]]}]
+
+
+def test_a_promotion_that_was_not_checked_for_what_is_always_required_does_nothing_and_says_so() -> None:
+    """Two homes on one store: its writer did not know yet."""
+    before = [event("linked", A, "prod"), event("linked", B), event("protected", None, "prod", require=ASKED)]
+    state, effects = fold([*before, event("promoted", B, "prod"), event("promoted", B, "gold")])
+    assert state.aliases == {"prod": 0, "gold": 1}
+    assert effects[3].problem == "the alias prod requires digits: accuracy >=0.9, for which it was not checked"
+    assert fold([*before, event("promoted", B, "prod", standing=ASKED)])[0].aliases == {"prod": 1}
+    weaker = [{"eval": "digits", "conditions": []}]
+    assert fold([*before, event("promoted", B, "prod", standing=weaker)])[0].aliases == {"prod": 0}
+    assert fold([*before, event("aliased", B, "prod", force=True)])[0].aliases == {"prod": 1}
+
+
+def test_what_an_alias_requires_is_what_was_said_last_and_goes_with_its_protection() -> None:
+    always = event("protected", None, "prod", "gold", "latest", require=ASKED)
+    other = [{"eval": "safety", "conditions": []}]
+    assert fold([event("created"), always])[0].required == {"prod": ASKED, "gold": ASKED}
+    for then, left in (
+        (event("protected", None, "prod"), {"prod": ASKED, "gold": ASKED}),
+        (event("protected", None, "prod", require="nonsense"), {"prod": ASKED, "gold": ASKED}),
+        (event("protected", None, "prod", require=other), {"prod": other, "gold": ASKED}),
+        (event("protected", None, "prod", require=[]), {"gold": ASKED}),
+        (event("unprotected", None, "prod"), {"gold": ASKED}),
+        (event("deleted"), {}),
+    ):
+        assert fold([event("created"), always, then])[0].required == left
+
+
 def test_what_is_not_there_is_said() -> None:
     for action in ("unlinked", "aliased", "promoted"):
         assert fold([event("created"), event(action, A, "x")])[1][1].problem == "the version is not linked"

@@ -15,9 +15,10 @@ import pytest
 import weft
 from weft.tracking import exits, runtime
 from weft.tracking.artifacts.artifact import Artifact
-from weft.tracking.errors import GateError, StoreError, UsageError
+from weft.tracking.errors import GateError, NotFoundError, StoreError, UsageError
 from weft.tracking.registry.requirements import check, parse
 from weft.tracking.runs.starting import start_run
+from weft.tracking.store.access import open_store
 
 GOOD = {"mean": 0.93, "ci": [0.9, 0.95], "n": 400, "n_errors": 0, "n_unscored": 0, "binary": True}
 ASKED = {"eval": "digits", "accuracy": ">=0.9"}
@@ -85,6 +86,14 @@ def test_a_refusal_before_there_is_a_collection_makes_none(judge: Judge) -> None
     refused("p/cnn:v0", ASKED)
     with weft.Api() as api:
         assert len(api.collections()) == 0
+        with pytest.raises(NotFoundError):
+            api.collection("classifier")
+    with open_store() as store:  # what was tried is known all the same
+        events = store.reader().registry_events("model/classifier")
+    assert [(event.action, event.aliases, event.version) for event in events] == [("refused", ["production"], 0)]
+    weft.link_artifact("p/cnn:v0", "classifier")
+    with weft.Api() as api:
+        assert [event.action for event in api.collection("classifier").history()] == ["linked", "created", "refused"]
 
 
 @pytest.mark.parametrize(
@@ -139,6 +148,118 @@ def test_the_newest_that_finished_counts_and_the_others_are_said(judge: Judge) -
     assert "the newest of 2 that finished" in evidence.notes
 
 
+def test_a_part_of_the_rows_shows_nothing_unless_rows_are_spoken_of(judge: Judge) -> None:
+    @weft.scorer
+    def right(output: str, expected: str) -> bool:
+        return output == expected
+
+    rows = [{"question": str(at), "expected": str(at)} for at in range(20)]
+    whole = weft.Evaluation(rows, [right], name="real", project="evals")
+    asked = {"eval": "real", "right": ">=0.9"}
+    first = whole.with_options(limit=3)
+    smoke = first.run(lambda question: question, uses="p/cnn:v0")
+    said = refused("p/cnn:v0", asked)
+    assert f"none that counts: evals/{smoke.run.id} finished on dataset (" in said
+    assert "), the first 3 of 20 rows" in said
+    assert weft.promote("p/cnn:v0", "classifier", "smoked", asked | {"rows": ">=3"}).moved
+    full = whole.with_options(limit=1000).run(lambda question: question, uses="p/cnn:v0")
+    first.run(lambda question: "wrong", uses="p/cnn:v0")
+    (evidence,) = weft.promote("p/cnn:v0", "classifier", require=asked).evidence
+    assert evidence.run == f"evals/{full.run.id}"
+    assert "the first 3 of 20 rows" in evidence.notes[0]
+    assert "first 1000" not in str(evidence.notes)
+
+
+def test_an_evaluation_on_other_data_shows_nothing_where_the_data_is_named(judge: Judge) -> None:
+    @weft.scorer
+    def right(output: str, expected: str) -> bool:
+        return output == expected
+
+    def evaluate(name: str, answer: str) -> str:
+        rows = weft.Dataset([{"question": at, "expected": at} for at in "abc"], name=name)
+        run = weft.Evaluation(rows, [right], name="real", project="evals").run(lambda question: answer, uses="p/cnn:v0")
+        return run.run.id
+
+    asked = {"eval": "real", "dataset": "hard", "right": ">=0.3"}
+    easy = evaluate("easy", "a")
+    said = refused("p/cnn:v0", asked)
+    assert "required a finished evaluation on hard" in said
+    assert f"none that counts: evals/{easy} finished on easy (" in said
+    hard = evaluate("hard", "b")
+    evaluate("easy", "none of them")
+    (evidence,) = weft.promote("p/cnn:v0", "classifier", require=asked).evidence
+    assert evidence.run == f"evals/{hard}"
+    assert evidence.findings[0].required == "dataset hard"
+    digest = evidence.findings[0].found.rpartition("(")[2].rstrip(")")
+    assert weft.promote("p/cnn:v0", "classifier", "gold", asked | {"dataset": ["hard", digest]}).moved
+    refused("p/cnn:v0", asked | {"dataset": digest[:7]})
+    refused("p/cnn:v0", asked | {"dataset": ["hard", "easy"]})
+    with weft.Api() as api:
+        api.collection("classifier").protect("gold", require=asked)
+        assert api.collection("classifier").required == {"gold": [asked]}
+
+
+def test_what_an_alias_requires_is_asked_of_every_promotion_to_it(judge: Judge, home: Path) -> None:
+    judge("v0")
+    judge("v1", accuracy=GOOD | {"mean": 0.5})
+    judge("v1", name="safety", token={"mean": 1.0})
+    weft.link_artifact("p/cnn:v0", "classifier", ["production"])
+    with weft.Api() as api:
+        collection = api.collection("classifier")
+        always = [ASKED | {"accuracy": ">0.8, <0.99"}, {"eval": "safety", "token": "==1"}]
+        collection.protect("production", require=always, by="ana")
+        collection.protect("production")  # what is required stays, and nothing is written
+        asked = [{"eval": "digits", "accuracy": [">0.8", "<0.99"]}, {"eval": "safety", "token": "==1"}]
+        assert collection.required == {"production": asked}
+        collection.protect("production", require=asked)  # the same, as it is read
+        assert [event.action for event in collection.history()].count("protected") == 1
+        collection.protect("production", require=always[0])
+
+    env = {**os.environ, "WEFT_HOME": str(home)}
+    asks = "import weft; weft.promote('p/cnn:v1', 'classifier')"  # a program that knows nothing of it
+    done = subprocess.run(
+        [sys.executable, "-c", asks], env=env, check=False, timeout=60, capture_output=True, text=True
+    )
+    assert "required accuracy >0.8, found 0.5" in done.stderr
+    assert "Every promotion to production requires digits: accuracy >0.8, accuracy <0.99" in done.stderr
+    said = refused("p/cnn:v1", {"eval": "safety", "token": ">0"})  # nor with a requirement of one's own
+    assert "required accuracy >0.8, found 0.5" in said
+    assert weft.promote("p/cnn:v1", "classifier", to="gold").evidence == ()
+    with pytest.raises(UsageError, match="is protected"):
+        weft.link_artifact("p/cnn:v1", "classifier", ["production"])
+
+    judge("v2")
+    done_by = weft.promote("p/cnn:v2", "classifier", require=[ASKED, always[0]])
+    assert [one.required for evidence in done_by.evidence for one in evidence.findings] == [
+        "accuracy >=0.9", "accuracy >0.8", "accuracy <0.99",
+    ]  # fmt: skip
+    with weft.Api() as api:
+        collection = api.collection("classifier")
+        assert collection.aliases["production"] == "v2"
+        assert [event.problem for event in collection.history()] == [None] * len(collection.history())
+        collection.protect("production", require=[])
+        assert (collection.required, collection.protected) == ({}, ["production"])
+        assert weft.promote("p/cnn:v1", "classifier").moved
+        with pytest.raises(UsageError, match="is not protected requires nothing"):
+            collection.protect("production", False, ASKED)
+        with pytest.raises(UsageError, match="require= is like"):
+            collection.protect("production", require="accuracy>0.9")
+        collection.protect("production", False)
+        assert collection.protected == []
+
+
+def test_a_version_that_stays_where_it_is_must_show_what_is_required_too(judge: Judge) -> None:
+    judge("v0", accuracy=GOOD | {"mean": 0.5})
+    weft.link_artifact("p/cnn:v0", "classifier", ["production"])
+    with weft.Api() as api:
+        collection = api.collection("classifier")
+        collection.protect("production", require=ASKED)
+        assert collection.aliases["production"] == "v0"  # asked from now on, of promotions
+        with pytest.raises(GateError):
+            collection.promote("v0")
+        assert collection.aliases["production"] == "v0"
+
+
 CRASHED = """
 import os, weft
 from weft.tracking.runs.starting import start_run
@@ -153,7 +274,7 @@ def test_a_crashed_evaluation_shows_nothing(judge: Judge, home: Path) -> None:
     env = {**os.environ, "WEFT_HOME": str(home)}
     runtime.active().journal.close()
     assert subprocess.run([sys.executable, "-c", CRASHED], env=env, check=False, timeout=60).returncode == 9
-    assert "none finished: evals/crashed crashed" in refused("p/cnn:v0", ASKED)
+    assert "none that counts: evals/crashed crashed" in refused("p/cnn:v0", ASKED)
 
 
 def test_several_evaluations_may_be_required(judge: Judge) -> None:
@@ -195,6 +316,11 @@ def test_comparators(text: str, passed: bool) -> None:
     assert all(finding.passed for finding in check(requirement, {"accuracy": GOOD})) is passed
 
 
+def test_a_whole_number_beyond_every_float_is_beyond_every_bound() -> None:
+    (requirement,) = parse({"eval": "e", "flops": ">=1e300", "loss": "<0"})
+    assert all(finding.passed for finding in check(requirement, {"flops": 10**400, "loss": -(10**400)}))
+
+
 @pytest.mark.parametrize("text", ["!=0.5", ">=0", "<=1", "0..1", "ci>=0"])
 def test_not_a_number_meets_nothing(text: str) -> None:
     (requirement,) = parse({"eval": "e", "accuracy": text})
@@ -231,6 +357,9 @@ def test_names_lead_into_the_summary() -> None:
         ({"eval": "e", "accuracy": "0.9..0.1"}, "nothing lies in that range"),
         ({"eval": "e", "accuracy": "ci==0.9"}, "a whole interval is above or below"),
         ({"eval": "e", 3: ">0"}, "by text"),
+        ({"eval": "e", "accuracy": []}, "nothing is required of 'accuracy'"),
+        ([], "require= is empty"),
+        ({}, "names one evaluation"),
     ],
 )
 def test_requirements_that_cannot_be_meant_are_refused_at_the_call(require: Any, says: str) -> None:

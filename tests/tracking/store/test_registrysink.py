@@ -19,6 +19,7 @@ from weft.tracking.store.store import Store
 PATHS = ("model/a", "model/b")
 ALIASES = st.lists(st.sampled_from(["prod", "gold", "latest"]), max_size=2, unique=True)
 ACTIONS = ("created", "described", "linked", "unlinked", "aliased", "unaliased", "promoted", "refused", "protected")
+ASKED = [{"eval": "digits", "conditions": [["accuracy", ">=0.9"]]}]
 RARE = ("unprotected", "deleted", "painted")
 
 
@@ -38,6 +39,10 @@ def events(draw: st.DrawFn, uid: int) -> RegistryChanged:
         details["force"] = True
     if action == "described":
         details |= {"description": draw(st.sampled_from(["", "# one", "two"])), "tags": ["t"]}
+    if action == "protected":
+        details |= {"require": draw(st.sampled_from([ASKED, ASKED, [], [1, {"eval": 2}], "broken"]))}
+    if action == "promoted" and draw(st.booleans()):
+        details["standing"] = ASKED
     source = ("p", "cnn", digest) if action != "protected" else (None, None, None)
     at_ns, path = draw(st.integers(0, 12)), draw(st.sampled_from(PATHS))
     said = orjson.dumps(details) if draw(st.integers(0, 9)) else draw(st.sampled_from([None, b"[1]", b"{broken"]))
@@ -130,3 +135,4 @@ def test_what_a_collection_is_holds_together(
         assert set(record.aliases.values()) <= set(numbers)
         assert ("latest" in record.aliases) == bool(numbers)
         assert "latest" not in record.protected
+        assert set(record.required) <= set(record.protected)

@@ -106,6 +106,7 @@ def test_json_of_each(weft: Weft, versions: Path) -> None:
         "collection": "model/classifier",
         "alias": "gold",
         "protected": True,
+        "required": [],
     }
     assert said("describe", "classifier", "--tag", "a")["tags"] == ["a"]
     assert said("alias", "classifier:v0", "gold", "--force")["aliases"] == {"latest": 0, "gold": 0, "production": 0}
@@ -113,6 +114,36 @@ def test_json_of_each(weft: Weft, versions: Path) -> None:
     assert said("ls")[0]["path"] == "model/classifier"
     assert [event["action"] for event in said("history", "classifier", "--limit", "2")] == ["aliased", "described"]
     assert said("unlink", "classifier:v0", "--force") == {"unlinked": "model/classifier:v0", "source": "p/cnn:v0"}
+
+
+def test_an_alias_may_require_something_of_every_promotion(weft: Weft, versions: Path) -> None:
+    weft("registry", "link", "p/cnn:v0", "classifier", "--alias", "production")
+    asks = ("--eval", "digits", "--require", "accuracy>=0.9", "--require", "accuracy ci>=0.9")
+    code, out, _ = weft("registry", "protect", "classifier", "production", *asks)
+    moves = "production of model/classifier moves by promotion only"
+    always = f"{moves}, which requires digits: accuracy >=0.9, accuracy ci>=0.9"
+    assert (code, out.strip()) == (0, always)
+    assert weft("registry", "protect", "classifier", "production")[1].strip() == always  # what is required stays
+
+    code, out, _ = weft("registry", "promote", "p/cnn:v1", "classifier")
+    assert code == 100
+    assert "0.5 [0.48, 0.52]" in out
+    assert weft("registry", "promote", "p/cnn:v1", "classifier", "--to", "gold")[0] == 0  # of another alias nothing
+    shown = weft("registry", "show", "classifier")[1]
+    assert "production requires" in shown
+    assert "digits: accuracy >=0.9, accuracy ci>=0.9" in shown
+    assert "protected production, which requires digits: accuracy >=0.9" in weft("registry", "history")[1]
+    told = json.loads(weft("registry", "show", "classifier", "--json")[1])["required"]
+    assert told == {"production": [{"eval": "digits", "accuracy": [">=0.9", "ci>=0.9"]}]}
+
+    both = ("--require", "eval=digits", "--require", "accuracy>=0.1", "--require", "eval = none", "--json")
+    assert json.loads(weft("registry", "protect", "classifier", "production", *both)[1])["required"] == [
+        {"eval": "digits", "accuracy": ">=0.1"}, {"eval": "none"},
+    ]  # fmt: skip
+    assert weft("registry", "promote", "p/cnn:v1", "classifier")[0] == 100
+    out = weft("registry", "protect", "classifier", "production", "--no-require")[1]
+    assert out.strip() == moves
+    assert weft("registry", "promote", "p/cnn:v1", "classifier")[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -132,6 +163,11 @@ def test_json_of_each(weft: Weft, versions: Path) -> None:
         (["describe", "classifier"], 64, "given nothing to write"),
         (["describe", "classifier", "/nowhere/card.md"], 1, "could not be read"),
         (["protect", "classifier", "v1"], 64, "is how versions are called"),
+        (["protect", "classifier", "gold", "--require", "a>0"], 64, "say which with --eval"),
+        (["protect", "classifier", "gold", "--eval", "e", "--require", "a>high"], 64, 'write ">=0.9"'),
+        (["protect", "classifier", "gold", "--eval", "e", "--no-require"], 64, "--no-require takes"),
+        (["protect", "classifier", "gold", "--eval", "e", "--off"], 64, "is not protected requires nothing"),
+        (["protect", "classifier", "gold", "--eval", "e"], 1, "there is no collection"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(

@@ -160,6 +160,7 @@ registry_collection = Table(
     Column("description", Text),
     Column("tags", Text, nullable=False),
     Column("protected", Text, nullable=False),
+    Column("required", Text, nullable=False),
     Column("author", Text, nullable=False),
     Column("created_ns", Int, nullable=False),
     Column("updated_ns", Int, nullable=False),
