@@ -155,14 +155,10 @@ def _why_kept(store: Store, version: ArtifactRecord, rule: Rule, going: set[str]
     own = protection.own_aliases(version)
     if held or own:
         return "; ".join([*held, *([f"it has the alias {', '.join(own)}"] if own else [])])
-    if rule.everything:
-        return None
-    if LATEST in version.aliases:
+    if LATEST in version.aliases and not rule.everything:
         return "it is the latest"
     users = [path for path in version.user_paths if path not in going]
-    if users and "runs" in rule.kinds:
-        return f"run {users[0]} used it"
-    return None
+    return f"run {users[0]} used it, and stays" if users else None
 
 
 def _runs(reader: Reader, rule: Rule) -> list[RunRecord]:

@@ -288,6 +288,30 @@ def describe(
 
 
 @app.command()
+def rm(
+    collection: Name,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, delete nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    by: By = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Delete a collection with its links. The versions, its history and the numbers that it gave stay."""
+    path = CollectionPath.parse(collection)
+    with open_store() as store:
+        held = collection_of(store.reader(), path)
+    what = f"the collection {path} with {units.counted(len(held.links), 'link')}"
+    if not dry_run:
+        terminal.confirm(f"Delete {what}?", yes=yes, what=what)
+        writing.delete(runtime.active(), path, by=by, force=force)
+    if json:
+        terminal.print_json({"dry_run": dry_run, "deleted": str(path), "links": len(held.links)})
+        return
+    said = f"{what} would be deleted" if dry_run else f"{path} is deleted; what was linked in it stays"
+    terminal.console().print(terminal.text(said), soft_wrap=True)
+
+
+@app.command()
 def history(
     collection: Annotated[str | None, typer.Argument(help="Only of this collection; deleted ones too.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = SHOWN,

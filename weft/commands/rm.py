@@ -79,7 +79,7 @@ def _rule(
         if what is not None and kinds != ("runs",):
             raise UsageError("--state is of runs: leave --what out, or say --what runs")
         kinds = ("runs",)
-    before = None if older_than is None else time.time_ns() - filteroptions.ago_ns("--older-than", older_than)
+    before = None if older_than is None else max(0, time.time_ns() - filteroptions.ago_ns("--older-than", older_than))
     return Rule(kinds, before, project, tag, state, keep_last, everything)
 
 

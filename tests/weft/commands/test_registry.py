@@ -114,6 +114,8 @@ def test_json_of_each(weft: Weft, versions: Path) -> None:
     assert said("ls")[0]["path"] == "model/classifier"
     assert [event["action"] for event in said("history", "classifier", "--limit", "2")] == ["aliased", "described"]
     assert said("unlink", "classifier:v0", "--force") == {"unlinked": "model/classifier:v0", "source": "p/cnn:v0"}
+    assert said("rm", "classifier", "--yes") == {"dry_run": False, "deleted": "model/classifier", "links": 0}
+    assert [event["action"] for event in said("history", "classifier", "--limit", "1")] == ["deleted"]
 
 
 def test_an_alias_may_require_something_of_every_promotion(weft: Weft, versions: Path) -> None:
@@ -177,6 +179,21 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert (found, out) == (code, "")
     assert says in err
     assert err.count("\n") == 1
+
+
+def test_a_collection_is_deleted_and_what_was_linked_stays(weft: Weft, versions: Path) -> None:
+    weft("registry", "link", "p/cnn:v0", "classifier", "--alias", "production")
+    weft("registry", "protect", "classifier", "production")
+    assert weft("registry", "rm", "classifier").code == 64  # nobody to ask
+    assert "is protected" in weft("registry", "rm", "classifier", "--yes").err
+    assert "with 1 link would be deleted" in weft("registry", "rm", "classifier", "--dry-run").out
+    assert weft("registry", "show", "classifier").code == 0
+    out = weft("registry", "rm", "classifier", "--yes", "--force").out
+    assert out.strip() == "model/classifier is deleted; what was linked in it stays"
+    assert weft("artifacts", "show", "p/cnn:v0").code == 0
+    assert "deleted it by force" in weft("registry", "history", "classifier").out
+    assert "classifier:v1" in weft("registry", "link", "p/cnn:v1", "classifier").out
+    assert weft("registry", "rm", "nothing", "--yes").code == 1
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])

@@ -100,6 +100,20 @@ def test_a_version_that_the_registry_links_stays_and_so_does_its_run(weft: Weft,
     assert "linked as dataset/digits:v0" in why[f"run p/{filled['old']}"]
 
 
+def test_a_version_that_a_run_used_which_stays_stays(weft: Weft, filled: dict[str, str]) -> None:
+    with starting.init(project="q", id="user") as run:
+        run.use_artifact("p/data:v0")
+    for asked in (("--all",), ("--all", "--what", "artifacts"), ("--older-than", "0s", "--what", "artifacts")):
+        said = _json(weft, "--project", "p", *asked, "--dry-run")
+        assert {"what": "artifact p/data:v0", "why": "run q/user used it, and stays"} in said["kept"]
+    weft("runs", "rm", "q/user", "--yes")
+    assert _json(weft, "--project", "p", "--all", "--dry-run")["artifacts"] == ["p/data:v1", "p/data:v0"]
+
+
+def test_more_time_than_there_was_means_nothing(weft: Weft, filled: dict[str, str]) -> None:
+    assert "nothing matches" in weft("rm", "--older-than", "99999999999d", "--yes").out
+
+
 def test_a_running_run_is_never_touched(weft: Weft) -> None:
     run = starting.init(project="p", name="goes on")
     run.log({"x": 1})
