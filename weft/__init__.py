@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from weft.evals.scorer import Score as Score
     from weft.evals.scorer import Scorer as Scorer
     from weft.evals.scorer import scorer as scorer
+    from weft.integrations.wandb import as_wandb as as_wandb
+    from weft.integrations.wandb import require as require
+    from weft.integrations.wandb import termerror as termerror
+    from weft.integrations.wandb import termlog as termlog
+    from weft.integrations.wandb import termwarn as termwarn
     from weft.lifecycle import configure as configure
     from weft.lifecycle import errors as errors
     from weft.lifecycle import flush as flush
@@ -96,6 +101,7 @@ _HOMES = {
     "weft.evals.evaluation": ["Evaluation", "evaluate"],
     "weft.evals.model": ["Model"],
     "weft.evals.scorer": ["Score", "Scorer", "scorer"],
+    "weft.integrations.wandb": ["as_wandb", "require", "termerror", "termlog", "termwarn"],
     "weft.lifecycle": ["configure", "errors", "flush", "init", "login", "setup", "teardown", "util"],
     "weft.publishing": ["Ref", "get", "publish", "ref"],
     "weft.tracer.context": ["attributes", "current_span", "thread"],
@@ -148,6 +154,8 @@ _HOMES = {
     "weft.tracking.tables": ["JoinedTable", "Table"],
 }
 _OWNER = {name: module for module, names in _HOMES.items() for name in names}
+_MODULES = {"integration": "weft.integration", "sklearn": "weft.integrations.sklearn"}
+"""wandb's names of modules: `wandb.sklearn.plot_roc(...)`. They need their libraries, so `*` is without them."""
 _OF_THE_RUN = ("config", "run", "summary")
 """Looked up anew each time: they belong to the run that is active now."""
 
@@ -157,6 +165,8 @@ __all__ = sorted([*_OWNER, *_OF_THE_RUN, "__version__"])
 def __getattr__(name: str) -> Any:
     if name in _OF_THE_RUN:
         return getattr(import_module("weft.lifecycle"), f"active_{name}")()
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     owner = _OWNER.get(name)
     if owner is None:
         raise AttributeError(f"module 'weft' has no attribute {name!r}")

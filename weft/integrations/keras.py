@@ -12,6 +12,8 @@ from weft.tracking.errors import MissingLibraryError, UsageError
 try:
     import keras
 except ImportError as error:
+    if error.name != "keras":  # it is here; its backend is not, which it says best itself
+        raise
     raise MissingLibraryError("weft.integrations.keras", "keras") from error
 
 
