@@ -1,7 +1,8 @@
 """How this process comes to its end: an uncaught exception, Ctrl-C, `sys.exit(n)`, or just so. `runs` asks at exit.
 
-Watching chains `sys.excepthook`, `sys.exit`, `exit` and `quit` while a run is live and gives them back afterwards. It
-installs no signal handler and swallows nothing. `seconds_left` is how long the end may wait for weft.
+Watching chains `sys.excepthook`, `sys.exit`, `exit`, `quit` and `sys.stderr.flush` (`mainframe`) while a run is live,
+and gives them back afterwards. It installs no signal handler and swallows nothing. `seconds_left` is how long the end
+may wait for weft.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
+
+from weft.tracking.mainframe import MainFrame
 
 INTERRUPTED = 255
 """wandb's exit code for Ctrl-C."""
@@ -38,6 +41,8 @@ def ending_of(error: BaseException | None) -> Ending:
         return Ending("killed", INTERRUPTED, error)
     if isinstance(error, SystemExit):
         code = _number(error.code)
+        if code and isinstance(error.__context__, KeyboardInterrupt):  # Lightning's answer to Ctrl-C, and many a main's
+            return Ending("killed", code, error.__context__)
         return Ending("failed" if code else "finished", code, error if code else None)
     return Ending("failed", 1, error)
 
@@ -77,9 +82,11 @@ class Watch:
         """What the interpreter had shown last as the watch began."""
         self._hook: Any = None
         self._exits: list[_Exit] = []
+        self._main = MainFrame(self._ended)
 
     def start(self) -> None:
         """Chain the hooks, once."""
+        self._main.watch()
         if self._hook is not None:
             return
         self._error = None
@@ -97,6 +104,7 @@ class Watch:
             for one in self._exits:
                 one.give_back()
             self._hook, self._exits = None, []
+        self._main.give_back()
         self._error = self._before = None
 
     def ending(self) -> Ending:
@@ -111,6 +119,10 @@ class Watch:
     def _left(self, status: Any) -> None:
         if threading.current_thread() is threading.main_thread():  # elsewhere it ends but a thread
             self._error = SystemExit(status)
+            self._error.__context__ = sys.exception()
+
+    def _ended(self, left_by: SystemExit | None) -> None:
+        self._error = left_by  # what was heard before may have been caught
 
 
 def _shown() -> BaseException | None:
@@ -122,8 +134,7 @@ def _shown() -> BaseException | None:
 
 
 _WAYS_OUT = ((sys, "exit"), (builtins, "exit"), (builtins, "quit"))
-"""The functions that end a program with an exit code. A `raise SystemExit(3)` of its own, outside of a `with` block, is
-seen by nobody: the interpreter tells its code to no hook."""
+"""The functions that end a program with an exit code."""
 
 
 class _Exit:

@@ -36,6 +36,24 @@ def test_endings(error: BaseException | None, state: str, code: int, kept: bool)
     assert (ending.error is not None) is kept
 
 
+@pytest.mark.parametrize(("status", "state"), [(1, "killed"), ("bye", "killed"), (0, "finished"), (None, "finished")])
+def test_an_exit_that_answers_ctrl_c_is_a_kill_where_it_is_no_success(
+    monkeypatch: pytest.MonkeyPatch, status: object, state: str
+) -> None:
+    monkeypatch.setattr(sys, "exit", sys.exit)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    watch = Watch()
+    watch.start()
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        with pytest.raises(SystemExit) as left:
+            sys.exit(status)
+    assert (watch.ending().state, ending_of(left.value).state) == (state, state)
+    assert watch.ending().exit_code == (0 if state == "finished" else 1)
+    watch.stop()
+
+
 def test_a_thread_that_exits_ends_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "exit", sys.exit)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)

@@ -610,6 +610,39 @@ def _script(tmp_path: Path, body: str, *argv: str) -> subprocess.CompletedProces
         ("starting.init()\nquit()", "finished", 0, 0),
         ("starting.init()\nraise KeyboardInterrupt", "killed", 255, -2),
         ("with starting.init():\n    raise SystemExit(4)", "failed", 4, 4),
+        ("starting.init()\nraise SystemExit(4)", "failed", 4, 4),
+        ("starting.init()\nraise SystemExit('why')", "failed", 1, 1),
+        ("starting.init()\nraise SystemExit", "finished", 0, 0),
+        ("def main():\n    starting.init()\n    return 4\nraise SystemExit(main())", "failed", 4, 4),
+        (
+            "import gc\ndef main():\n    starting.init()\n    try:\n        raise SystemExit(4)\n"
+            "    finally:\n        gc.collect()\nmain()",
+            "failed",
+            4,
+            4,
+        ),
+        ("starting.init()\ntry:\n    sys.exit(4)\nexcept SystemExit as error:\n    kept = error", "finished", 0, 0),
+        (
+            "starting.init()\ntry:\n    sys.exit(4)\nexcept SystemExit as error:\n    kept = error\n"
+            "raise SystemExit(5)",
+            "failed",
+            5,
+            5,
+        ),
+        (
+            "starting.init()\ntry:\n    sys.exit(4)\nexcept SystemExit as error:\n    kept = error\n"
+            "raise SystemExit(0)",
+            "finished",
+            0,
+            0,
+        ),
+        (
+            "import threading\nother = threading.Thread(target=starting.init)\nother.start()\nother.join()\n"
+            "raise SystemExit(4)",
+            "failed",
+            4,
+            4,
+        ),
         ("starting.init()\nos._exit(5)", None, None, 5),
     ],
 )
