@@ -35,6 +35,11 @@ def project() -> str | None:
     return chosen
 
 
+def scope() -> dict[str, Any]:
+    """What limits lists to that project."""
+    return {"project": chosen} if (chosen := project()) else {}
+
+
 def head(title: str, *facts: str) -> None:
     """A screen's title, and facts beside it."""
     told = "".join(f"<span>{html.escape(visible(fact))}</span>" for fact in facts)

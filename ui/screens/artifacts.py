@@ -8,15 +8,13 @@ from typing import Any
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.store.readmodels import ArtifactRecord
-from weft.ui import cells, links, page
+from weft.tracking.store.readmodels import ArtifactRecord, Page
+from weft.ui import cells, links, lists, page
 from weft.ui.components.filters import Choice, filters
-from weft.ui.components.table import Column, Row, reorder, table
+from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
 from weft.ui.values import encodable
 
-PAGE = 50
-LIVE_SECONDS = 3.0
 OWN = ("op",)
 """Types that are shown only when asked for: the code of every op."""
 LATEST = {"aliases": "latest"}
@@ -31,68 +29,61 @@ COLUMNS = [
     Column("Made by", "minmax(90px, 150px)", look="mono soft"),
     Column("Logged", "100px", look="soft num", sort="logged_ns"),
 ]
-CODE = """import weft
+EMPTY = lists.Empty(
+    "No artifacts yet",
+    "Log files as a version; the next log of the name is the next version.",
+    """import weft
 
 with weft.init(project="demo") as run:
     artifact = weft.Artifact("questions", type="dataset")
     artifact.add_file("questions.jsonl")
-    run.log_artifact(artifact)"""
+    run.log_artifact(artifact)""",
+)
 
 
 def show() -> None:
     """Draw the screen."""
     page.head("Artifacts")
-    where: dict[str, Any] = dict(LATEST)
-    if project := page.project():
-        where["project"] = project
+    where = LATEST | page.scope()
     asked = _filters(where)
-    st.fragment(_body, run_every=LIVE_SECONDS)(where | asked, set(asked) != {"type"} or "$in" in asked["type"])
+    filtered = set(asked) != {"type"} or "$in" in asked["type"]
+    st.fragment(_body, run_every=lists.LIVE_SECONDS)(where | asked, filtered)
 
 
 def _filters(where: dict[str, Any]) -> dict[str, Any]:
     types = data().computed("artifact-types", where, lambda: sorted({row.type for row in data().latest(where)}))
     chosen = Choice("type", "Type", types)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        text = st.text_input(
-            "Search",
-            key="q",
-            bind="query-params",
-            on_change=page.first,
-            placeholder="Search names",
-            icon=":material/search:",
-            label_visibility="collapsed",
-            width=300,
-        )
+    with lists.bar("Search names") as text:
         filters([chosen], key="filters")
     asked: dict[str, Any] = {"type": {"$in": chosen.chosen} if chosen.chosen else {"$nin": list(OWN)}}
-    if text and text.strip():
-        asked["name"] = {"$contains": text.strip()}
+    if text:
+        asked["name"] = {"$contains": text}
     return asked
 
 
 def _body(where: dict[str, Any], filtered: bool) -> None:
-    with page.part("The artifacts"):
-        order = st.query_params.get("sort", "-logged_ns")
-        found, number = page.paged(lambda offset: data().versions(where, order, PAGE, offset), PAGE)
-        if not found.total and not filtered:
-            page.empty(
-                "No artifacts yet", "Log files as a version; the next log of the name is the next version.", CODE
-            )
-            return
-        now = time.time_ns()
-        asked = table(
-            COLUMNS,
-            [_row(record, now) for record in found.rows],
-            key="artifacts",
-            label="Artifacts",
-            order=order,
-            height="calc(100vh - 170px)",
-            live=True,
-            keys=True,
-            none="No artifact matches these filters.",
-        )
-        page.pages(found.total, number, PAGE)
-        reorder(asked)
+    lists.listed(
+        "artifacts",
+        lambda order, offset: data().versions(where, order, lists.PAGE, offset),
+        _draw,
+        order="-logged_ns",
+        empty=None if filtered else EMPTY,
+    )
+
+
+def _draw(found: Page[ArtifactRecord], order: str, _number: int) -> str | None:
+    now = time.time_ns()
+    return table(
+        COLUMNS,
+        [_row(record, now) for record in found.rows],
+        key="artifacts",
+        label="Artifacts",
+        order=order,
+        height=lists.HEIGHT,
+        live=True,
+        keys=True,
+        none="No artifact matches these filters.",
+    )
 
 
 def _row(record: ArtifactRecord, now: int) -> Row:

@@ -9,38 +9,38 @@ import streamlit as st
 
 from weft.tracking import units
 from weft.tracking.store.readmodels import RunRecord
-from weft.ui import cells, links, page
-from weft.ui.components.table import Column, Row, reorder, table
+from weft.ui import cells, links, lists, page
+from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
 from weft.ui.scorecards import EVALUATION, Scorecard, scorecards
 
-PAGE = 50
-LIVE_SECONDS = 3.0
-CODE = """import weft
+EMPTY = lists.Empty(
+    "No evaluations yet",
+    "Score a model on a dataset; every case is kept with its trace.",
+    """import weft
 
 ev = weft.Evaluation([{"question": "2 + 2?", "expected": "4"}], scorers=[weft.scorer("exact_match")])
-ev.run(answer)"""
+ev.run(answer)""",
+)
 
 
 def show() -> None:
     """Draw the screen."""
     page.head("Evaluations")
-    st.fragment(_body, run_every=LIVE_SECONDS)()
+    st.fragment(_body, run_every=lists.LIVE_SECONDS)()
 
 
 def _body() -> None:
-    where: dict[str, Any] = {"job_type": EVALUATION}
-    if project := page.project():
-        where["project"] = project
-    with page.part("The evaluations"):
-        order = st.query_params.get("sort", "-started_ns")
-        found, number = page.paged(lambda offset: data().runs(where, order=order, limit=PAGE, offset=offset), PAGE)
-        if not found.total:
-            page.empty("No evaluations yet", "Score a model on a dataset; every case is kept with its trace.", CODE)
-            return
-        asked = listing(found.rows, key="evaluations", order=order, height="calc(100vh - 130px)", keys=True)
-        page.pages(found.total, number, PAGE)
-        reorder(asked)
+    where = {"job_type": EVALUATION} | page.scope()
+    lists.listed(
+        "evaluations",
+        lambda order, offset: data().runs(where, order=order, limit=lists.PAGE, offset=offset),
+        lambda found, order, _: listing(
+            found.rows, key="evaluations", order=order, height="calc(100vh - 130px)", keys=True
+        ),
+        order="-started_ns",
+        empty=EMPTY,
+    )
 
 
 def listing(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import streamlit as st
 
@@ -33,7 +32,7 @@ def show() -> None:
 
 
 def _body() -> None:
-    where: dict[str, Any] = {"project": page.project()} if page.project() else {}
+    where = page.scope()
     latest = data().traces(where, limit=LATEST)
     scored = data().runs(where | {"job_type": EVALUATION}, limit=5)
     trained = data().runs(where | runs.NOT_EVALUATION, limit=5)

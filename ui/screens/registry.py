@@ -10,16 +10,14 @@ import streamlit as st
 
 from weft.tracking import units
 from weft.tracking.registry import history, requirements
-from weft.tracking.store.readmodels import CollectionRecord, LinkRecord, RegistryEvent
-from weft.ui import cells, links, page
+from weft.tracking.store.readmodels import CollectionRecord, LinkRecord, Page, RegistryEvent
+from weft.ui import cells, links, lists, page
 from weft.ui.components.card import card
 from weft.ui.components.filters import Choice, filters
-from weft.ui.components.table import Column, Row, reorder, table
+from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
 from weft.ui.values import encodable
 
-PAGE = 50
-LIVE_SECONDS = 3.0
 LATEST = "latest"
 EVENTS = 500
 ALIASES_SHOWN = 6
@@ -33,19 +31,23 @@ COLUMNS = [
     Column("Tags", "minmax(80px, 0.7fr)", look="soft"),
     Column("Changed", "100px", look="soft num", sort="updated_ns"),
 ]
-CODE = """import weft
+EMPTY = lists.Empty(
+    "No collections yet",
+    "Link a version into a collection, and promote it: an evaluation may have to show that it may be.",
+    """import weft
 
 weft.link_artifact("demo/classifier:v3", "model/classifier", aliases=["staging"])
 weft.promote("registry:classifier:staging", to="production",
-             require={"eval": "digits", "accuracy": "ci>=0.9"})"""
+             require={"eval": "digits", "accuracy": "ci>=0.9"})""",
+)
 
 
 def show() -> None:
     """Draw the list."""
     page.head("Registry")
-    where: dict[str, Any] = {"project": project} if (project := page.project()) else {}
+    where = page.scope()
     asked = _filters(where)
-    st.fragment(_body, run_every=LIVE_SECONDS)(where | asked, bool(asked))
+    st.fragment(_body, run_every=lists.LIVE_SECONDS)(where | asked, bool(asked))
 
 
 def _filters(where: dict[str, Any]) -> dict[str, Any]:
@@ -53,46 +55,37 @@ def _filters(where: dict[str, Any]) -> dict[str, Any]:
     registries = Choice("registry", "Registry", sorted({row.registry for row in held}))
     types = Choice("type", "Type", sorted({row.type for row in held}))
     aliases = Choice("aliases", "Alias", sorted({alias for row in held for alias in row.aliases} - {LATEST}))
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        text = st.text_input(
-            "Search",
-            key="q",
-            bind="query-params",
-            on_change=page.first,
-            placeholder="Search names and cards",
-            icon=":material/search:",
-            label_visibility="collapsed",
-            width=300,
-        )
+    with lists.bar("Search names and cards") as text:
         filters([registries, types, aliases], key="filters")
     asked: dict[str, Any] = {one.key: {"$in": one.chosen} for one in (registries, types, aliases) if one.chosen}
-    if text and text.strip():
-        asked["text"] = {"$contains": text.strip()}
+    if text:
+        asked["text"] = {"$contains": text}
     return asked
 
 
 def _body(where: dict[str, Any], filtered: bool) -> None:
-    with page.part("The registry"):
-        order = st.query_params.get("sort", "-updated_ns")
-        found, number = page.paged(lambda offset: data().collections(where, order, PAGE, offset), PAGE)
-        if not found.total and not filtered:
-            words = "Link a version into a collection, and promote it: an evaluation may have to show that it may be."
-            page.empty("No collections yet", words, CODE)
-            return
-        now = time.time_ns()
-        asked = table(
-            COLUMNS,
-            [_row(record, now) for record in found.rows],
-            key="collections",
-            label="Collections",
-            order=order,
-            height="calc(100vh - 170px)",
-            live=True,
-            keys=True,
-            none="No collection matches these filters.",
-        )
-        page.pages(found.total, number, PAGE)
-        reorder(asked)
+    lists.listed(
+        "registry",
+        lambda order, offset: data().collections(where, order, lists.PAGE, offset),
+        _draw,
+        order="-updated_ns",
+        empty=None if filtered else EMPTY,
+    )
+
+
+def _draw(found: Page[CollectionRecord], order: str, _number: int) -> str | None:
+    now = time.time_ns()
+    return table(
+        COLUMNS,
+        [_row(record, now) for record in found.rows],
+        key="collections",
+        label="Collections",
+        order=order,
+        height=lists.HEIGHT,
+        live=True,
+        keys=True,
+        none="No collection matches these filters.",
+    )
 
 
 def _row(record: CollectionRecord, now: int) -> Row:

@@ -13,59 +13,49 @@ import streamlit as st
 from weft.tracking import units
 from weft.tracking.runs.runvalues import flat
 from weft.tracking.store.readmodels import AlertRecord, RunRecord
-from weft.ui import cells, links, page
+from weft.ui import cells, links, lists, page
 from weft.ui.components.filters import Choice, filters
-from weft.ui.components.table import Column, Row, reorder, table
+from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
 from weft.ui.scorecards import EVALUATION
 from weft.ui.values import encodable, one_line
 
-PAGE = 50
 RECENT = 500
 """Runs whose tags, groups and jobs a filter offers."""
 METRICS, SETTINGS = 3, 3
 """Columns for them; more would leave none of them room."""
-LIVE_SECONDS = 3.0
 STATES = ("running", "finished", "failed", "killed", "crashed")
-NOT_EVALUATION = {"job_type": {"$ne": EVALUATION}}
-CODE = """import weft
+NOT_EVALUATION: dict[str, Any] = {"job_type": {"$ne": EVALUATION}}
+EMPTY = lists.Empty(
+    "No runs yet",
+    "Log a training or any other script; its metrics show here as they come.",
+    """import weft
 
 with weft.init(project="demo", config={"lr": 1e-3}) as run:
-    run.log({"loss": 0.25})"""
+    run.log({"loss": 0.25})""",
+)
 
 
 def show() -> None:
     """Draw the screen."""
     page.head("Runs")
-    where: dict[str, Any] = dict(NOT_EVALUATION)
-    if project := page.project():
-        where["project"] = project
+    where = NOT_EVALUATION | page.scope()
     asked = _filters(where)
-    st.fragment(_body, run_every=LIVE_SECONDS)(where | asked, bool(asked))
+    st.fragment(_body, run_every=lists.LIVE_SECONDS)(where | asked, bool(asked))
 
 
 def _filters(where: dict[str, Any]) -> dict[str, Any]:
     tags, groups, jobs = data().computed("run-choices", where, lambda: _choices(where))
     state = Choice("state", "State", STATES)
     kinds = [Choice("tag", "Tag", tags), Choice("group", "Group", groups), Choice("job", "Job", jobs)]
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        text = st.text_input(
-            "Search",
-            key="q",
-            bind="query-params",
-            on_change=page.first,
-            placeholder="Search names, ids, notes, config",
-            icon=":material/search:",
-            label_visibility="collapsed",
-            width=300,
-        )
+    with lists.bar("Search names, ids, notes, config") as text:
         filters([state, *(one for one in kinds if one.options or one.chosen)], key="filters")
     fields = zip(("state", "tags", "group", "job_type"), (state, *kinds), strict=True)
     asked: dict[str, Any] = {field: {"$in": one.chosen} for field, one in fields if one.chosen}
     if asked.get("job_type"):
         asked["job_type"]["$ne"] = EVALUATION
-    if text and text.strip():
-        asked["text"] = {"$contains": text.strip()}
+    if text:
+        asked["text"] = {"$contains": text}
     return asked
 
 
@@ -81,15 +71,13 @@ def _choices(where: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
 
 
 def _body(where: dict[str, Any], filtered: bool) -> None:
-    with page.part("The runs"):
-        order = st.query_params.get("sort", "-started_ns")
-        found, number = page.paged(lambda offset: data().runs(where, order=order, limit=PAGE, offset=offset), PAGE)
-        if not found.total and not filtered:
-            page.empty("No runs yet", "Log a training or any other script; its metrics show here as they come.", CODE)
-            return
-        asked = listing(found.rows, key="runs", order=order, height="calc(100vh - 170px)", keys=True)
-        page.pages(found.total, number, PAGE)
-        reorder(asked)
+    lists.listed(
+        "runs",
+        lambda order, offset: data().runs(where, order=order, limit=lists.PAGE, offset=offset),
+        lambda found, order, _: listing(found.rows, key="runs", order=order, height=lists.HEIGHT, keys=True),
+        order="-started_ns",
+        empty=None if filtered else EMPTY,
+    )
 
 
 def listing(

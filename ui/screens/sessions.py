@@ -10,64 +10,59 @@ from typing import Any
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.store.readmodels import SpanRecord, ThreadRecord, TraceRecord
-from weft.ui import cells, links, page
-from weft.ui.components.table import Column, Row, reorder, table
+from weft.tracking.store.readmodels import Page, SpanRecord, ThreadRecord, TraceRecord
+from weft.ui import cells, links, lists, page
+from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
 from weft.ui.values import encodable, one_line, visible
 
-PAGE = 50
 LIVE_SECONDS = 2.0
+TURNS = 50
+"""Of a conversation on a page."""
 PREVIEW = 600
 """Characters of a turn's input or output."""
-CODE = """import weft
+EMPTY = lists.Empty(
+    "No sessions yet",
+    "Give calls that belong together a thread; its turns show here.",
+    """import weft
 
 with weft.thread("conversation-1"):
     answer("how do decorators work?")
-    answer("and how do I write one?")"""
+    answer("and how do I write one?")""",
+)
 
 
 def show() -> None:
     """Draw the list."""
     page.head("Sessions")
-    text = st.text_input(
-        "Search",
-        key="q",
-        bind="query-params",
-        on_change=page.first,
-        placeholder="Search ids",
-        icon=":material/search:",
-        label_visibility="collapsed",
-        width=300,
-    )
-    where: dict[str, Any] = {"project": page.project()} if page.project() else {}
-    if text and text.strip():
-        where["thread_id"] = {"$contains": text.strip()}
-    st.fragment(_list, run_every=LIVE_SECONDS)(where)
+    with lists.bar("Search ids") as text:
+        asked = {"thread_id": {"$contains": text}} if text else {}
+    st.fragment(_body, run_every=LIVE_SECONDS)(page.scope() | asked)
 
 
-def _list(where: dict[str, Any]) -> None:
-    with page.part("The sessions"):
-        order = st.query_params.get("sort", "-last_ns")
-        found, number = page.paged(lambda offset: data().threads(where, order, PAGE, offset), PAGE)
-        if not found.total and "thread_id" not in where:
-            page.empty("No sessions yet", "Give calls that belong together a thread; its turns show here.", CODE)
-            return
-        now = time.time_ns()
-        asked = table(
-            _columns(page.project() is None),
-            [_row(thread, now, page.project() is None) for thread in found.rows],
+def _body(where: dict[str, Any]) -> None:
+    def draw(found: Page[ThreadRecord], order: str, number: int) -> str | None:
+        now, with_project = time.time_ns(), page.project() is None
+        return table(
+            _columns(with_project),
+            [_row(thread, now, with_project) for thread in found.rows],
             key="sessions",
             label="Sessions",
-            height="calc(100vh - 170px)",
+            height=lists.HEIGHT,
             order=order,
             page=(where, order, number),
             live=True,
             keys=True,
             none="No session matches.",
         )
-        page.pages(found.total, number, PAGE, found.exact)
-        reorder(asked)
+
+    lists.listed(
+        "sessions",
+        lambda order, offset: data().threads(where, order, lists.PAGE, offset),
+        draw,
+        order="-last_ns",
+        empty=None if "thread_id" in where else EMPTY,
+    )
 
 
 def _columns(with_project: bool) -> list[Column]:
@@ -127,10 +122,12 @@ def _one(thread_id: str, project: str | None) -> None:
     thread = threads[0]
     page.head(thread.thread_id, *_facts(thread))
     with page.part("The turns"):
-        found, number = page.paged(lambda offset: data().turns(thread_id, thread.project, PAGE, offset), PAGE)
-        traces = data().traces({"trace_id": {"$in": sorted({turn.trace_id for turn in found.rows})}}, limit=PAGE).rows
+        found, number = page.paged(
+            lambda offset: data().turns(thread_id, thread.project, lists.PAGE, offset), lists.PAGE
+        )
+        traces = data().traces({"trace_id": {"$in": sorted({turn.trace_id for turn in found.rows})}}, limit=TURNS).rows
         st.html(_conversation(found.rows, {trace.trace_id: trace for trace in traces}, time.time_ns()))
-        page.pages(found.total, number, PAGE, found.exact)
+        page.pages(found.total, number, TURNS, found.exact)
 
 
 def _facts(thread: ThreadRecord) -> list[str]:

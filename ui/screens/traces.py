@@ -9,16 +9,15 @@ from typing import Any
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.store.readmodels import TraceStats
+from weft.tracking.store.readmodels import Page, TraceRecord, TraceStats
 from weft.tracking.store.textwords import words
-from weft.ui import cells, page
+from weft.ui import cells, lists, page
 from weft.ui.components import strips
 from weft.ui.components.filters import Choice, filters
-from weft.ui.components.table import reorder, table
+from weft.ui.components.table import table
 from weft.ui.data import data
 from weft.ui.theme import KIND_SERIES
 
-PAGE = 50
 LIVE_SECONDS = 2.0
 STATUSES = ("ok", "error", "running", "interrupted", "cancelled")
 SINCE = {
@@ -27,19 +26,23 @@ SINCE = {
     "Last 7 days": 7 * 24 * 3600,
     "Last 30 days": 30 * 24 * 3600,
 }
-CODE = """import weft
+EMPTY = lists.Empty(
+    "No traces yet",
+    "Call a function that weft traces; it shows here at once.",
+    """import weft
 
 @weft.op
 def answer(question: str) -> str: ...
 
-answer("how do decorators work?")"""
+answer("how do decorators work?")""",
+)
 
 
 def show() -> None:
     """Draw the screen."""
     where, filtered = _filters()
     if not filtered and not data().traces(where, limit=1).rows:
-        page.empty("No traces yet", "Call a function that weft traces; it shows here at once.", CODE)
+        page.empty(*EMPTY)
         _poll(data().version())
         return
     with st.container(key="weft-traces"):
@@ -63,22 +66,10 @@ def _filters() -> tuple[dict[str, Any], bool]:
         Choice("tag", "Tag", _tags()),
     ]
     shown = choices if choices[-1].options or choices[-1].chosen else choices[:-1]
-    with st.container(horizontal=True, key="weft-filters", vertical_alignment="center", gap="small"):
-        text = st.text_input(
-            "Search",
-            key="q",
-            bind="query-params",
-            on_change=page.first,
-            placeholder="Search names, inputs and outputs",
-            icon=":material/search:",
-            label_visibility="collapsed",
-            width=300,
-        )
+    with lists.bar("Search names, inputs and outputs") as text:
         filters(shown, key="filters")
         _custom_range()
-    where: dict[str, Any] = {}
-    if project := page.project():
-        where["project"] = project
+    where = page.scope()
     if run := st.query_params.get("run"):
         where["run_id"] = run
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -88,20 +79,18 @@ def _filters() -> tuple[dict[str, Any], bool]:
                 st.rerun()
     chosen, kinds, names, since, tags = (choice.chosen for choice in choices)
     asked = _where(chosen, kinds, names, SINCE[since[0]] if since else None, tags)
-    asked |= _search(text or "")
+    asked |= _search(text)
     return where | asked, bool(asked)
 
 
 def _tags() -> list[str]:
     """Tags of the project's latest traces: choices, from the very rows that the unfiltered list shows."""
-    where = {"project": page.project()} if page.project() else {}
-    latest = data().traces(where, limit=PAGE).rows
+    latest = data().traces(page.scope(), limit=lists.PAGE).rows
     return sorted({tag for record in latest for tag in record.tags})
 
 
 def _search(text: str) -> dict[str, Any]:
     """By the words' index; what is being typed may be the beginning of a word. What has no word in it, as it stands."""
-    text = text.strip()
     if not text:
         return {}
     if not words(text):
@@ -156,9 +145,8 @@ def _where(
 
 def _body(where: dict[str, Any]) -> None:
     totals, charts, listing, foot = (st.container() for _ in range(4))
-    order = st.query_params.get("sort", "-start_ns")
-    with listing, page.part("The traces"):
-        _listing(where, order, foot)
+    with listing:
+        _listing(where, foot)
     with charts, page.part("The charts"):
         stats = data().trace_stats(where, buckets=strips.BUCKETS)
         with totals:
@@ -168,28 +156,33 @@ def _body(where: dict[str, Any]) -> None:
             st.rerun()
 
 
-def _listing(where: dict[str, Any], order: str, foot: Any) -> None:
-    found, number = page.paged(lambda offset: data().traces(where, order=order, limit=PAGE, offset=offset), PAGE)
-    names = cells.score_names(found.rows)
-    if "$contains" in where.get("text", {}):
-        page.note("There is no word in that: it was looked for as it stands, in names and previews only.")
-    for note in found.notes:
-        page.note(note)
-    asked = table(
-        cells.trace_columns(names),
-        cells.trace_rows(found.rows, time.time_ns(), names, page.project()),
-        key="traces",
-        label="Traces",
-        height="calc(100vh - 276px)",
-        order=order,
-        page=(where, order, number),
-        live=True,
-        keys=True,
-        none="No trace matches these filters.",
+def _listing(where: dict[str, Any], foot: Any) -> None:
+    def draw(found: Page[TraceRecord], order: str, number: int) -> str | None:
+        names = cells.score_names(found.rows)
+        if "$contains" in where.get("text", {}):
+            page.note("There is no word in that: it was looked for as it stands, in names and previews only.")
+        for note in found.notes:
+            page.note(note)
+        return table(
+            cells.trace_columns(names),
+            cells.trace_rows(found.rows, time.time_ns(), names, page.project()),
+            key="traces",
+            label="Traces",
+            height="calc(100vh - 276px)",
+            order=order,
+            page=(where, order, number),
+            live=True,
+            keys=True,
+            none="No trace matches these filters.",
+        )
+
+    lists.listed(
+        "traces",
+        lambda order, offset: data().traces(where, order=order, limit=lists.PAGE, offset=offset),
+        draw,
+        order="-start_ns",
+        foot=foot,
     )
-    with foot:
-        page.pages(found.total, number, PAGE, found.exact)
-    reorder(asked)
 
 
 def _totals(stats: TraceStats) -> None:
