@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PAGE = 200
-"""Rows that are fetched at a time."""
+"""Rows that are fetched first; then as many again as were looked at so far, up to `_MOST`."""
+_MOST = 2000
 
 
 class Results(Sequence[T], Generic[T]):
@@ -84,7 +85,8 @@ class Results(Sequence[T], Generic[T]):
         """Fetch until there is a row at this place; whether there is."""
         with self._lock:
             while len(self._rows) <= at and not self._whole:
-                page = self._fetch(self._page_size, self._cursor)
+                size = max(self._page_size, min(len(self._rows), _MOST))
+                page = self._fetch(size, self._cursor)
                 if not self._rows and page.exact:
                     self._total = page.total
                 self._rows += page.rows

@@ -46,7 +46,7 @@ class RecordedRuns(Asking):
             filters: as wandb takes them: displayName, state, tags, group, jobType, createdAt, config.x,
                 summary_metrics.x; times as ISO 8601 text. The store's own names may be mixed in.
             order: by any field, config.x or summary.x, wandb's names or the store's; - in front for descending.
-            per_page: how many are fetched at a time.
+            per_page: how many are fetched first; the more of them is looked at, the more at a time.
             include_sweeps: as wandb has it; a run knows here by itself whose trial it is.
             lazy: likewise; everything is read when it is looked at.
             where: the store's own filter, names as `RunRecord` has them: {"summary.loss": {"$lt": 0.3}}.

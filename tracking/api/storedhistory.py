@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weft.tracking.errors import UsageError
@@ -74,11 +74,9 @@ def _whole(least: int | None, **numbers: Any) -> None:
             )
 
 
-def _only(rows: Sequence[Mapping[str, Any]], keys: Sequence[str] | None) -> Iterator[Mapping[str, Any]]:
+def _only(rows: Sequence[Mapping[str, Any]], keys: Sequence[str] | None) -> Iterable[Mapping[str, Any]]:
     """Rows with these values, and what every row has."""
     if keys is None:
-        yield from rows
-    else:
-        wanted = {*keys, *_MADE}
-        for row in rows:
-            yield {key: value for key, value in row.items() if key in wanted}
+        return rows
+    wanted = {*keys, *_MADE}
+    return ({key: value for key, value in row.items() if key in wanted} for row in rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from operator import lt
 from typing import Any
 
@@ -93,13 +93,15 @@ class _Clock:
 
     def all(self, times_ns: Sequence[int]) -> list[float]:
         """Of many times."""
-        if not times_ns or len({bisect_right(self._starts, at) for at in (min(times_ns), max(times_ns))}) > 1:
-            return [self(at) for at in times_ns]
-        at = max(0, bisect_right(self._starts, times_ns[0]) - 1)
-        if not self._starts:
+        if not times_ns or not self._starts:
             return [0.0] * len(times_ns)
-        shift = self._elapsed[at] - self._starts[at]
-        return [max(0, time + shift) / 1e9 for time in times_ns]
+        first, last = (bisect_right(self._starts, at) for at in (min(times_ns), max(times_ns)))
+        if first != last or not first:
+            return [self(at) for at in times_ns]
+        shift = self._elapsed[first - 1] - self._starts[first - 1]
+        if min(times_ns) + shift < 0:
+            return [max(0, time + shift) / 1e9 for time in times_ns]
+        return [(time + shift) / 1e9 for time in times_ns]
 
     def __call__(self, at_ns: int) -> float:
         at = max(0, bisect_right(self._starts, at_ns) - 1)
@@ -114,24 +116,65 @@ def _whole(metrics: Mapping[str, Sequence[Metric]]) -> set[str]:
 def _merged(
     lines: Mapping[str, Line], said: Sequence[Any], clock: _Clock, whole: Container[str]
 ) -> list[dict[str, Any]]:
-    """One row a step. Of several values of a step the latest holds, and none that came late before one that did not."""
+    """One row a step. Of several values of a step the latest holds, and none that came late before one that did not.
+
+    Most metrics were logged together, once a step: their rows are made column by column, and the rest is put into them.
+    """
     lines = {
         key: line._replace(values=[*map(int, line.values)]) if key in whole else line for key, line in lines.items()
     }
-    columns = list(lines.values())
-    if columns and not said and all(_alike(line.steps, columns[0].steps) for line in columns):
-        steps = columns[0].steps
-        if all(map(lt, steps, steps[1:])):
-            times = columns[0].at_ns if len(columns) == 1 else list(map(max, *(line.at_ns for line in columns)))
-            seconds = [at / 1e9 for at in times]
-            names = (*lines, *MADE)
-            values = (line.values for line in columns)
-            return [
-                dict(zip(names, row, strict=True))
-                for row in zip(*values, steps, clock.all(times), seconds, strict=True)
-            ]
-    cells: dict[int, dict[str, Any]] = {}
-    latest: dict[int, int] = {}
+    together = _together(lines, {item.key for item in said})
+    apart = {key: line for key, line in lines.items() if key not in together}
+    columns = [lines[key] for key in together]
+    steps: Sequence[int] = columns[0].steps if columns else ()
+    blank = dict.fromkeys(together if apart or said else (*together, *MADE))
+    rows: list[dict[str, Any]] = [blank.copy() for _ in steps]
+    for key, line in zip(together, columns, strict=True):
+        _fill(rows, key, line.values)
+    times = _latest([line.at_ns for line in columns])
+    if apart or said:
+        cells, latest = dict(zip(steps, rows, strict=True)), dict(zip(steps, times, strict=True))
+        _put(cells, latest, apart, said)
+        steps = sorted(cells)
+        rows, times = [cells[step] for step in steps], [latest[step] for step in steps]
+    for name, values in zip(MADE, (steps, clock.all(times), [at / 1e9 for at in times]), strict=True):
+        _fill(rows, name, values)
+    return rows
+
+
+def _together(lines: Mapping[str, Line], named: Container[str]) -> list[str]:
+    """The metrics that have one value at each of the same steps as the longest, none of them late.
+
+    Args:
+        named: those that have other values too.
+    """
+    plain = {
+        key: line for key, line in lines.items() if key not in named and _rising(line.steps) and not any(line.late)
+    }
+    longest = max(plain.values(), key=lambda line: len(line.steps), default=None)
+    return [key for key, line in plain.items() if longest is not None and _alike(line.steps, longest.steps)]
+
+
+def _rising(steps: Sequence[int]) -> bool:
+    return steps.step > 0 if isinstance(steps, range) else all(map(lt, steps, steps[1:]))
+
+
+def _fill(rows: Sequence[dict[str, Any]], name: str, values: Iterable[Any]) -> None:
+    for row, value in zip(rows, values, strict=True):
+        row[name] = value
+
+
+def _latest(times: Sequence[Sequence[int]]) -> Sequence[int]:
+    """The latest of each place; what one call logged has one time."""
+    if not times or all(other is times[0] or other == times[0] for other in times):
+        return times[0] if times else ()
+    return list(map(max, *times))
+
+
+def _put(
+    cells: dict[int, dict[str, Any]], latest: dict[int, int], lines: Mapping[str, Line], said: Sequence[Any]
+) -> None:
+    """Values that do not come with all the others into their rows, by step, and when the last of each came."""
     named = {item.key for item in said}
     numbers: dict[tuple[str, int], int] = {}
     """Of names that have other values too: when the number of a step came."""
@@ -149,10 +192,6 @@ def _merged(
         if number_at is None or (item.at_ns == number_at if _has_point(value) else item.at_ns > number_at):
             cells.setdefault(item.step, {})[item.key] = value
         latest[item.step] = max(item.at_ns, latest.get(item.step, item.at_ns))
-    return [
-        {**cells[step], "_step": step, "_runtime": clock(latest[step]), "_timestamp": latest[step] / 1e9}
-        for step in sorted(cells)
-    ]
 
 
 def _has_point(value: Any) -> bool:

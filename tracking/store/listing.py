@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, func, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, and_, func, or_, select, tuple_
 from sqlalchemy.sql.util import find_tables
 
 from weft.tracking.errors import UsageError
 from weft.tracking.store import paths
 from weft.tracking.store.columns import Condition
 from weft.tracking.store.filters import Fields, Filter, Where, compile_filter, document_of, order_of
+from weft.tracking.store.lookups import among
 
 MOST_LOOKED_AT = 200_000
 """Rows whose JSON one question reads."""
@@ -113,10 +114,13 @@ def page(
     by = _Order(order, column, order.startswith("-"))
     if found.test is not None:
         return _looked_through(connection, listing, query, found, by, limit, offset, after)
-    plain = query.where(found.condition).order_by(*_ordering(by, listing.key))
+    ordered = by.column.label("weft_order")
+    # a subquery by its name: SQLite would ask it a second time
+    named = by.column if isinstance(by.column, Column) else ordered
+    plain = query.where(found.condition).order_by(*_ordering(by, listing.key, named))
     if after is not None:
         plain = plain.where(_behind(by, listing.key, after))
-    plain = plain.add_columns(by.column.label("weft_order"), listing.key.label("weft_key"))
+    plain = plain.add_columns(ordered, listing.key.label("weft_key"))
     if limit is not None:
         plain = plain.limit(min(limit + 1, _MOST))
     if offset:
@@ -142,7 +146,7 @@ def keys(connection: Connection, listing: Listing, where: Where | None) -> tuple
         return found.condition, ()
     column = listing.orders[listing.first.removeprefix("-")]
     look = _Look(connection, listing, found, _Order(listing.first, column, True), None)
-    return _among(connection, listing.key, [key for key, _ in look]), look.notes
+    return among(connection, listing.key, [key for key, _ in look]), look.notes
 
 
 def _by_path(
@@ -315,9 +319,14 @@ def _order_path(order: str, listing: Listing) -> Any:
     return found
 
 
-def _ordering(by: _Order, key: ColumnElement[Any]) -> list[Any]:
-    """Unknown values last in either direction, ties by the row's key."""
-    direction = by.column.desc() if by.down else by.column.asc()
+def _ordering(by: _Order, key: ColumnElement[Any], column: ColumnElement[Any] | None = None) -> list[Any]:
+    """Unknown values last in either direction, ties by the row's key.
+
+    Args:
+        column: the column under a name; default itself.
+    """
+    named = by.column if column is None else column
+    direction = named.desc() if by.down else named.asc()
     if _nullable(by):
         direction = direction.nulls_last()
     return [direction, key.desc() if by.down else key.asc()]
@@ -354,14 +363,6 @@ def _read_cursor(order: str, cursor: str, by_path: bool = False) -> tuple[Any, i
     except (AttributeError, ValueError, TypeError, binascii.Error):
         pass
     raise UsageError(f"{cursor!r} is no cursor of a list in order of {order!r}: give `Page.cursor` of the page before")
-
-
-def _among(connection: Connection, key: ColumnElement[Any], wanted: Sequence[int]) -> Condition:
-    """Any number of keys as one parameter."""
-    if connection.dialect.name == "sqlite":
-        each = func.json_each(orjson.dumps(wanted).decode()).table_valued("value")
-        return key.in_(select(each.c.value))
-    return key == func.any(list(wanted))
 
 
 def _whole(**numbers: Any) -> None:

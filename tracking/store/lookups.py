@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+import orjson
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from weft.tracking.store import schema
 
@@ -49,3 +50,11 @@ def run_names(connection: Connection, keys: Iterable[int | None]) -> Mapping[int
 def parts(values: Sequence[Any], size: int = 900) -> Iterable[Sequence[Any]]:
     """In pieces that fit an IN list."""
     return (values[at : at + size] for at in range(0, len(values), size))
+
+
+def among(connection: Connection, key: ColumnElement[Any], wanted: Sequence[int]) -> ColumnElement[bool]:
+    """Any number of keys as one parameter."""
+    if connection.dialect.name == "sqlite":
+        each = func.json_each(orjson.dumps(wanted).decode()).table_valued("value")
+        return key.in_(select(each.c.value))
+    return key == func.any(list(wanted))

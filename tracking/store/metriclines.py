@@ -109,119 +109,114 @@ def lines_of(
         for metric, part, _ in found:
             by_run.setdefault(part.run_key, (part, []))[1].append(metric)
     lines: dict[int, Line] = {}
-    names: dict[int, str] = {}
+    segments: dict[int, str] = {}
     for part, keys in by_run.values():
+        source = _Source(connection, part, first, min(last, part.until), segments)
         for some in parts(sorted(keys)):
-            lines.update(_read(connection, some, part, first, min(last, part.until), names))
+            lines.update(source.lines(some))
     return {name: _joined([lines.get(one.key, _NONE) for one in found]) for name, found in metrics.items()}
-
-
-def _read(
-    connection: Connection, metrics: Sequence[int], part: Part, first: int, last: int, names: dict[int, str]
-) -> Iterable[tuple[int, Line]]:
-    """By key: the lines of these metrics that have any points."""
-    where = (_c.metric_key.in_(metrics), _c.last_step >= first, _c.first_step <= last)
-    query = select(_c.metric_key, _c.first_step, _c.first_at_ns, _c.last_step, _c.last_at_ns, _c.data).where(*where)
-    sealed: dict[int, list[Any]] = {}
-    for row in connection.execute(query.order_by(_c.metric_key, _c.first_step, _c.first_at_ns, _c.id)):
-        sealed.setdefault(row.metric_key, []).append(row)
-    for metric, loose in _loose(connection, metrics, first, last, names):
-        yield metric, _line(connection, sealed.pop(metric, ()), loose, part, first, last, names)
-    for metric, rows in sealed.items():
-        yield metric, _line(connection, rows, (), part, first, last, names)
-
-
-def _line(
-    connection: Connection,
-    sealed: Sequence[Any],
-    loose: Sequence[_Loose],
-    part: Part,
-    first: int,
-    last: int,
-    names: dict[int, str],
-) -> Line:
-    """The points of one metric, of its chunks and its rows."""
-    places = [((row.first_step, row.first_at_ns), (row.last_step, row.last_at_ns)) for row in sealed]
-    if loose:
-        places.append((loose[0][1:3], loose[-1][1:3]))
-    apart = all(before[1] < after[0] for before, after in pairwise(places))
-    if not apart or part.rewinds:
-        return _sorted(connection, sealed, loose, part, first, last, names)
-    lines = [chunks.line(bytes(row.data)) for row in sealed]
-    if loose:
-        _, steps, at_ns, _, _, values, late = zip(*loose, strict=True)
-        numbers = [math.nan if value is None else value for value in values]
-        lines.append(_compact(steps, at_ns, numbers, late))
-    line = _joined(lines)
-    if line.steps and (line.steps[0] < first or line.steps[-1] > last):
-        keep = [at for at, step in enumerate(line.steps) if first <= step <= last]
-        line = picked(line, keep)
-    return line
 
 
 _Loose = tuple[int, int, int, int, int, "float | None", bool]
 """Metric, step, at_ns, segment, seq, value, late."""
 
 
-def _loose(
-    connection: Connection, metrics: Sequence[int], first: int, last: int, names: dict[int, str]
-) -> Iterable[tuple[int, list[_Loose]]]:
-    """Points that are not sealed, in order, metric by metric. `names` of segments are added to where they are asked.
+class _Source:
+    """The points of one run from a step to another.
 
-    The segments are not joined: of a list of metrics SQLite would then go through the segments first.
+    Args:
+        segments: names of segments by key, added to where they are asked for.
     """
-    query = (
-        select(_m.metric_key, _m.step, _m.at_ns, _m.segment_key, _m.seq, _m.value, _m.late)
-        .where(_m.metric_key.in_(metrics))
-        .order_by(_m.metric_key, _m.step, _m.at_ns, _m.segment_key, _m.seq)
-    )
-    if first > -FOREVER - 1 or last < FOREVER:
-        query = query.where(_m.step >= first, _m.step <= last)
-    fetched = chain.from_iterable(connection.execute(query).partitions(_FETCHED))
-    for metric, group in groupby(fetched, itemgetter(0)):
-        points = cast("list[_Loose]", list(group))
-        segments = {point[3] for point in points}
-        if len(segments) > 1:
-            _name(connection, segments, names)
-            points.sort(key=lambda point: (*point[1:3], names[point[3]], point[4]))
-        yield metric, points
 
+    def __init__(self, connection: Connection, part: Part, first: int, last: int, segments: dict[int, str]) -> None:
+        self._connection = connection
+        self._rewinds = part.rewinds
+        self._first, self._last = first, last
+        self._segments = segments
+        self._columns: dict[bytes, Sequence[int]] = {}
+        """Times as they are written, and read: metrics that are logged together have the same ones."""
 
-def _name(connection: Connection, segments: set[int], names: dict[int, str]) -> None:
-    """Take the names of these segments in."""
-    for some in parts(sorted(segments - names.keys())):
-        found = connection.execute(select(_SEGMENT.id, _SEGMENT.name).where(_SEGMENT.id.in_(some)))
-        names.update((key, name) for key, name in found)
+    def lines(self, metrics: Sequence[int]) -> Iterable[tuple[int, Line]]:
+        """By key: the lines of these metrics that have any points."""
+        where = (_c.metric_key.in_(metrics), _c.last_step >= self._first, _c.first_step <= self._last)
+        query = select(_c.metric_key, _c.first_step, _c.first_at_ns, _c.last_step, _c.last_at_ns, _c.data).where(*where)
+        sealed: dict[int, list[Any]] = {}
+        for row in self._connection.execute(query.order_by(_c.metric_key, _c.first_step, _c.first_at_ns, _c.id)):
+            sealed.setdefault(row.metric_key, []).append(row)
+        known = self._columns if len(sealed) > 1 else None
+        for metric, loose in self._loose(metrics):
+            yield metric, self._line(sealed.pop(metric, ()), loose, known)
+        for metric, rows in sealed.items():
+            yield metric, self._line(rows, (), known)
 
+    def _line(self, sealed: Sequence[Any], loose: Sequence[_Loose], known: dict[bytes, Sequence[int]] | None) -> Line:
+        """The points of one metric, of its chunks and its rows."""
+        places = [((row.first_step, row.first_at_ns), (row.last_step, row.last_at_ns)) for row in sealed]
+        if loose:
+            places.append((loose[0][1:3], loose[-1][1:3]))
+        apart = all(before[1] < after[0] for before, after in pairwise(places))
+        if not apart or self._rewinds:
+            return self._sorted(sealed, loose)
+        lines = [chunks.line(bytes(row.data), known) for row in sealed]
+        if loose:
+            _, steps, at_ns, _, _, values, late = zip(*loose, strict=True)
+            numbers = [math.nan if value is None else value for value in values]
+            lines.append(_compact(steps, at_ns, numbers, late))
+        line = _joined(lines)
+        if line.steps and (line.steps[0] < self._first or line.steps[-1] > self._last):
+            keep = [at for at, step in enumerate(line.steps) if self._first <= step <= self._last]
+            line = picked(line, keep)
+        return line
 
-def _sorted(
-    connection: Connection,
-    sealed: Sequence[Any],
-    loose: Sequence[_Loose],
-    part: Part,
-    first: int,
-    last: int,
-    names: dict[int, str],
-) -> Line:
-    """The same where chunks overlap or a rewind asks for every point's own time and place."""
-    columns = [chunks.unseal(bytes(row.data)) for row in sealed]
-    _name(connection, {point[3] for point in loose}.union(*(c.segments for c in columns)), names)
-    points = [
-        (step, at_ns, names[segment], seq, math.nan if value is None else value, int(late))
-        for _, step, at_ns, segment, seq, value, late in loose
-    ]
-    for c in columns:
-        points += zip(c.steps, c.at_ns, [names[key] for key in c.segments], c.seqs, c.values, c.late, strict=True)
-    standing = [
-        point
-        for point in points
-        if first <= point[0] <= last and not any(point[1:4] < at and point[0] > step for at, step in part.rewinds)
-    ]
-    standing.sort(key=lambda point: point[:4])
-    if not standing:
-        return _NONE
-    steps, at_ns, _, _, values, late = zip(*standing, strict=True)
-    return _compact(steps, at_ns, values, late)
+    def _loose(self, metrics: Sequence[int]) -> Iterable[tuple[int, list[_Loose]]]:
+        """Points that are not sealed, in order, metric by metric.
+
+        The segments are not joined: of a list of metrics SQLite would then go through the segments first.
+        """
+        query = (
+            select(_m.metric_key, _m.step, _m.at_ns, _m.segment_key, _m.seq, _m.value, _m.late)
+            .where(_m.metric_key.in_(metrics))
+            .order_by(_m.metric_key, _m.step, _m.at_ns, _m.segment_key, _m.seq)
+        )
+        if self._first > -FOREVER - 1 or self._last < FOREVER:
+            query = query.where(_m.step >= self._first, _m.step <= self._last)
+        fetched = chain.from_iterable(self._connection.execute(query).partitions(_FETCHED))
+        for metric, group in groupby(fetched, itemgetter(0)):
+            points = cast("list[_Loose]", list(group))
+            segments = {point[3] for point in points}
+            if len(segments) > 1:
+                names = self._named(segments)
+                points.sort(key=lambda point: (*point[1:3], names[point[3]], point[4]))
+            yield metric, points
+
+    def _named(self, segments: set[int]) -> Mapping[int, str]:
+        """The names of these segments."""
+        for some in parts(sorted(segments - self._segments.keys())):
+            found = self._connection.execute(select(_SEGMENT.id, _SEGMENT.name).where(_SEGMENT.id.in_(some)))
+            self._segments.update((key, name) for key, name in found)
+        return self._segments
+
+    def _sorted(self, sealed: Sequence[Any], loose: Sequence[_Loose]) -> Line:
+        """The same where chunks overlap or a rewind asks for every point's own time and place."""
+        columns = [chunks.unseal(bytes(row.data)) for row in sealed]
+        names = self._named({point[3] for point in loose}.union(*(c.segments for c in columns)))
+        points = [
+            (step, at_ns, names[segment], seq, math.nan if value is None else value, int(late))
+            for _, step, at_ns, segment, seq, value, late in loose
+        ]
+        for c in columns:
+            points += zip(c.steps, c.at_ns, [names[key] for key in c.segments], c.seqs, c.values, c.late, strict=True)
+        standing = [
+            point
+            for point in points
+            if self._first <= point[0] <= self._last
+            and not any(point[1:4] < at and point[0] > step for at, step in self._rewinds)
+        ]
+        standing.sort(key=lambda point: point[:4])
+        if not standing:
+            return _NONE
+        steps, at_ns, _, _, values, late = zip(*standing, strict=True)
+        return _compact(steps, at_ns, values, late)
 
 
 def _compact(steps: Iterable[int], at_ns: Iterable[int], values: Iterable[float], late: Iterable[int]) -> Line:

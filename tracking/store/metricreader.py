@@ -14,7 +14,7 @@ from weft.tracking.runs.metricstats import LONGEST, Order, Standing, Stats, ends
 from weft.tracking.store import schema
 from weft.tracking.store.chunks import Line
 from weft.tracking.store.jsontext import decoded
-from weft.tracking.store.lookups import parts
+from weft.tracking.store.lookups import among
 from weft.tracking.store.metriclines import FOREVER, Metric, lineage_of, lines_of, metrics_of, picked
 from weft.tracking.store.metricrow import stats_of
 from weft.tracking.store.readmodels import Series
@@ -24,6 +24,8 @@ from weft.tracking.store.summaries import summary
 _r = schema.run.c
 _k = schema.metric_key.c
 _d = schema.metric_definition.c
+_LAST = (_k.run_key, _k.key, _k.counted, _k.last, _k.whole, _k.rich, _k.stale)
+"""What the summary of a metric is made of where nothing is defined for it."""
 
 
 def history(
@@ -52,13 +54,15 @@ def history(
 
 def summaries(connection: Connection, runs: Mapping[int, Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
     """By run key: what its metrics come to, under what was set by hand and not logged since."""
-    metrics: dict[int, list[Mapping[str, Any]]] = {}
-    for some in parts(sorted(runs)):
-        query = select(schema.metric_key).where(_k.run_key.in_(some), _k.stream == "")
-        for row in connection.execute(query).mappings():
-            metrics.setdefault(row["run_key"], []).append(cast("Mapping[str, Any]", row))
-    rules = _rules(connection, sorted(metrics))
-    return {key: summary(metrics.get(key, ()), rules.get(key) or MetricRules(), own) for key, own in runs.items()}
+    if not runs:
+        return {}
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    rules = _rules(connection, sorted(runs))
+    wanted = _LAST if not rules else list(_k)
+    query = select(*wanted).where(among(connection, _k.run_key, sorted(runs)), _k.stream == "")
+    for row in connection.execute(query).mappings():
+        found.setdefault(row["run_key"], []).append(cast("Mapping[str, Any]", row))
+    return {key: summary(found.get(key, ()), rules.get(key) or MetricRules(), own) for key, own in runs.items()}
 
 
 def standing(connection: Connection, run_uid: str, until: int | None = None) -> Standing:
@@ -108,7 +112,7 @@ def _placed(order: Order | None) -> Order | None:
 
 def _rules(connection: Connection, run_keys: Sequence[int]) -> dict[int, MetricRules]:
     found: dict[int, MetricRules] = {}
-    for some in parts(run_keys):
-        for row in connection.execute(select(schema.metric_definition).where(_d.run_key.in_(some))).mappings():
-            found.setdefault(row["run_key"], MetricRules()).put(metric_of(row["name"], cast("Mapping[str, Any]", row)))
+    query = select(schema.metric_definition).where(among(connection, _d.run_key, run_keys))
+    for row in connection.execute(query).mappings():
+        found.setdefault(row["run_key"], MetricRules()).put(metric_of(row["name"], cast("Mapping[str, Any]", row)))
     return found

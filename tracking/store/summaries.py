@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from weft.tracking.runs.metricrules import MetricRules, metric_of
-from weft.tracking.runs.metricstats import ABSENT, LONG, LONGEST, shown
+from weft.tracking.runs.metricstats import ABSENT, LONG, LONGEST, as_logged, shown
 from weft.tracking.store import schema
 from weft.tracking.store.jsontext import decoded
 from weft.tracking.store.metricrow import null, stats_of
@@ -37,9 +37,14 @@ def _value(metric: Mapping[str, Any], rules: MetricRules) -> Any:
     defined = rules.of(metric["key"])
     rich = metric["rich"]
     last = ABSENT if rich is None else LONG if len(rich.encode()) > LONGEST else decoded(rich)
+    number = math.nan if metric["last"] is None else metric["last"]
     if metric["stale"]:
-        return metric["last"] if metric["last"] is not None else math.nan
-    return shown(stats_of(metric), last, defined.summary if defined else (), defined.goal if defined else None)
+        return number
+    if not (defined and defined.summary):  # as most: all of its aggregates would cost five times as much
+        if last is ABSENT and metric["counted"]:
+            return as_logged(number, metric["whole"])
+        return ABSENT if last is LONG else last
+    return shown(stats_of(metric), last, defined.summary, defined.goal)
 
 
 def leaves(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

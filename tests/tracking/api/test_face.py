@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import weft
+from weft.tracking.api.results import Results
 from weft.tracking.errors import NotFoundError, UsageError
-from weft.tracking.store.readmodels import TraceRecord
+from weft.tracking.store.readmodels import Page, TraceRecord
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -43,6 +44,23 @@ def test_results_are_fetched_as_they_are_looked_at() -> None:
         assert found[2:5] == list(found)[2:5]
         with pytest.raises(IndexError):
             found[7]
+
+
+def test_who_looks_at_more_is_given_more_at_a_time() -> None:
+    asked: list[int] = []
+
+    def fetch(limit: int, after: str | None) -> Page[int]:
+        first = int(after or 0)
+        asked.append(limit)
+        rows = list(range(first, min(first + limit, 100)))
+        return Page(rows, 100, 0, str(rows[-1] + 1) if rows[-1] < 99 else None)
+
+    found = Results(fetch, 10)
+    assert (found[9], len(found), asked) == (9, 100, [10])
+    assert found[10] == 10
+    assert asked == [10, 10]
+    assert list(found) == list(range(100))
+    assert asked == [10, 10, 20, 40, 80]
 
 
 def test_filters_reach_into_what_was_said() -> None:

@@ -12,6 +12,7 @@ import sqlalchemy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from weft.tracking.api.storedrun import StoredRun
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.journal.frames import Frame
 from weft.tracking.journal.records import (
@@ -26,7 +27,6 @@ from weft.tracking.journal.records import (
     RunUpdated,
     SystemSampled,
 )
-from weft.tracking.api.storedrun import StoredRun
 from weft.tracking.store import metricsink, migrations, schema
 from weft.tracking.store.sampling import sampled
 from weft.tracking.store.sink import Position
@@ -85,6 +85,32 @@ def test_what_came_late_fills_gaps_and_replaces_nothing(store: Store) -> None:
     assert rows(store) == [{"a": 1, "b": 2, "c": 4, "_step": 0}]
     series = store.reader().history(RUN.hex())["b"]
     assert (list(series.values), series.late) == ([2, 3], 1)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.sets(st.sampled_from("abcn"), min_size=1), st.booleans()), max_size=30),
+    st.integers(0, 15),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_rows_are_made_of_the_last_words_that_came_in_time(
+    store: Store, small: None, calls: list[tuple[int, set[str], bool]], together: int
+) -> None:
+    """However metrics lie to one another: logged together, at steps of their own, late, beside texts, sealed or not."""
+    uid, records, expected, said = next(UIDS).to_bytes(16, "big"), [], {}, {}
+    whole = [(step, {"a", "b"}, False) for step in range(together)]
+    for at, (step, names, late) in enumerate([*whole, *calls], 1):
+        values = {name: at / 8 for name in sorted(names) if name != "n"}
+        rich = b'{"n":"%d"}' % at if "n" in names else None
+        records.append(MetricsLogged(SCHEMA, uid, step, at, values, rich, late=late and rich is None))
+        for name, value in {**values, **({"n": str(at)} if rich else {})}.items():
+            place = (late and rich is None, -at)
+            if (step, name) not in said or place < said[step, name]:
+                said[step, name] = place
+                expected.setdefault(step, {})[name] = value
+    for at in range(0, len(records), 7):
+        apply(store, [started(uid), *records[at : at + 7]], f"{uid.hex()}-{at}")
+    if records:
+        assert rows(store, uid) == [{**expected[step], "_step": step} for step in sorted(expected)]
 
 
 def test_rows_tell_when(store: Store) -> None:
