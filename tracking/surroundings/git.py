@@ -1,6 +1,7 @@
 """What git knows of a folder: commit and branch from its own files at once; the rest by asking it, in the background.
 
-Looking starts no daemon, takes no lock, fetches nothing and asks nobody for a password.
+Looking starts no daemon, takes no lock, fetches nothing, asks nobody for a password, and runs nothing that the
+repository names: no hook, no monitor, no diff program and no filter.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -22,16 +24,38 @@ GIT_SECONDS = 10.0
 
 _oid = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}").fullmatch
 _CHUNK = 1 << 16
+_NAMES_BYTES = 1 << 20
+"""Of lists of names."""
+_MOST_UNSEEN = 500
+"""Names that are left out of one diff; each is an argument."""
 _GIT = (
     "git",
     "-c",
     "core.fsmonitor=false",
     "-c",
     "core.quotePath=false",
+    "-c",
+    f"core.hooksPath={os.devnull}",
+    "-c",
+    "core.bigFileThreshold=32m",  # what is larger counts as binary, and is not held in memory twice
     "--no-pager",
     "--no-optional-locks",
 )
-_ENV = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
+_ENV = {
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",  # an older git fetches what a partial clone lacks
+    "LC_ALL": "C",
+}
+_ELSEWHERE = frozenset(
+    f"GIT_{name}"
+    for name in (
+        *("DIR", "WORK_TREE", "INDEX_FILE", "COMMON_DIR", "NAMESPACE", "PREFIX", "OBJECT_DIRECTORY"),
+        *("ALTERNATE_OBJECT_DIRECTORIES", "SHALLOW_FILE", "GRAFT_FILE", "REPLACE_REF_BASE", "EXTERNAL_DIFF"),
+    )
+)
+"""What a hook of another repository that started the program has set: not this one's."""
 _DIFF = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--submodule=short", "--ignore-submodules=dirty")
 
 
@@ -53,6 +77,9 @@ class Diff(NamedTuple):
     data: bytes
     cut_bytes: int
     """How much more there was, at least; 0: it is whole."""
+    unseen: list[str]
+    """Changed files that a filter stands before (git-lfs, git-crypt, nbstripout): what differs only the filter knows,
+    and it may be there to keep something out of sight."""
 
 
 def head(folder: Path) -> Head | None:
@@ -114,6 +141,7 @@ class Git:
         self._until = time.monotonic() + seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = False
+        self._known: list[str] | None = None
         self._lock = threading.Lock()  # guards the process that runs, and whether another one may
 
     def stop(self) -> None:
@@ -130,9 +158,7 @@ class Git:
         url = self._said("config", "--get", f"remote.{remote or 'origin'}.url")
         if url:
             found["remote"] = clean_remote(url)
-        status = self._run(
-            (*("status", "--porcelain=v1", "-z"), "--untracked-files=no", "--ignore-submodules=dirty"), 1
-        )
+        status = self._run(("status", "--porcelain=v1", "-z", "--untracked-files=no", "--ignore-submodules=dirty"), 1)
         if status is not None:
             found["dirty"] = bool(status.data)
         return found
@@ -145,19 +171,51 @@ class Git:
         if _oid(base) and base != self.at.commit:
             wanted.append((f"diff_{base[:12]}.patch", base))
         for path, commit in wanted:
-            answer = self._run((*_DIFF, commit, "--"), limit_bytes)
-            if answer is not None and answer.data:
-                found.append(Diff(path, answer.data, answer.cut_bytes))
+            unseen = self._filtered(commit)
+            if unseen is None or len(unseen) > _MOST_UNSEEN:
+                continue
+            others = [f":(exclude,top,literal){each}" for each in unseen]
+            answer = self._run((*_DIFF, commit, "--", *others), limit_bytes)
+            if answer is not None and (answer.data or unseen):
+                found.append(Diff(path, answer.data, answer.cut_bytes, unseen))
         return found
+
+    def _filtered(self, commit: str) -> list[str] | None:
+        """Of the files that differ from a commit, those with a filter; None where git does not say."""
+        if not self._filters():
+            return []
+        names = self._run((*_DIFF, "--no-renames", "--name-only", "-z", commit, "--"), _NAMES_BYTES)
+        if names is None or names.cut_bytes:
+            return None
+        told = self._run(("check-attr", "--stdin", "-z", "filter"), _NAMES_BYTES * 2, names.data)
+        if told is None or told.cut_bytes:
+            return None
+        fields = _names(told.data)  # path, attribute, value, path, ...
+        return [path for path, value in zip(fields[::3], fields[2::3], strict=True) if value in self._filters()]
+
+    def _filters(self) -> list[str]:
+        """The filters that any configuration names."""
+        if self._known is None:
+            found = self._ask(("config", "--name-only", "-z", "--get-regexp", r"^filter\."), _NAMES_BYTES)
+            keys = [key.split(".", 1)[1] for key in _names(found.data)] if found is not None else []
+            self._known = sorted({key.rpartition(".")[0] for key in keys if "." in key})
+        return self._known
 
     def _said(self, *arguments: str) -> str:
         answer = self._run(arguments, _CHUNK)
         return "" if answer is None else answer.data.decode("utf-8", "replace").strip()
 
-    def _run(self, arguments: Sequence[str], limit_bytes: int) -> _Answer | None:
-        """The first bytes of what git says; None where it fails, takes too long or is not there."""
+    def _run(self, arguments: Sequence[str], limit_bytes: int, given: bytes = b"") -> _Answer | None:
+        """The first bytes of what git says, without any filter; None where it fails, takes too long or is not there."""
+        if any("=" in name for name in self._filters()):  # it cannot be named on a command line, so it would run
+            return None
+        settings = ("clean=", "smudge=", "process=", "required=false")  # a program that is empty is not run
+        off = [word for name in self._filters() for each in settings for word in ("-c", f"filter.{name}.{each}")]
+        return self._ask((*off, *arguments), limit_bytes, given)
+
+    def _ask(self, arguments: Sequence[str], limit_bytes: int, given: bytes = b"") -> _Answer | None:
         try:
-            process = self._start(arguments)
+            process = self._start(arguments, given)
         except (OSError, ValueError):
             return None
         if process is None:
@@ -182,15 +240,17 @@ class Git:
                     self._process = None
         return _Answer(data[:limit_bytes], more) if code == 0 or more else None
 
-    def _start(self, arguments: Sequence[str]) -> subprocess.Popen[bytes] | None:
-        with self._lock:
+    def _start(self, arguments: Sequence[str], given: bytes) -> subprocess.Popen[bytes] | None:
+        with self._lock, tempfile.TemporaryFile() as said:
             if self._stopped or time.monotonic() >= self._until:
                 return None
+            said.write(given)
+            said.seek(0)
             self._process = subprocess.Popen(
                 [*_GIT, *arguments],
                 cwd=self.at.root,
-                env={**os.environ, **_ENV},
-                stdin=subprocess.DEVNULL,
+                env={name: value for name, value in os.environ.items() if name not in _ELSEWHERE} | _ENV,
+                stdin=said if given else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             )
@@ -200,3 +260,8 @@ class Git:
 class _Answer(NamedTuple):
     data: bytes
     cut_bytes: int
+
+
+def _names(data: bytes) -> list[str]:
+    """Of a list that zeros end."""
+    return os.fsdecode(data).split("\0")[:-1]

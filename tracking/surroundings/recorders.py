@@ -158,12 +158,15 @@ class Recorders:
 
 
 def _told(diff: Diff) -> bytes:
-    """What was cut is said where it was: after the last whole line."""
-    if not diff.cut_bytes:
-        return diff.data
-    kept = diff.data[: diff.data.rfind(b"\n") + 1] or diff.data
-    left = diff.cut_bytes + len(diff.data) - len(kept)
-    return kept + b"# weft: cut here, %d bytes more (Settings.diff_bytes, WEFT_DIFF_BYTES)\n" % left
+    """What was cut is said where it was, after the last whole line; then what was not looked into."""
+    told = diff.data
+    if diff.cut_bytes:
+        kept = told[: told.rfind(b"\n") + 1] or told
+        left = diff.cut_bytes + len(told) - len(kept)
+        told = kept + b"# weft: cut here, %d bytes more (Settings.diff_bytes, WEFT_DIFF_BYTES)\n" % left
+    for path in diff.unseen:
+        told += b"# weft: changed, and not looked into, since a filter of git's stands before it: %r\n" % path
+    return told
 
 
 def start(run: Run, settings: Settings, *, leads: bool = True) -> Recorders:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,75 @@ def test_looking_changes_nothing_and_runs_nothing_of_the_repositorys(repository:
     assert b"-1\n+2\n" in asked.diffs(1000)[0].data
     assert not ran.exists()
     assert index.read_bytes() == before
+
+
+@pytest.mark.parametrize("how", ["clean", "process"])
+def test_no_filter_of_the_repositorys_is_run_and_what_stands_behind_one_is_not_shown(
+    repository: Any, tmp_path: Path, how: str
+) -> None:
+    """A filter may be slow, or there to keep a password out of what is committed."""
+    ran = tmp_path / "ran"
+    script = tmp_path / "script.sh"
+    script.write_text(f"#!/bin/sh\ntouch {ran}\nexec cat\n")
+    script.chmod(0o755)
+    (repository.folder / "a b.secret").write_text("1\n")
+    (repository.folder / "plain.dat").write_text("1\n")
+    repository.git("add", ".")
+    repository.commit("first")
+    (repository.folder / ".git" / "info" / "attributes").write_text("*.secret filter=strip\n*.dat filter=unknown\n")
+    repository.git("config", f"filter.strip.{how}", str(script))
+    repository.git("config", "filter.strip.required", "true")
+    (repository.folder / "a b.secret").write_text("password\n")
+    (repository.folder / "plain.dat").write_text("2\n")
+    (repository.folder / "a.txt").write_text("2\n")
+    asked = _asked(repository.folder)
+    assert asked.facts() == {"dirty": True}
+    (diff,) = asked.diffs(1000)
+    assert diff.data.count(b"-1\n+2\n") == 2
+    assert b"password" not in diff.data
+    assert diff.unseen == ["a b.secret"]
+    assert not ran.exists()
+
+
+def test_a_filter_that_cannot_be_taken_away_keeps_git_from_looking(repository: Any, tmp_path: Path) -> None:
+    repository.commit("first")
+    ran = tmp_path / "ran"
+    repository.git("config", "filter.a=b.clean", f"touch {ran}")
+    (repository.folder / ".git" / "info" / "attributes").write_text("*.txt filter=a=b\n")
+    (repository.folder / "a.txt").write_text("2\n")
+    asked = _asked(repository.folder)
+    assert (asked.facts(), asked.diffs(1000)) == ({}, [])
+    assert not ran.exists()
+
+
+def test_what_a_hook_of_another_repository_set_is_not_believed(
+    repository: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.commit("first")
+    (repository.folder / "a.txt").write_text("2\n")
+    subprocess.run(["git", "init", "-q", str(tmp_path / "other")], check=True)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "nowhere"))
+    asked = _asked(repository.folder)
+    assert asked.facts() == {"dirty": True}
+    assert b"-1\n+2\n" in asked.diffs(1000)[0].data
+
+
+def test_a_huge_changed_file_is_named_and_never_held_in_memory(repository: Any, tmp_path: Path) -> None:
+    repository.commit("first")
+    with (repository.folder / "a.txt").open("wb") as file:
+        file.truncate(400 << 20)  # takes no place on the disk
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from weft.tracking.surroundings.git import Git, head\n"
+        "(diff,) = Git(head(Path(sys.argv[1])), 60).diffs(1 << 20)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10, len(diff.data), b'a.txt' in diff.data)"
+    )
+    command = [sys.executable, "-c", code, str(repository.folder)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout.split()
+    assert int(said[0]) < 300, "megabytes"
+    assert int(said[1]) < 1000
+    assert said[2] == "True"
 
 
 def test_a_git_that_hangs_is_ended(repository: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

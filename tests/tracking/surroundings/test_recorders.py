@@ -113,6 +113,21 @@ def test_a_cut_difference_says_so(
     assert text.splitlines()[-1].startswith("# weft: cut here, 13")
 
 
+def test_a_change_behind_a_filter_is_named_and_not_shown(
+    started: Callable[..., Run], repository: Any, monkeypatch: pytest.MonkeyPatch, journaled: Journaled
+) -> None:
+    repository.commit("first")
+    repository.git("config", "filter.strip.clean", "false")
+    (repository.folder / ".git" / "info" / "attributes").write_text("*.txt filter=strip\n")
+    (repository.folder / "a.txt").write_text("hidden\n")
+    monkeypatch.chdir(repository.folder)
+    run = started(**{**NOTHING, "git": True})
+    time.sleep(0.3)
+    run.finish()
+    _, text = _files(journaled)["diff.patch"]
+    assert text == "# weft: changed, and not looked into, since a filter of git's stands before it: 'a.txt'\n"
+
+
 def test_a_git_that_hangs_holds_nothing_up(
     started: Callable[..., Run], repository: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
