@@ -20,7 +20,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from weft.tracking import disks, folders
 from weft.tracking.descriptors import above_standard
@@ -74,17 +74,10 @@ class Blobs:
             HomeError: the home cannot be used.
         """
         digest = hashlib.sha256(data).hexdigest()
-        if self._kept(digest, memoryview(data).nbytes):
-            return digest
-        draft, fd = self._draft()
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(data)
-                _sync(file)
-            self._settle(draft, digest)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+        if self._there(digest, memoryview(data).nbytes):
+            self.settle({}, [digest])
+        else:
+            self._settle(self._written(data), digest)
         return digest
 
     def put_file(self, path: str | os.PathLike[str]) -> str:
@@ -96,23 +89,23 @@ class Blobs:
         """
         with os.fdopen(folders.open_plain(path)[0], "rb") as source:
             known = hashlib.file_digest(source, "sha256").hexdigest()
-            if self._kept(known, source.tell()):
+            if self._there(known, source.tell()):
+                self.settle({}, [known])
                 return known
             source.seek(0)
             draft, fd = self._draft()
+            sha = hashlib.sha256()
             try:
-                sha = hashlib.sha256()
-                with os.fdopen(fd, "wb") as file:
-                    while chunk := source.read(_CHUNK):
-                        sha.update(chunk)
-                        file.write(chunk)
-                    _sync(file)
-                digest = sha.hexdigest()
-                self._settle(draft, digest)
+                while chunk := source.read(_CHUNK):
+                    sha.update(chunk)
+                    _write(fd, chunk)
             except BaseException:
-                draft.unlink(missing_ok=True)
+                Path(draft).unlink(missing_ok=True)
                 raise
-        return digest
+            finally:
+                os.close(fd)
+        self._settle(draft, sha.hexdigest())
+        return sha.hexdigest()
 
     def stage(self, source: str | os.PathLike[str] | bytes) -> Staged:
         """Copy a file or bytes into a draft, unless the blob is there: `settle` makes blobs of drafts.
@@ -124,13 +117,15 @@ class Blobs:
         if isinstance(source, bytes):
             return self._stage_data(source)
         fd, info = folders.open_plain(source)
-        with os.fdopen(fd, "rb", buffering=0) as file:
+        try:
             if info.st_size <= _WHOLE:
-                data = file.read(info.st_size + 1) or b""
+                data = os.read(fd, info.st_size + 1)
                 if len(data) == info.st_size:
                     return self._stage_data(data)
-                file.seek(0)  # it grows or shrinks at this moment
-            return self._stage_stream(file)
+                os.lseek(fd, 0, os.SEEK_SET)  # it grows or shrinks at this moment
+            return self._stage_stream(fd)
+        finally:
+            os.close(fd)
 
     def settle(self, drafts: Mapping[str, str], met: Collection[str] = ()) -> None:
         """Make blobs of drafts, all durable at return.
@@ -148,17 +143,18 @@ class Blobs:
         else:
             for draft in drafts.values():
                 disks.sync_file(draft)
-        places = {self.path(digest).parent for digest in drafts}
+        folders_of = {self._place(digest): f"{self._folder}{os.sep}{digest[:2]}" for digest in drafts}
         new = False
-        for folder in places:
+        for folder in set(folders_of.values()):
             with suppress(FileExistsError):
-                folder.mkdir(mode=0o700)
+                os.mkdir(folder, 0o700)  # noqa: PTH102 - see `_place`
                 new = True
-        for digest, draft in drafts.items():
+        for (digest, draft), place in zip(drafts.items(), folders_of, strict=True):
             _mark(draft, digest)
-            os.replace(draft, self.path(digest))  # noqa: PTH105 - as `_there`
-        unsynced = [path for digest in met if str(path := self.path(digest)) not in _synced]
-        places |= {path.parent for path in unsynced}
+            os.replace(draft, place)  # noqa: PTH105 - see `_place`
+        unsynced = [digest for digest in met if self._place(digest) not in _synced]
+        folders_of |= {self._place(digest): f"{self._folder}{os.sep}{digest[:2]}" for digest in unsynced}
+        places = set(folders_of.values())
         if len(places) > _MANY:
             disks.sync_all(self._folder)
         else:
@@ -166,8 +162,7 @@ class Blobs:
                 _sync_folder(folder)
             if new:
                 _sync_folder(self._folder)
-        for path in (*unsynced, *map(self.path, drafts)):
-            _remember(path)
+        _remember(*folders_of)
 
     def met(self, digest: str, size: int) -> bool:
         """Whether the blob is there whole; if so nobody deletes it for a while (`FRESH_SECONDS`)."""
@@ -236,20 +231,10 @@ class Blobs:
         with suppress(OSError):  # gone, or this home is only read: then nothing is kept in it either
             _mark(place, digest, sound=False)
 
-    def _kept(self, digest: str, size: int) -> bool:
-        """Whether the blob is there whole; one that was damaged is written again."""
-        if not self._there(digest, size):
-            return False
-        target = self.path(digest)
-        if str(target) not in _synced:
-            _sync_folder(target.parent)  # its writer may not have come this far yet
-            _remember(target)
-        return True
-
     def _there(self, digest: str, size: int) -> bool:
-        place = f"{self._folder}{os.sep}{digest[:2]}{os.sep}{digest[2:]}"
+        place = self._place(digest)
         try:
-            info = os.stat(place)  # noqa: PTH116 - asked of every file; a Path costs four times as much
+            info = os.stat(place)  # noqa: PTH116 - see `_place`
             if info.st_size != size:
                 return False
             marked = info.st_mtime_ns % 1_000_000_000 == _fraction_ns(digest)
@@ -266,62 +251,63 @@ class Blobs:
         if self._there(digest, len(data)):
             return Staged(digest, len(data), None)
         with self._home.using("keep the content of a file"):
-            draft, fd = self._draft()
-            try:
-                with os.fdopen(fd, "wb", buffering=0) as file:
-                    rest = memoryview(data)
-                    while rest:
-                        rest = rest[file.write(rest) :]
-            except BaseException:
-                draft.unlink(missing_ok=True)
-                raise
-        return Staged(digest, len(data), str(draft))
+            return Staged(digest, len(data), self._written(data))
 
-    def _stage_stream(self, source: BinaryIO) -> Staged:
+    def _written(self, data: bytes | memoryview) -> str:
+        draft, fd = self._draft()
+        try:
+            _write(fd, data)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(fd)
+        return draft
+
+    def _stage_stream(self, source: int) -> Staged:
         with self._home.using("keep the content of a file"):
             draft, fd = self._draft()
         sha, size = hashlib.sha256(), 0
         try:
-            with os.fdopen(fd, "w+b", buffering=0) as file:
-                with self._home.using("keep the content of a file"):
-                    cloned = disks.clone(source.fileno(), file.fileno())
-                read = file if cloned else source
-                while chunk := read.read(_CHUNK):
-                    sha.update(chunk)
-                    size += len(chunk)
-                    if not cloned:
-                        with self._home.using("keep the content of a file"):
-                            rest = memoryview(chunk)
-                            while rest:
-                                rest = rest[file.write(rest) :]
+            with self._home.using("keep the content of a file"):
+                cloned = disks.clone(source, fd)
+            read = fd if cloned else source
+            while chunk := os.read(read, _CHUNK):
+                sha.update(chunk)
+                size += len(chunk)
+                if not cloned:
+                    with self._home.using("keep the content of a file"):
+                        _write(fd, chunk)
             if self._there(sha.hexdigest(), size):
-                draft.unlink()
+                Path(draft).unlink()
                 return Staged(sha.hexdigest(), size, None)
         except BaseException:
-            draft.unlink(missing_ok=True)
+            Path(draft).unlink(missing_ok=True)
             raise
-        return Staged(sha.hexdigest(), size, str(draft))
+        finally:
+            os.close(fd)
+        return Staged(sha.hexdigest(), size, draft)
 
-    def _draft(self) -> tuple[Path, int]:
-        draft = self._folder / f"{secrets.token_hex(12)}{DRAFT}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    def _draft(self) -> tuple[str, int]:
+        draft = f"{self._folder}{os.sep}{secrets.token_hex(12)}{DRAFT}"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)  # a clone is read back
         try:
             return draft, above_standard(os.open(draft, flags, 0o600))
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             self._home.ensure()  # makes the folder, or says what is wrong with the home
             return draft, above_standard(os.open(draft, flags, 0o600))
 
-    def _settle(self, draft: Path, digest: str) -> None:
-        target = self.path(digest)
+    def _settle(self, draft: str, digest: str) -> None:
         try:
-            target.parent.mkdir(mode=0o700)
-            _sync_folder(self._folder)
-        except FileExistsError:
-            pass
-        _mark(draft, digest)
-        draft.replace(target)
-        _sync_folder(target.parent)
-        _remember(target)
+            self.settle({digest: draft})
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+
+    def _place(self, digest: str) -> str:
+        """As `path`, of what is known to be a digest, as text: asked for every file, and a Path costs ten times as
+        much."""
+        return f"{self._folder}{os.sep}{digest[:2]}{os.sep}{digest[2:]}"
 
     def _missing(self, digest: str) -> NotFoundError:
         return NotFoundError(
@@ -344,18 +330,19 @@ def _mark(place: str | Path, digest: str, *, sound: bool = True) -> None:
     os.utime(place, ns=(second_ns, second_ns + fraction_ns))
 
 
-def _remember(target: Path) -> None:
+def _remember(*places: str) -> None:
     if len(_synced) >= _SYNCED_KEPT:
         _synced.clear()
-    _synced.add(str(target))
+    _synced.update(places)
 
 
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _write(fd: int, data: bytes | memoryview) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: str | Path) -> None:
     """Make a rename in it last through a power cut."""
     if os.name == "nt":  # folders cannot be opened there; NTFS journals the rename
         return

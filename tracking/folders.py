@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from weft.tracking.errors import UsageError
 
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+
 
 class Found(NamedTuple):
     """One file."""
@@ -28,9 +30,8 @@ def open_plain(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
         OSError: it cannot be read; IsADirectoryError: it is a folder.
         UsageError: it is a pipe, a socket or a device, which have no content to keep.
     """
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
     try:
-        fd = os.open(path, flags)
+        fd = os.open(path, _FLAGS)
     except OSError as error:
         if error.errno == errno.ENXIO:  # a socket
             raise _no_content(path) from None

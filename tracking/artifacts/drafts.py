@@ -8,7 +8,6 @@ import os
 import weakref
 from collections.abc import Collection
 from contextlib import suppress
-from pathlib import Path
 
 from weft.tracking.blobs import Blobs
 
@@ -31,7 +30,7 @@ class Drafts:
     def keep(self, digest: str, draft: str) -> None:
         """One more; a second copy of a content is deleted."""
         if self._paths.setdefault(digest, draft) != draft:
-            Path(draft).unlink()
+            os.unlink(draft)  # noqa: PTH108 - a text
 
     def settle(self, wanted: Collection[str], met: Collection[str]) -> None:
         """Make blobs of those that are wanted, delete the others.
@@ -51,4 +50,4 @@ def _discard(paths: dict[str, str], pid: int) -> None:
         return
     while paths:
         with suppress(OSError):  # gone, or the disk is: `weft artifacts gc` finds what stays
-            Path(paths.popitem()[1]).unlink()
+            os.unlink(paths.popitem()[1])  # noqa: PTH108

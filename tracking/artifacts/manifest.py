@@ -122,7 +122,7 @@ def check_path(name: object) -> str:
 
 def packed(canonical: bytes) -> bytes:
     """As it stands in the journal: compressed where it is long."""
-    return canonical if len(canonical) < PACKED_BYTES else zlib.compress(canonical, 6)
+    return canonical if len(canonical) < PACKED_BYTES else zlib.compress(canonical, 1)
 
 
 def unpacked(data: bytes) -> bytes:
