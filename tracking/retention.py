@@ -102,8 +102,9 @@ def plan(store: Store, rule: Rule) -> Plan:
     if "artifacts" in rule.kinds and rule.state is None:
         logged = _old(_versions(reader, rule), rule, lambda one: (one.project, one.name), lambda one: one.logged_ns)
         going = {f"{run.project}/{run.id}" for run in made.runs}
+        running = {f"{run.project}/{run.id}" for run in reader.runs({"state": "running"}, limit=None).rows}
         for version in logged:
-            why = _why_kept(store, version, rule, going)
+            why = _why_kept(store, version, rule, going, running)
             if why is None:
                 made.artifacts.append(version)
             else:
@@ -150,13 +151,16 @@ def carry_out(found: Plan, settings: Settings | None = None) -> None:
         drain_into(store, settings)
 
 
-def _why_kept(store: Store, version: ArtifactRecord, rule: Rule, going: set[str]) -> str | None:
+def _why_kept(store: Store, version: ArtifactRecord, rule: Rule, going: set[str], running: set[str]) -> str | None:
     held = protection.protected_by(store, version)
     own = protection.own_aliases(version)
     if held or own:
         return "; ".join([*held, *([f"it has the alias {', '.join(own)}"] if own else [])])
     if LATEST in version.aliases and not rule.everything:
         return "it is the latest"
+    at_work = [path for path in version.maker_paths if path in running]
+    if at_work and rule.everything:
+        return f"run {at_work[0]} made it, and is running"
     users = [path for path in version.user_paths if path not in going]
     return f"run {users[0]} used it, and stays" if users else None
 

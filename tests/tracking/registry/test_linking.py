@@ -185,8 +185,9 @@ def test_it_is_the_same_on_every_database(home: Path, store_url: str) -> None:
     with weft.Api() as api:
         collection = api.collection("classifier")
         collection.tags, collection.description = ["vision"], "# Card"
-        collection.protect("production")
+        collection.protect("production", require={"eval": "digits", "accuracy": ">=0.9"})
         collection.save()
+        assert api.collection("classifier").required == {"production": [{"eval": "digits", "accuracy": ">=0.9"}]}
         for where, paths in (
             ({"aliases": {"$in": ["production", "nothing"]}}, ["model/classifier"]),
             ({"aliases": "ärger", "tags": "vision", "protected": "production"}, ["model/classifier"]),

@@ -117,9 +117,15 @@ def test_more_time_than_there_was_means_nothing(weft: Weft, filled: dict[str, st
 def test_a_running_run_is_never_touched(weft: Weft) -> None:
     run = starting.init(project="p", name="goes on")
     run.log({"x": 1})
+    made = library.Artifact("weights", type="model")
+    made.add_bytes(b"first", "w")
+    run.log_artifact(made)
     said = _json(weft, "--project", "p", "--all", "--yes")
-    assert said["runs"] == []
-    assert said["kept"] == [{"what": f"run p/{run.id}", "why": "it is running"}]
+    assert (said["runs"], said["artifacts"]) == ([], [])
+    assert said["kept"] == [
+        {"what": f"run p/{run.id}", "why": "it is running"},
+        {"what": "artifact p/weights:v0", "why": f"run p/{run.id} made it, and is running"},
+    ]
     run.log({"x": 2})
     run.finish()
     assert json.loads(weft("runs", "show", run.id, "--json").out)["run"]["summary"] == {"x": 2.0}
