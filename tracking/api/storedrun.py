@@ -75,7 +75,7 @@ class StoredRun(RunRecord):
         object.__setattr__(self, "_stored", record)
         object.__setattr__(self, "tags", list(record.tags))
         object.__setattr__(self, "config", copied(record.config))
-        self.summary = copied(record.summary)
+        StoredRun.__setattr__(self, "summary", copied(record.summary))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in EDITABLE:
