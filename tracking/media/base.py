@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from os import PathLike, fspath
 from pathlib import Path
@@ -34,7 +35,7 @@ _TEXTS = ("text/", "application/json", "application/vnd.plotly", "chemical/")
 _digest = re.compile(r"[0-9a-f]{64}")
 
 
-class Media:
+class Media(ABC):
     """Root of the media. Two of them are equal where their records are."""
 
     kind: ClassVar[str] = ""
@@ -65,8 +66,9 @@ class Media:
     def __weft_payload__(self, store_blob: StoreBlob | None) -> Record:
         return self.record(store_blob)
 
+    @abstractmethod
     def _fields(self, store_blob: StoreBlob | None) -> Record:
-        raise NotImplementedError
+        """What its record says, besides what it is and its caption."""
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any], blobs: Blobs | None) -> Self:
@@ -83,8 +85,13 @@ class Media:
         made._restore(record, blobs)
         return made
 
+    @abstractmethod
     def _restore(self, record: Mapping[str, Any], blobs: Blobs | None) -> None:
-        raise NotImplementedError
+        """Become what a record says.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is not as we write it.
+        """
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.record() == other.record()
