@@ -30,6 +30,10 @@ class ConfigError(UsageError):
 
 CommError = Error
 """wandb's name for what its server refuses: here whatever weft raises."""
+AuthenticationError = Error
+"""Likewise: there is nobody here to be."""
+UnsupportedError = UsageError
+"""wandb's name for what it does not do."""
 
 
 class GateError(Error):

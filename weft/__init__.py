@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from weft.evals.scorer import Score as Score
     from weft.evals.scorer import Scorer as Scorer
     from weft.evals.scorer import scorer as scorer
+    from weft.integrations.wandb import agent as agent
     from weft.integrations.wandb import as_wandb as as_wandb
+    from weft.integrations.wandb import attach as attach
+    from weft.integrations.wandb import controller as controller
     from weft.integrations.wandb import require as require
+    from weft.integrations.wandb import sweep as sweep
     from weft.integrations.wandb import termerror as termerror
     from weft.integrations.wandb import termlog as termlog
     from weft.integrations.wandb import termwarn as termwarn
@@ -56,9 +60,12 @@ if TYPE_CHECKING:
     from weft.tracking.api import Api as Api
     from weft.tracking.artifacts.artifact import Artifact as Artifact
     from weft.tracking.artifacts.lifetimes import ArtifactTTL as ArtifactTTL
+    from weft.tracking.errors import CommError as CommError
     from weft.tracking.errors import Error as Error
+    from weft.tracking.errors import UsageError as UsageError
     from weft.tracking.media import plot as plot
     from weft.tracking.media.audio import Audio as Audio
+    from weft.tracking.media.box3d import box3d as box3d
     from weft.tracking.media.histogram import Histogram as Histogram
     from weft.tracking.media.html import Html as Html
     from weft.tracking.media.image import Classes as Classes
@@ -75,12 +82,14 @@ if TYPE_CHECKING:
     from weft.tracking.runs.activerun import alert as alert
     from weft.tracking.runs.activerun import define_metric as define_metric
     from weft.tracking.runs.activerun import finish as finish
+    from weft.tracking.runs.activerun import join as join
     from weft.tracking.runs.activerun import link_model as link_model
     from weft.tracking.runs.activerun import log as log
     from weft.tracking.runs.activerun import log_artifact as log_artifact
     from weft.tracking.runs.activerun import log_code as log_code
     from weft.tracking.runs.activerun import log_model as log_model
     from weft.tracking.runs.activerun import mark_preempting as mark_preempting
+    from weft.tracking.runs.activerun import pin_config_keys as pin_config_keys
     from weft.tracking.runs.activerun import restore as restore
     from weft.tracking.runs.activerun import save as save
     from weft.tracking.runs.activerun import unwatch as unwatch
@@ -89,6 +98,7 @@ if TYPE_CHECKING:
     from weft.tracking.runs.activerun import watch as watch
     from weft.tracking.runs.activerun import write_logs as write_logs
     from weft.tracking.runs.alerts import AlertLevel as AlertLevel
+    from weft.tracking.runs.config import Config as Config
     from weft.tracking.runs.run import Run as Run
     from weft.tracking.settings import Settings as Settings
     from weft.tracking.tables import JoinedTable as JoinedTable
@@ -101,7 +111,17 @@ _HOMES = {
     "weft.evals.evaluation": ["Evaluation", "evaluate"],
     "weft.evals.model": ["Model"],
     "weft.evals.scorer": ["Score", "Scorer", "scorer"],
-    "weft.integrations.wandb": ["as_wandb", "require", "termerror", "termlog", "termwarn"],
+    "weft.integrations.wandb": [
+        "agent",
+        "as_wandb",
+        "attach",
+        "controller",
+        "require",
+        "sweep",
+        "termerror",
+        "termlog",
+        "termwarn",
+    ],
     "weft.lifecycle": ["configure", "errors", "flush", "init", "login", "setup", "teardown", "util"],
     "weft.publishing": ["Ref", "get", "publish", "ref"],
     "weft.tracer.context": ["attributes", "current_span", "thread"],
@@ -117,9 +137,10 @@ _HOMES = {
     "weft.tracking.api": ["Api"],
     "weft.tracking.artifacts.artifact": ["Artifact"],
     "weft.tracking.artifacts.lifetimes": ["ArtifactTTL"],
-    "weft.tracking.errors": ["Error"],
+    "weft.tracking.errors": ["CommError", "Error", "UsageError"],
     "weft.tracking.media": ["plot"],
     "weft.tracking.media.audio": ["Audio"],
+    "weft.tracking.media.box3d": ["box3d"],
     "weft.tracking.media.histogram": ["Histogram"],
     "weft.tracking.media.html": ["Html"],
     "weft.tracking.media.image": ["Classes", "Image"],
@@ -134,12 +155,14 @@ _HOMES = {
         "alert",
         "define_metric",
         "finish",
+        "join",
         "link_model",
         "log",
         "log_artifact",
         "log_code",
         "log_model",
         "mark_preempting",
+        "pin_config_keys",
         "restore",
         "save",
         "unwatch",
@@ -149,11 +172,14 @@ _HOMES = {
         "write_logs",
     ],
     "weft.tracking.runs.alerts": ["AlertLevel"],
+    "weft.tracking.runs.config": ["Config"],
     "weft.tracking.runs.run": ["Run"],
     "weft.tracking.settings": ["Settings"],
     "weft.tracking.tables": ["JoinedTable", "Table"],
 }
 _OWNER = {name: module for module, names in _HOMES.items() for name in names}
+_STAND_INS = ("apis", "data_types", "keras", "lightgbm", "sdk", "wandb_run", "xgboost")
+"""Modules of wandb's that scripts name in annotations and calls: `wandb.sdk.wandb_run.Run`."""
 _MODULES = {"integration": "weft.integration", "sklearn": "weft.integrations.sklearn"}
 """wandb's names of modules: `wandb.sklearn.plot_roc(...)`. They need their libraries, so `*` is without them."""
 _OF_THE_RUN = ("config", "run", "summary")
@@ -167,9 +193,13 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module("weft.lifecycle"), f"active_{name}")()
     if name in _MODULES:
         return import_module(_MODULES[name])
+    if name in _STAND_INS:
+        return import_module("weft.integrations.wandb").stand_in(name)
     owner = _OWNER.get(name)
     if owner is None:
-        raise AttributeError(f"module 'weft' has no attribute {name!r}")
+        raise AttributeError(
+            f"module 'weft' has no attribute {name!r}; docs/wandb.md says what it has of wandb, and what else to do"
+        )
     value = getattr(import_module(owner), name)
     globals()[name] = value
     return value

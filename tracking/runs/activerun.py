@@ -31,6 +31,10 @@ def finish(exit_code: int | None = 0, quiet: bool | None = None) -> None:
         run.finish(exit_code, quiet)
 
 
+join = finish
+"""What wandb called it once."""
+
+
 def none(what: str) -> NoReturn:
     """No run is active.
 
@@ -61,6 +65,7 @@ log_artifact = _of_active(Run.log_artifact)
 log_code = _of_active(Run.log_code)
 log_model = _of_active(Run.log_model)
 mark_preempting = _of_active(Run.mark_preempting)
+pin_config_keys = _of_active(Run.pin_config_keys)
 restore = _of_active(Run.restore)
 save = _of_active(Run.save)
 unwatch = _of_active(Run.unwatch)

@@ -102,6 +102,10 @@ class Config(Mapping[str, Any]):
         """A copy, one level deep."""
         return dict(self._values)
 
+    def persist(self) -> None:
+        """wandb's: record what was changed inside values (a list that grew) now, and not at the end."""
+        self.write_mutations()
+
     def recorded(self, keys: Iterable[str] | None = None) -> dict[str, Any]:
         """What stands in a record for these keys, or for all: an artifact by its name and digest."""
         return {key: _told(self._values[key]) for key in (self._values if keys is None else keys)}

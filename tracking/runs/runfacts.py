@@ -207,6 +207,14 @@ class RunFacts:
     def _label(self, *told: object, **more: object) -> None:
         """Libraries tell wandb by this who they are."""
 
+    @property
+    def sync_dir(self) -> str:
+        """Where all of the run lies that `wandb sync` would send: the home."""
+        return str(self.home.path)
+
+    def pin_config_keys(self, keys: Iterable[str] = ()) -> None:
+        """wandb's word to its app; ours shows the whole configuration."""
+
     def mark_preempting(self) -> None:
         """wandb's word to its server; everything is in the journal already."""
 

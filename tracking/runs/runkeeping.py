@@ -29,7 +29,7 @@ class RunKeeping(RunSurroundings):
 
     def save(
         self,
-        glob_str: str | os.PathLike[str],
+        glob_str: str | os.PathLike[str] | None = None,
         base_path: str | os.PathLike[str] | None = None,
         policy: str = "live",
         glob: bool = True,
@@ -37,7 +37,8 @@ class RunKeeping(RunSurroundings):
         """Keep files with the run: they are in the home when this returns.
 
         Args:
-            glob_str: a path, or a pattern that is expanded now; of a folder all files below it.
+            glob_str: a path, or a pattern that is expanded now; of a folder all files below it. None keeps nothing:
+                older scripts call `run.save()` once they have set a name, which is kept by itself.
             base_path: the folder from which their names in the run are told; default the working directory, of an
                 absolute path its own folder.
             policy: `now` keeps them as they are now; `live` and `end` once more at the end, where they changed.
@@ -50,7 +51,7 @@ class RunKeeping(RunSurroundings):
             UsageError: no path, one outside of base_path, an unknown policy, or the run is finished.
         """
         self._check_running()
-        return [] if self.disabled else self._files.save(glob_str, base_path, policy, expand=glob)
+        return [] if self.disabled or glob_str is None else self._files.save(glob_str, base_path, policy, expand=glob)
 
     def restore(
         self, name: str, run_path: str | None = None, replace: bool = False, root: str | os.PathLike[str] | None = None

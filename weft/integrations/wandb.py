@@ -6,13 +6,14 @@ each loaded at its first use; a module of wandb's that is not here cannot be imp
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from collections.abc import Iterator
 from importlib import import_module, metadata
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from weft.tracking.errors import UsageError
 
@@ -23,6 +24,13 @@ _ALL = "*"
 _RUN = {"Run": "weft.tracking.runs.run:Run"}
 _MODULES: dict[str, dict[str, str]] = {
     "wandb": {_ALL: "weft"},
+    "wandb.apis": {"PublicApi": "weft.tracking.api:Api"},
+    "wandb.apis.public": {
+        "Api": "weft.tracking.api:Api",
+        "File": "weft.tracking.runs.savedfile:SavedFile",
+        "Run": "weft.tracking.api.storedrun:StoredRun",
+        "Runs": "weft.tracking.api.runlist:Runs",
+    },
     "wandb.data_types": {_ALL: "weft"},
     "wandb.errors": {_ALL: "weft.tracking.errors"},
     "wandb.integration": {},
@@ -104,13 +112,50 @@ def as_wandb() -> None:
         return
     if there is not None and there is not sys.modules.get("weft"):
         raise UsageError("as_wandb() must be called before anything imports wandb; the real one is imported already")
+    sys.modules.update(_made())
+    sys.meta_path.append(_Finder())
+
+
+@functools.cache
+def _made() -> dict[str, _StandIn]:
     made = {name: _StandIn(name, homes) for name, homes in _MODULES.items()}
     for name, module in made.items():
         parent, _, own = name.rpartition(".")
         if parent:
             setattr(made[parent], own, module)
-    sys.modules.update(made)
-    sys.meta_path.append(_Finder())
+    return made
+
+
+def stand_in(name: str) -> ModuleType:
+    """What `wandb.<name>` is where weft was imported as wandb: `wandb.sdk.wandb_run.Run` in a script's annotations."""
+    return _made()[f"wandb.{name}"]
+
+
+def sweep(*given: Any, **named: Any) -> NoReturn:
+    """wandb's sweeps are not here.
+
+    Raises:
+        UsageError: always.
+    """
+    raise UsageError(
+        "weft has no sweeps yet. Call your training function once for each choice of values, with "
+        "init(config=values, group='my-sweep') in it; a loop, a shell script or Optuna can choose them"
+    )
+
+
+agent = controller = sweep
+
+
+def attach(*given: Any, **named: Any) -> NoReturn:
+    """wandb's way to a run of another process.
+
+    Raises:
+        UsageError: always.
+    """
+    raise UsageError(
+        "weft has no attach(). Hand the run itself to the child process (it can be pickled), or call "
+        "init(id=..., settings=weft.Settings(x_primary=False)) there"
+    )
 
 
 def require(*features: Any, **experiments: Any) -> None:
