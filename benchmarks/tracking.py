@@ -37,7 +37,7 @@ from weft.tracking.store.store import Store
 PEER_SECONDS = 240
 STEPS = 20_000
 LISTED = 1_000
-ARTIFACT_ROUNDS = 3
+ARTIFACT_ROUNDS = 5
 POINTS = 1_000_000
 RUNS = 10_000
 BATCH = 4096
@@ -49,18 +49,19 @@ Figures = dict[str, dict[str, float]]
 def side_by_side(script: str, names: list[str], *more: object) -> Figures:
     """{case: {"tracker version": figure}}, of those that `script` knows."""
     figures: Figures = {}
-    for name in names:
-        begun = time.perf_counter()
-        try:
-            with tempfile.TemporaryDirectory(prefix="bench-tracking-", ignore_cleanup_errors=True) as folder:
-                told = peers.ask(script, name, Path(folder), *more, timeout_s=PEER_SECONDS)
-        except peers.PeerError as error:
-            print(f"{script} {name}: {error}", file=sys.stderr, flush=True)
-            continue
-        seconds, load = time.perf_counter() - begun, os.getloadavg()[0]
-        print(f"{script} {name} {told['version']}: {seconds:.0f} s, load {load:.1f}", file=sys.stderr, flush=True)
-        for case, figure in told["figures"].items():
-            figures.setdefault(case, {})[f"{name} {told['version']}"] = figure
+    with tempfile.TemporaryDirectory(prefix="bench-tracking-", ignore_cleanup_errors=True) as all_of_them:
+        for name in names:  # nobody's files are deleted while another one is measured
+            begun, folder = time.perf_counter(), Path(all_of_them) / name
+            folder.mkdir()
+            try:
+                told = peers.ask(script, name, folder, *more, timeout_s=PEER_SECONDS)
+            except peers.PeerError as error:
+                print(f"{script} {name}: {error}", file=sys.stderr, flush=True)
+                continue
+            seconds, load = time.perf_counter() - begun, os.getloadavg()[0]
+            print(f"{script} {name} {told['version']}: {seconds:.0f} s, load {load:.1f}", file=sys.stderr, flush=True)
+            for case, figure in told["figures"].items():
+                figures.setdefault(case, {})[f"{name} {told['version']}"] = figure
     return figures
 
 
