@@ -90,6 +90,7 @@ def _box(where: str, box: object) -> Record:
         placed: Record = {name: _number(where, position[name]) for name in _CORNERS}
     elif all(name in position for name in _CENTRE):
         middle = position["middle"]
+        middle = middle.tolist() if is_array(middle) else middle
         if isinstance(middle, (str, bytes)) or not isinstance(middle, Sequence) or len(middle) != 2:
             raise UsageError(f'{where}: "middle" must be two numbers, got {middle!r:.60}')
         placed = {"middle": [_number(where, each) for each in middle]}
@@ -191,8 +192,9 @@ def _mask_png(where: str, data: Any) -> bytes:
         numpy = numpy_for(array)
         if array.ndim != 2 or not array.size:
             raise UsageError(f"{where}: mask_data must have two axes (height, width), got the shape {array.shape}")
-        if array.dtype.kind not in "bui" or array.min() < 0 or array.max() > 255:
-            raise UsageError(f"{where}: mask_data must be whole numbers from 0 to 255, got {array.dtype}")
+        whole = array.dtype.kind in "bui" or (array.dtype.kind == "f" and bool((array == numpy.floor(array)).all()))
+        if not whole or array.min() < 0 or array.max() > 255:
+            raise UsageError(f"{where}: mask_data must be whole numbers from 0 to 255, got {_told(array)}")
         picture = library.fromarray(numpy.ascontiguousarray(array.astype(numpy.uint8)))
     else:
         rows = [list(row) for row in data] if _is_rows(data) else []
@@ -203,6 +205,10 @@ def _mask_png(where: str, data: Any) -> bytes:
             raise UsageError(f"{where}: mask_data must be whole numbers from 0 to 255")
         picture = library.frombytes("L", (len(rows[0]), len(rows)), bytes(flat))
     return written(picture, "PNG")
+
+
+def _told(array: Any) -> str:
+    return f"{array.dtype} from {array.min():g} to {array.max():g}" if array.dtype.kind in "uif" else str(array.dtype)
 
 
 def _is_rows(data: object) -> bool:

@@ -34,6 +34,8 @@ _FILES = {
 }
 MAX_CHANNELS = 32
 """An axis of more than this is time."""
+_AT_A_TIME = 1 << 20
+"""Samples that are turned into integers at once."""
 
 
 class Audio(FileMedia):
@@ -41,8 +43,8 @@ class Audio(FileMedia):
 
     Args:
         data_or_path: samples of the shape (time[, channels]) or (channels, time) of an array, a tensor or lists; the
-            path or the bytes of a file; a Content. Floats in [-1, 1] become 16 bits (louder ones are cut to it), 16
-            and 32 bit integers stay as they are, 8 bit ones are taken as WAV's unsigned bytes.
+            path or the bytes of a file, an open one, a Content. Floats in [-1, 1] become 16 bits (louder ones are cut
+            to it), 16 and 32 bit integers stay as they are, 8 bit ones are taken as WAV's unsigned bytes.
         sample_rate: samples a second; needed for samples.
         caption: shown below it.
 
@@ -91,6 +93,8 @@ def _rate(value: Any) -> int:
 def _content_of(value: Any, sample_rate: int | None) -> Content:
     if isinstance(value, Content):
         value = value.data
+    elif isinstance(value, io.IOBase):
+        value = value.read()
     if isinstance(value, (bytes, bytearray, memoryview)):
         data = bytes(value)
         found = mediatypes.sniffed(data)
@@ -125,8 +129,7 @@ def _pcm(samples: Any) -> tuple[bytes, int, int]:
     channels = 1 if samples.ndim == 1 else samples.shape[1]
     kind, width = samples.dtype.kind, samples.dtype.itemsize
     if kind == "f":
-        clean = numpy.nan_to_num(samples.astype(numpy.float64), nan=0.0, posinf=1.0, neginf=-1.0)
-        samples, width = numpy.rint(numpy.clip(clean, -1.0, 1.0) * 32767).astype(numpy.int16), 2
+        samples, width = _sixteen_bits_of(numpy, samples), 2
     elif kind == "i" and width == 1:
         samples = (samples.astype(numpy.int16) + 128).astype(numpy.uint8)
     elif kind == "i" and width == 8:
@@ -134,6 +137,16 @@ def _pcm(samples: Any) -> tuple[bytes, int, int]:
     elif (kind, width) not in (("i", 2), ("i", 4), ("u", 1)):
         raise UsageError(f"Audio() takes floats in [-1, 1] or signed integers, not {samples.dtype}")
     return samples.astype(samples.dtype.newbyteorder("<")).tobytes(), channels, width
+
+
+def _sixteen_bits_of(numpy: Any, samples: Any) -> Any:
+    """Floats as integers, some at a time: an hour of sound is no small thing."""
+    made = numpy.empty(samples.shape, numpy.int16)
+    for start in range(0, len(samples), _AT_A_TIME):
+        part = samples[start : start + _AT_A_TIME].astype(numpy.float64)
+        part = numpy.nan_to_num(part, nan=0.0, posinf=1.0, neginf=-1.0, copy=False)
+        made[start : start + _AT_A_TIME] = numpy.rint(numpy.clip(part, -1.0, 1.0) * 32767)
+    return made
 
 
 def _pcm_of_lists(samples: Any) -> tuple[bytes, int, int]:

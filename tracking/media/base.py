@@ -207,6 +207,8 @@ def read_file(what: str, path: str | PathLike[str], endings: Mapping[str, str]) 
         data = place.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{what}() was given the path {str(place)!r:.200}, and there is no such file") from None
+    except IsADirectoryError:
+        raise UsageError(f"{what}() was given the path {str(place)!r:.200}, which is a folder") from None
     if matched is None:
         known = ", ".join(f".{one}" for one in endings)
         raise UsageError(f"{what}() takes files that end in {known}; {place.name!r:.80} ends in {ending!r}")

@@ -6,6 +6,8 @@ import math
 import sys
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from weft.tracking.errors import UsageError
@@ -131,9 +133,9 @@ def _of_list(values: Any, bins: int) -> tuple[list[float], list[float], int]:
         raise UsageError(f"Histogram() needs numbers, got {type(values).__name__}")
     found = flat(values if isinstance(values, (list, tuple)) else list(values))
     plain = [item.item() if callable(getattr(item, "item", None)) else item for item in found]
-    if not all(isinstance(item, (int, float)) for item in plain):
+    if not all(isinstance(item, (int, float, Decimal, Fraction)) for item in plain):
         raise UsageError("Histogram() needs numbers, and some of these are none")
-    numbers = [float(item) for item in plain if math.isfinite(item)]
+    numbers = [number for number in map(_float, plain) if math.isfinite(number)]
     left_out = len(plain) - len(numbers)
     if not numbers:
         return [0] * bins, _edges(0.0, 1.0, bins), left_out
@@ -142,6 +144,13 @@ def _of_list(values: Any, bins: int) -> tuple[list[float], list[float], int]:
     for number in numbers:
         counts[min(bisect_right(edges, number) - 1, len(counts) - 1)] += 1
     return counts, edges, left_out
+
+
+def _float(item: Any) -> float:
+    try:
+        return float(item)
+    except OverflowError:  # a whole number beyond all floats
+        return math.inf
 
 
 def _range(low: float, high: float) -> tuple[float, float]:

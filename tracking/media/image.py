@@ -13,7 +13,7 @@ from weft.tracking.errors import UsageError
 from weft.tracking.media.annotations import Classes, Mask, checked_boxes, checked_classes, checked_masks
 from weft.tracking.media.arrays import is_array
 from weft.tracking.media.base import FileMedia, Record, StoreBlob, file_content, read_file, size_field
-from weft.tracking.media.pixels import image_array, pillow, written
+from weft.tracking.media.pixels import eight_bits, image_array, pillow, written
 from weft.tracking.media.rasters import size_of
 from weft.tracking.payloads import mediatypes
 from weft.tracking.payloads.content import Content
@@ -38,6 +38,8 @@ _FORMS = {
     "tiff": ("TIFF", "image/tiff"),
 }
 _FILES = {ending: kind for ending, (_, kind) in _FORMS.items()} | {"svg": "image/svg+xml", "avif": "image/avif"}
+_KNOWN_BY_BYTES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+"""What one of another kind cannot be shown as."""
 log = logging.getLogger("weft.media")
 
 
@@ -46,7 +48,8 @@ class Image(FileMedia):
 
     Args:
         data_or_path: a numpy array (height, width[, channels]), a torch tensor ([images, ][channels, ]height, width), a
-            Pillow image, a matplotlib figure, the path of a file, the bytes of one, a Content or another Image.
+            Pillow image, a matplotlib figure, the path of a file, the bytes of one, an open file, a Content or another
+            Image.
         mode: Pillow's mode that an array is turned into ("L", "RGB", ...); default what its channels say.
         caption: shown below it.
         grouping: how many images of a list belong together.
@@ -56,7 +59,7 @@ class Image(FileMedia):
         masks: by name, `{"mask_data": an array of class numbers, or "path": of a PNG, "class_labels": {1: "cat"}}`.
         file_type: png (default), jpg, webp, bmp, gif or tiff: what arrays, figures and Pillow images are written as.
         normalize: numbers of an array that all lie in [0, 1] or [-1, 1] are spread to [0, 255]; others are taken as
-            they are and cut to it.
+            they are and cut to it. 16 bits are halved to 8; a Pillow image of 16 bits keeps them.
 
     Raises:
         UsageError: there is no such file, or no image can be made of it; boxes or masks are not as they must be.
@@ -150,6 +153,8 @@ def _content_of(value: Any, mode: str | None, ending: str, normalize: bool) -> t
         return file_content(value.bytes(), value.extension, value.media_type), None
     if isinstance(value, Content):
         value = value.data
+    elif isinstance(value, io.IOBase):
+        value = value.read()
     if isinstance(value, (bytes, bytearray, memoryview)):
         data = bytes(value)
         found = mediatypes.sniffed(data)
@@ -158,7 +163,12 @@ def _content_of(value: Any, mode: str | None, ending: str, normalize: bool) -> t
         return file_content(data, mediatypes.extension(found), found), size_of(data)
     if isinstance(value, (str, os.PathLike)):
         content = read_file("Image", value, _FILES)
-        return content, size_of(content.held or b"")
+        data = content.held or b""
+        if content.mimetype in _KNOWN_BY_BYTES and not (mediatypes.sniffed(data) or "").startswith("image/"):
+            raise UsageError(
+                f"Image() was given {os.fspath(value)!r:.200}: {len(data)} bytes that begin as no image does"
+            )
+        return content, size_of(data)
     if is_array(value):
         library = pillow("Image() of an array")
         picture = library.fromarray(image_array(value, normalize=normalize))
@@ -171,7 +181,9 @@ def _content_of(value: Any, mode: str | None, ending: str, normalize: bool) -> t
         figure.savefig(buffer, format="png")
         return file_content(buffer.getvalue(), "png"), size_of(buffer.getvalue())
     if is_picture(value):
-        picture = value if mode is None or mode == value.mode else _moded(value, mode)
+        picture = eight_bits(value, normalize=normalize) if mode is None and value.mode in ("I", "F") else value
+        if mode is not None and mode != value.mode:
+            picture = _moded(value, mode)
         return file_content(written(picture, form), ending, media_type), (picture.width, picture.height)
     raise TypeError(
         "Image() takes an array, a tensor, a Pillow image, a matplotlib figure, a path or bytes, got "

@@ -39,7 +39,10 @@ class Plotly(FileMedia):
         elif figure_of(figure) is not None:
             raise UsageError("Plotly() takes a Plotly figure; log the matplotlib figure itself, or weft.Image(figure)")
         else:
-            raise TypeError(f"Plotly() takes a Plotly figure or its dict, got {type(figure).__name__}")
+            without = " without that" if isinstance(figure, Mapping) else ""
+            raise TypeError(
+                f'Plotly() takes a Plotly figure or its dict {{"data": [...]}}, got {type(figure).__name__}{without}'
+            )
         self._content = file_content(data, "json", "application/vnd.plotly.v1+json")
 
     @property

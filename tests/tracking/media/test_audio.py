@@ -52,6 +52,14 @@ def test_lists_need_no_numpy_and_are_the_same() -> None:
     assert Audio([0, 1, -5], 8000) == Audio(np.array([0, 1, -5], np.int16), 8000)
 
 
+def test_long_recordings_are_written_piece_by_piece_and_come_out_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = np.random.default_rng(0).uniform(-1.2, 1.2, (1001, 2))
+    whole = Audio(samples, sample_rate=8000)
+    monkeypatch.setattr("weft.tracking.media.audio._AT_A_TIME", 100)
+    assert Audio(samples, sample_rate=8000) == whole
+    assert Audio(io.BytesIO(whole.bytes())) == whole
+
+
 def test_a_file_keeps_its_bytes(tmp_path: Path) -> None:
     data = Audio([0.0, 0.1], sample_rate=8000).bytes()
     (tmp_path / "a.wav").write_bytes(data)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,11 @@ def test_nan_and_infinities_are_left_out_and_counted() -> None:
         assert restore(made.record()) == made
     assert Histogram([math.nan]).histogram == [0] * 64
     assert Histogram(np.array([])).left_out == 0
+
+
+def test_numbers_that_no_float_holds_are_left_out_and_exact_ones_are_numbers() -> None:
+    made = Histogram([10**400, Decimal("1.5"), Fraction(1, 2)], num_bins=2)
+    assert (made.histogram, made.bins, made.left_out) == ([1, 1], [0.5, 1.0, 1.5], 1)
 
 
 @pytest.mark.parametrize("values", [[-1e308, 1e308], [5e-324, 1e-323], [1.0, math.nextafter(1.0, 2)], [3, 3, 3]])

@@ -68,10 +68,51 @@ def test_an_array_is_height_width_channels(shape: tuple[int, ...], mode: str) ->
         ([[-5, 7, 255]], [[0, 7, 255]]),
         ([[False, True]], [[0, 255]]),
         ([[np.nan, np.inf, 0.0]], [[0, 255, 0]]),
+        ([[0.5, np.inf, -np.inf]], [[127, 255, 0]]),
+        ([[np.nan, np.nan]], [[0, 0]]),
+        (np.array([[0, 257, 65535]], np.uint16), [[0, 1, 255]]),
+        (np.array([[0, 7, 255]], np.uint16), [[0, 7, 255]]),
     ],
 )
 def test_numbers_are_spread_to_white_by_their_range(values: Any, shown: Any) -> None:
     assert pixels(Image(np.array(values))).tolist() == shown
+
+
+def test_large_images_are_turned_strip_by_strip_and_come_out_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).random((50, 7, 3))
+    whole = pixels(Image(values))
+    monkeypatch.setattr("weft.tracking.media.pixels._STRIP", 40)
+    assert (pixels(Image(values)) == whole).all()
+    assert (whole == (values * 255).astype(np.uint8)).all()
+
+
+def test_one_image_in_more_axes_than_it_needs_is_that_image() -> None:
+    assert Image(np.zeros((1, 4, 6))).image.mode == "L"
+    assert Image(np.zeros((1, 4, 6, 3))).image.mode == "RGB"
+    assert Image(np.zeros((1, 6, 3))).image.size == (6, 1), "a row of colours"
+    with pytest.raises(UsageError, match=r"channels first\? numpy\.moveaxis"):
+        Image(np.zeros((3, 8, 8)))
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "shown"),
+    [
+        ("F", [[0.0, 0.5, 1.0]], [[0, 127, 255]]),
+        ("I", [[0, 7, 255]], [[0, 7, 255]]),
+        ("I", [[0, 300, 65535]], [[0, 300, 65535]]),
+        ("I", [[-5, 300, 1 << 20]], [[0, 255, 255]]),
+    ],
+)
+def test_pillows_numbers_are_no_black_squares(mode: str, values: Any, shown: Any) -> None:
+    picture = Pillow.fromarray(np.array(values, "float32" if mode == "F" else "int32"))
+    assert picture.mode == mode
+    assert pixels(Image(picture)).tolist() == shown
+
+
+def test_sixteen_bits_are_kept_where_the_file_has_room_and_halved_elsewhere() -> None:
+    picture = Pillow.fromarray(np.array([[0, 257, 65535]], "uint16"))
+    assert pixels(Image(picture)).tolist() == [[0, 257, 65535]]
+    assert pixels(Image(picture, file_type="bmp")).tolist() == [[0, 1, 255]]
 
 
 def test_numbers_are_taken_as_they_are_where_that_is_asked() -> None:
@@ -125,6 +166,7 @@ def test_a_path_and_bytes_keep_the_files_own_bytes(tmp_path: Path) -> None:
         Image(str(tmp_path / "a.png")),
         Image(data),
         Image(weft.Content.from_bytes(data)),
+        Image(io.BytesIO(data)),
     ):
         assert made.bytes() == data
         assert (made.width, made.height, made.media_type) == (5, 3, "image/png")
@@ -148,6 +190,15 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(UsageError, match=r"\.png.*'a\.txt'"):
         Image(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", b"ID3 music"])
+def test_a_file_that_only_has_the_name_of_an_image_is_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(UsageError, match=f"a.png.*{len(data)} bytes that begin as no image does"):
+        Image(tmp_path / "a.png")
+    with pytest.raises(UsageError, match="which is a folder"):
+        Image(tmp_path)
 
 
 def test_nothing_holds_the_array_or_the_tensor_afterwards() -> None:
@@ -214,6 +265,8 @@ def test_masks_are_png_blobs_of_class_numbers(tmp_path: Path) -> None:
     assert found.masks["truth"].class_labels == {"1": "road"}
     lists = Image(np.zeros((2, 3)), masks={"truth": {"mask_data": data.tolist(), "class_labels": {1: "road"}}})
     assert lists == image
+    floats = Image(np.zeros((2, 3)), masks={"truth": {"mask_data": data.astype(float), "class_labels": {1: "road"}}})
+    assert floats == image
     (tmp_path / "mask.png").write_bytes(found.masks["truth"].data)
     by_path = Image(np.zeros((2, 3)), masks={"truth": {"path": tmp_path / "mask.png", "class_labels": {1: "road"}}})
     assert by_path == image
@@ -225,7 +278,8 @@ def test_masks_are_png_blobs_of_class_numbers(tmp_path: Path) -> None:
         "mask",
         {},
         {"mask_data": np.zeros((2, 3, 1), int)},
-        {"mask_data": np.zeros((2, 3))},
+        {"mask_data": np.full((2, 3), 0.5)},
+        {"mask_data": np.full((2, 3), np.nan)},
         {"mask_data": np.full((2, 3), 256)},
         {"mask_data": np.full((2, 3), -1)},
         {"mask_data": np.zeros((3, 3), int)},
