@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,25 +69,35 @@ class Lineage:
 
 
 def layers(lineage: Lineage) -> dict[str, int]:
-    """How many steps left (negative) or right of the root each node stands; rings are cut where they close."""
+    """How many steps left (negative) or right of the root each node stands.
+
+    A ring is cut where it is farthest from the root. What leads into a part of one beside the root stands before that.
+    """
     after: dict[str, list[str]] = {}
     before: dict[str, list[str]] = {}
     for edge in lineage.edges:
         after.setdefault(edge.source, []).append(edge.target)
         before.setdefault(edge.target, []).append(edge.source)
     found = {lineage.root: 0}
-    for step, ways in ((1, after), (-1, before)):
-        waiting = [lineage.root]
-        while waiting:
-            reached = [way for at in waiting for way in _new(ways.get(at, ()), found)]
-            depth = found[waiting[0]] + step
-            found |= dict.fromkeys(reached, depth)
-            waiting = list(dict.fromkeys(reached))
+    above, below = [lineage.root], [lineage.root]
+    while above or below:
+        above = _next(above, before, -1, found)
+        below = _next(below, after, 1, found)
+    beside = list(found)
+    while beside:
+        beside = _next(beside, before, -1, found) + _next(beside, after, 1, found)
     return found | {node.id: 0 for node in lineage.nodes if node.id not in found}
 
 
-def _new(ways: Iterable[str], found: dict[str, int]) -> list[str]:
-    return [way for way in ways if way not in found]
+def _next(nodes: Iterable[str], ways: Mapping[str, Sequence[str]], step: int, found: dict[str, int]) -> list[str]:
+    """What is one step from these and not placed yet; now it is."""
+    reached = []
+    for node in nodes:
+        for one in ways.get(node, ()):
+            if one not in found:
+                found[one] = found[node] + step
+                reached.append(one)
+    return reached
 
 
 def _quoted(text: str) -> str:

@@ -278,6 +278,8 @@ def gc(
         console.print(terminal.text(told), soft_wrap=True)
     verb = "would free" if dry_run else "freed"
     said = f"{verb} {units.counted(done.blobs + done.drafts, 'file')}, {units.size(done.bytes)}"
+    if done.drafts:
+        said += f", {done.drafts:,} of them drafts that a program left which ended before it logged them"
     said += f"; {units.counted(done.kept_blobs, 'file')} in use, {units.size(done.kept_bytes)}"
     if done.fresh_blobs:
         said += f"; {units.counted(done.fresh_blobs, 'file')} that nothing names yet, too young to tell"
@@ -304,10 +306,10 @@ def lineage(
     elif dot:
         typer.echo(graph.to_dot())
     else:
-        _print(graph)
+        _print(graph, depth)
 
 
-def _print(graph: Lineage) -> None:
+def _print(graph: Lineage, depth: int | None) -> None:
     console = terminal.console()
     steps = layers(graph)
     into: dict[str, list[str]] = {}
@@ -327,7 +329,8 @@ def _print(graph: Lineage) -> None:
         )
     console.print(table)
     if not graph.whole:
-        console.print("there is more than is shown: --depth, --up and --down narrow it", style="dim")
+        more = "--depth, --up and --down narrow it" if depth is None else "a larger --depth goes further"
+        console.print(f"there is more than is shown: {more}", style="dim")
 
 
 @contextmanager

@@ -65,12 +65,30 @@ def test_what_there_is_not_is_said(chain: Path) -> None:
             api.lineage("raw", depth=-1)
 
 
+def test_in_a_ring_each_stands_where_it_is_nearest(chain: Path) -> None:
+    """judge read the model; what it learned makes raw again, so raw is both above and below."""
+    with start_run(project="p", id="again") as run:
+        run.use_artifact("report")
+        run.log_artifact(_made("raw", b"raw"))
+    with weft.Api(project="p") as api:
+        steps = layers(api.lineage("model"))
+    told = {ident.partition("/")[2]: step for ident, step in steps.items()}
+    assert told == {
+        "model:v0": 0, "train": -1, "clean:v0": -2, "labels:v0": -2, "prepare": -3, "ingest": -3,
+        "judge": 1, "report:v0": 2, "again": 3, "raw:v0": -4,
+    }  # fmt: skip
+    with weft.Api(project="p") as api:  # ingest made raw, which lies to the right here
+        steps = layers(api.lineage("report", "down"))
+    assert (steps["version:p/raw:v0"], steps["run:p/prepare"]) == (2, 3)
+
+
 def test_a_ring_ends(home: Path) -> None:
     with start_run(project="p") as run:
         run.log_artifact(_made("a", b"1"))
         run.use_artifact("a")
     with weft.Api(project="p") as api:
         graph = api.lineage("a")
+    assert layers(graph) == {"version:p/a:v0": 0, f"run:p/{run.id}": -1}
     assert (len(graph.nodes), len(graph.edges)) == (2, 2)
     assert graph.to_dot().count("->") == 2
 
