@@ -18,6 +18,7 @@ from weft.ui import page
 from weft.ui.values import visible
 
 _SEPARATOR = re.compile(r"[/.]")
+_DIGITS = re.compile(r"([0-9]{1,18})")
 HEIGHT = 220
 BAND_POINTS = 240
 
@@ -33,10 +34,15 @@ class Band(NamedTuple):
 def sections(keys: Sequence[str]) -> dict[str, list[str]]:
     """Metrics by what stands before their first `/` or, for those of a logged dict, `.`; plain names come first."""
     found: dict[str, list[str]] = {}
-    for key in sorted(keys, key=lambda key: (_SEPARATOR.search(key) is not None, key)):
+    for key in sorted(keys, key=lambda key: (_SEPARATOR.search(key) is not None, natural(key))):
         parts = _SEPARATOR.split(key, maxsplit=1)
         found.setdefault(parts[0] if len(parts) > 1 and parts[0] else "Charts", []).append(key)
     return found
+
+
+def natural(name: str) -> list[tuple[bool, int, str]]:
+    """By which names are sorted as people count: layer_2 before layer_10."""
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in _DIGITS.split(name) if part]
 
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:
@@ -193,6 +199,8 @@ def chart(series: Series, *, by_time: bool, smooth: float, against: Series | Non
     told = [f"last {units.number(series.values[-1] if series.values else None)}", units.counted(series.total, "point")]
     if series.total > len(series.steps):
         told.append("band: lowest and highest")
+    if lost := sum(not math.isfinite(value) for value in series.values):
+        told.append("nothing finite to draw" if lost == len(series.values) else f"{units.count(lost)} not finite")
     if series.late:
         told.append(f"{units.count(series.late)} late")
     by = "time" if by_time else against.key if against and _against(series, against) else "step"

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import streamlit as st
 
@@ -40,10 +40,27 @@ def scope() -> dict[str, Any]:
     return {"project": chosen} if (chosen := project()) else {}
 
 
-def head(title: str, *facts: str) -> None:
-    """A screen's title, and facts beside it."""
-    told = "".join(f"<span>{html.escape(visible(fact))}</span>" for fact in facts)
-    st.html(f"<div class='weft-head'><h1>{html.escape(visible(title))}</h1>{told}</div>")
+def head(title: str, *facts: str, up: tuple[str, str] | None = None) -> None:
+    """A screen's title, facts beside it, and before it the name and address of the list that it is in."""
+    told = "".join(_fact(fact, html.escape(visible(fact))) for fact in facts)
+    st.html(f"<div class='weft-head'>{_title(title, up)}{told}</div>")
+
+
+def _title(title: str, up: tuple[str, str] | None) -> str:
+    link = ""
+    if up is not None:
+        href = html.escape(up[1], quote=True)
+        link = f"<a href='{href}' class='weft-go weft-up' target='_self'>{html.escape(up[0])}</a>"
+    return f"{link}<h1 title='{_quoted(title)}'>{html.escape(visible(title))}</h1>"
+
+
+def _fact(whole: str, inner: str) -> str:
+    """One that is too long is cut, and whole on hover."""
+    return f"<span class='weft-fact' title='{_quoted(whole)}'>{inner}</span>"
+
+
+def _quoted(text: str) -> str:
+    return html.escape(visible(text), quote=True)
 
 
 def label(text: str, hint: str = "") -> None:
@@ -167,10 +184,12 @@ def took_ns(run: RunRecord) -> int | None:
     return run.ended_ns - run.started_ns
 
 
-def run_head(title: str, state: str, told: Sequence[tuple[str, str]], link: tuple[str, str] | None) -> None:
+def run_head(
+    title: str, state: str, told: Sequence[tuple[str, str]], link: tuple[str, str] | None, up: tuple[str, str]
+) -> None:
     """A run's name, state and facts in one line."""
     shown = "".join(
-        f"<span>{f'{html.escape(name)} ' if name else ''}<b>{html.escape(visible(value))}</b></span>"
+        _fact(value, f"{f'{html.escape(name)} ' if name else ''}<b>{html.escape(visible(value))}</b>")
         for name, value in told
     )
     look = STATES.get(state, "cancelled")
@@ -180,7 +199,7 @@ def run_head(title: str, state: str, told: Sequence[tuple[str, str]], link: tupl
         else ""
     )
     st.html(
-        f"<div class='weft-head'><h1>{html.escape(visible(title))}</h1>"
+        f"<div class='weft-head'>{_title(title, up)}"
         f"<em class='weft-{look}'>{html.escape(visible(state))}</em>{shown}{go}</div>"
     )
 
@@ -193,9 +212,29 @@ def failure(message: str, stacktrace: str) -> None:
             st.code(visible(stacktrace), language=None)
 
 
+def notes(text: str) -> None:
+    """What somebody wrote of a thing: as it was written, a long one in a box that scrolls."""
+    st.html(f"<div class='weft-notes' tabindex='0'>{html.escape(visible(text))}</div>")
+
+
+class Links(NamedTuple):
+    """A fact that is a list of things which have screens: words and addresses, and how many more there are."""
+
+    shown: Sequence[tuple[str, str]]
+    more: int = 0
+
+
 def facts(rows: Sequence[tuple[str, Any]]) -> None:
-    """Names and values in two columns."""
-    told = "".join(
-        f"<dt>{html.escape(visible(name))}</dt><dd>{html.escape(visible(str(value)))}</dd>" for name, value in rows
-    )
+    """Names and values (`Links` among them) in two columns."""
+    told = "".join(f"<dt>{html.escape(visible(name))}</dt><dd>{_value(value)}</dd>" for name, value in rows)
     st.html(f"<dl class='weft-facts'>{told}</dl>")
+
+
+def _value(value: Any) -> str:
+    if not isinstance(value, Links):
+        return html.escape(visible(str(value)))
+    told = ", ".join(
+        f"<a href='{html.escape(href, quote=True)}' class='weft-go' target='_self'>{html.escape(visible(words))}</a>"
+        for words, href in value.shown
+    )
+    return told + (f" and {units.count(value.more)} more" if value.more else "")

@@ -78,7 +78,7 @@ def show(run_uid: str) -> None:
 def _gallery(key: str, logged: Logged) -> None:
     with page.part(f"The media of {key}"):
         shown = [Step(at, [_item(item, key) for item in items]) for at, items in thinned(logged)]
-        gallery(encodable(key), shown, key=f"media-{key}")
+        gallery(encodable(key), shown, len(logged), key=f"media-{key}")
 
 
 def thinned(steps: Logged) -> Logged:

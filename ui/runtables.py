@@ -75,12 +75,12 @@ def show(run: RunRecord) -> None:
     found = tables_of(data().rich(run.uid))
     for key in sorted(found)[:SHOWN_TABLES]:
         with page.part(f"The table {key}"):
-            _table(run, key, found[key])
+            _table(run, key, found[key], "calc(100vh - 260px)" if len(found) == 1 else "420px")
     if len(found) > SHOWN_TABLES:
         page.label("", f"{units.count(len(found))} tables were logged; {SHOWN_TABLES} are shown, weft sql asks all")
 
 
-def _table(run: RunRecord, key: str, logged: Logged) -> None:
+def _table(run: RunRecord, key: str, logged: Logged, height: str) -> None:
     name = f"table.{key}"
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         head = st.container()
@@ -92,7 +92,7 @@ def _table(run: RunRecord, key: str, logged: Logged) -> None:
     shown = _kept(run, value, search, order, number)
     with head:
         page.label(key, _counted(value, shown, search))
-    _body(name, key, shown, order, (search, order, number, value.get("digest")))
+    _body(name, key, shown, order, height, (search, order, number, value.get("digest")))
     count = -(-shown.total // PAGE)
     if count > 1:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -141,7 +141,7 @@ def _counted(value: Mapping[str, Any], shown: Shown, search: str) -> str:
     return f"{found}{more}"
 
 
-def _body(name: str, key: str, shown: Shown, order: str | None, what: object) -> None:
+def _body(name: str, key: str, shown: Shown, order: str | None, height: str, what: object) -> None:
     heads = [
         Column(
             encodable(column),
@@ -156,7 +156,7 @@ def _body(name: str, key: str, shown: Shown, order: str | None, what: object) ->
         [Row(str(at), None, row[:SHOWN_COLUMNS]) for at, row in enumerate(shown.rows)],
         key=name,
         label=encodable(key),
-        height="420px",
+        height=height,
         order=order,
         page=what,
         none="No row matches.",

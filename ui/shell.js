@@ -23,6 +23,9 @@ addEventListener("keydown", (event) => {
     event.preventDefault();
     search.focus();
     search.select();
+  } else if (event.key === "Escape" && !document.querySelector("dialog[open]")) {
+    const up = document.querySelector("a.weft-up");
+    if (up) history.length > 1 ? history.back() : up.click();
   } else if (event.key === "?") {
     const shown = document.querySelector("dialog.weft-keys");
     if (shown) return shown.remove();

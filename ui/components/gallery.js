@@ -14,7 +14,7 @@ function card(item, held) {
   else if (item.type === "html") page(src, body, gone);
   else if (item.type === "points") cloud(src, item.format, body, gone);
   else body.append(el("span", { class: "gone" }, "A file to download"));
-  const words = el("figcaption", {}, item.caption ? el("b", {}, item.caption) : null,
+  const words = el("figcaption", {}, item.caption ? el("b", { title: item.caption }, item.caption) : null,
     el("a", { class: "file", href: src, download: clean(item.name), title: item.name }, item.text));
   return el("figure", { class: item.type }, body, words);
 }
@@ -157,7 +157,7 @@ function veil(held) {
 function draw(held, data) {
   const state = held.state, at = state.at, found = data.steps[at];
   state.items = found.items;
-  const told = el("span", { class: "at" }, `step ${Number(found.step).toLocaleString("en")}`, data.steps.length > 1 ? el("span", { class: "muted" }, ` · ${at + 1} of ${data.steps.length}`) : null);
+  const told = el("span", { class: "at" }, `step ${Number(found.step).toLocaleString("en")}`, data.steps.length > 1 ? el("span", { class: "muted" }, ` · ${at + 1} of ${data.steps.length}${data.logged > data.steps.length ? ` shown, ${data.logged.toLocaleString("en")} logged` : ""}`) : null);
   const slider = data.steps.length > 1 ? el("input", { type: "range", min: 0, max: data.steps.length - 1, value: at, "aria-label": `Step of ${clean(data.label)}`,
     on: { input: (event) => { state.at = Number(event.target.value); state.follow = state.at === data.steps.length - 1; show(held, data); } } }) : null;
   const most = state.all ? found.items.length : 24;

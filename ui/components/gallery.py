@@ -40,6 +40,10 @@ class Step:
     items: Sequence[Item] = field(default_factory=tuple)
 
 
-def gallery(label: str, steps: Sequence[Step], *, key: str) -> None:
-    """Draw it, at its last step."""
-    _render(key=key, data={"label": label, "steps": [asdict(step) for step in steps]})
+def gallery(label: str, steps: Sequence[Step], logged: int, *, key: str) -> None:
+    """Draw it, at its last step.
+
+    Args:
+        logged: how many steps there are, of which these were chosen.
+    """
+    _render(key=key, data={"label": label, "steps": [asdict(step) for step in steps], "logged": logged})

@@ -1,5 +1,37 @@
 // Runs and versions as a graph from left to right: every node is a link, the one we look at stands out.
-const NODE_W = 176, NODE_H = 40, GAP_X = 64, GAP_Y = 12;
+const NODE_W = 158, NODE_H = 40, GAP_X = 42, GAP_Y = 12;
+const LEAST = 0.3, READABLE = 0.8, PAD = 18;
+// Buttons, the wheel with ctrl, and a drag of the ground: how a graph is looked at that is larger than its frame.
+function zoomable(scroll, field, width, height) {
+  const holder = el("div", {}, field);
+  const whole = () => Math.min(1, (scroll.clientWidth - PAD) / width, (parseFloat(getComputedStyle(scroll).maxHeight) - PAD) / height);
+  let scale = 1;
+  const to = (wanted, x = scroll.clientWidth / 2, y = scroll.clientHeight / 2) => {
+    const next = Math.min(1.5, Math.max(LEAST, wanted)), left = (scroll.scrollLeft + x) / scale, top = (scroll.scrollTop + y) / scale;
+    scale = next;
+    field.style.transform = `scale(${scale})`;
+    holder.style.width = `${width * scale}px`; holder.style.height = `${height * scale}px`;
+    scroll.scrollTo({ left: left * scale - x, top: top * scale - y });
+  };
+  scroll.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey) return;
+    event.preventDefault();
+    const box = scroll.getBoundingClientRect();
+    to(scale * Math.exp(-event.deltaY / 300), event.clientX - box.left, event.clientY - box.top);
+  }, { passive: false });
+  scroll.addEventListener("pointerdown", (event) => {
+    if (event.button || event.target.closest("a")) return;
+    scroll.setPointerCapture(event.pointerId);
+    const move = (moved) => scroll.scrollBy(-moved.movementX, -moved.movementY);
+    scroll.addEventListener("pointermove", move);
+    scroll.addEventListener("pointerup", () => scroll.removeEventListener("pointermove", move), { once: true });
+  });
+  scroll.append(holder);
+  to(Math.max(READABLE, whole()));
+  const knob = (text, label, act) => el("button", { title: label, "aria-label": label, on: { click: act } }, text);
+  const bar = el("div", { class: "zoom" }, knob("−", "Smaller", () => to(scale / 1.25)), knob("+", "Larger", () => to(scale * 1.25)), knob("Fit", "All of it", () => to(whole())));
+  return { bar, scale };
+}
 export default function ({ data, parentElement }) {
   const { node: host } = root(parentElement, "graph");
   const width = data.columns * (NODE_W + GAP_X) - GAP_X + 8, height = Math.max(1, data.rows) * (NODE_H + GAP_Y) - GAP_Y + 8;
@@ -28,7 +60,9 @@ export default function ({ data, parentElement }) {
     }, mark, el("span", { class: "told" }, el("span", { class: "name clip" }, node.label), el("span", { class: "sub clip" }, node.sub)));
   });
   const field = el("div", { class: "field", style: { width: `${width}px`, height: `${height}px` } }, plot, nodes);
-  host.replaceChildren(el("div", { class: "scroll", role: "group", "aria-label": "Lineage", tabindex: "0" }, field));
-  const here = host.querySelector(".root"), scroll = host.firstChild;
-  if (here) scroll.scrollTo({ left: here.offsetLeft - scroll.clientWidth / 2 + NODE_W / 2, top: here.offsetTop - scroll.clientHeight / 2 + NODE_H / 2 });
+  const scroll = el("div", { class: "scroll", role: "group", "aria-label": "Lineage", tabindex: "0" });
+  host.replaceChildren(scroll);
+  const { bar, scale } = zoomable(scroll, field, width, height), here = host.querySelector(".root");
+  if (data.zoom) host.append(bar);
+  if (here) scroll.scrollTo({ left: (here.offsetLeft + NODE_W / 2) * scale - scroll.clientWidth / 2, top: (here.offsetTop + NODE_H / 2) * scale - scroll.clientHeight / 2 });
 }

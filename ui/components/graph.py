@@ -12,15 +12,20 @@ from weft.ui.values import encodable
 _render = load("graph")
 SHOWN = 300
 """Nodes that are drawn: the nearest ones."""
+COLUMNS, ROWS = 3, 11
+"""A larger graph may not fit in its frame, and has buttons that make it smaller."""
+_ZOOM_PX = 32
 _ROW_PX = 52
-_MOST_PX = 462
+_MOST_PX = 622
 _AROUND_PX = 26
 
 
 def graph(lineage: Lineage, *, key: str) -> int:
     """Draw it; how many of its nodes are left out."""
     data = placed(lineage)
-    _render(key=key, data=data, height=min(_MOST_PX, data["rows"] * _ROW_PX + _AROUND_PX))
+    data["zoom"] = data["columns"] > COLUMNS or data["rows"] > ROWS
+    height = min(_MOST_PX, data["rows"] * _ROW_PX + _AROUND_PX)
+    _render(key=key, data=data, height=height + (_ZOOM_PX if data["zoom"] else 0))
     return len(lineage.nodes) - len(data["nodes"])
 
 

@@ -1,4 +1,10 @@
 // A list whose rows are links: a click opens in place, ctrl-click in a new tab; j/k move, enter opens.
+// A long name keeps its end: metrics differ there ("…/accuracy.max"), and what is left out is in the middle.
+function headNode(label) {
+  const text = clean(label), last = text.length - text.lastIndexOf("/") - 1;
+  const tail = text.length <= 14 ? 0 : last > 0 && last <= 16 ? last : 12;
+  return tail ? el("span", { class: "ends" }, el("span", {}, text.slice(0, -tail)), el("span", {}, text.slice(-tail))) : text;
+}
 function scoreCell(scores) {
   return scores.map(([name, value, text]) => el("span", { class: "score", title: `${name}: ${text}` },
     value === null ? null : el("i", {}, el("b", { style: { width: `${Math.max(0, Math.min(1, value)) * 100}%` } })), text));
@@ -40,10 +46,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const head = el("div", { class: "row head", role: "row" }, data.columns.map((column) => {
     const order = data.order && data.order.replace(/^-/, "") === column.sort ? data.order : null;
     const arrow = order ? (order[0] === "-" ? " ↓" : " ↑") : "";
-    return el("div", { class: `cell ${(column.class || "").includes("num") ? "num" : ""}`, role: "columnheader", title: column.help,
+    return el("div", { class: `cell ${(column.class || "").includes("num") ? "num" : ""}`, role: "columnheader", title: column.help || column.label,
       "aria-sort": order ? (order[0] === "-" ? "descending" : "ascending") : null },
       column.sort ? el("button", { class: order ? "on" : "", on: { click: () =>
-        setTriggerValue("sort", order && order[0] === "-" ? column.sort : `-${column.sort}`) } }, column.label + arrow) : column.label);
+        setTriggerValue("sort", order && order[0] === "-" ? column.sort : `-${column.sort}`) } }, headNode(column.label), arrow && el("span", { class: "arrow" }, arrow)) : headNode(column.label));
   }));
   grid.append(head);
   const newest = known && fresh.length && fresh.length < data.rows.length ? fresh[fresh.length - 1] : null;

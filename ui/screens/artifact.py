@@ -27,6 +27,7 @@ TEXT_BYTES = 64 << 10
 ROWS = 100
 FILES = 2_000
 VERSIONS = 200
+RUNS = 10
 DIRECTIONS = {"Both ways": "both", "What it came of": "up", "What came of it": "down"}
 
 
@@ -63,12 +64,13 @@ def show() -> None:
 
 
 def _head(record: ArtifactRecord) -> None:
+    up = ("Artifacts", links.to("artifacts", page.scope()))
     title = f"{record.name}:v{record.version}"
     aliases = [f"@{alias}" for alias in record.aliases]
     held = f"{units.counted(record.file_count, 'file')}, {units.size(record.size_bytes)}"
-    page.head(title, record.type, *aliases, held, units.age(record.created_ns, time.time_ns()))
+    page.head(title, record.type, *aliases, held, units.age(record.created_ns, time.time_ns()), up=up)
     if record.description:
-        st.text(visible(record.description))
+        page.notes(record.description)
 
 
 def _files(record: ArtifactRecord) -> None:
@@ -181,11 +183,10 @@ def _lineage(record: ArtifactRecord) -> None:
 def _about(record: ArtifactRecord) -> None:
     page.label("About")
     kept = "for ever" if record.ttl_s is None else units.duration(record.ttl_s * 1_000_000_000) + " after it was logged"
-    made, used = ", ".join(record.maker_paths), ", ".join(record.user_paths[:10])
     facts = [
         ("tags", ", ".join(record.tags)),
-        ("made by", made or units.UNKNOWN),
-        ("used by", used + (f" and {len(record.user_paths) - 10} more" if len(record.user_paths) > 10 else "")),
+        ("made by", _runs(record.maker_paths)),
+        ("used by", _runs(record.user_paths)),
         ("kept", kept),
         ("digest", record.digest[:16]),
     ]
@@ -197,6 +198,15 @@ def _about(record: ArtifactRecord) -> None:
         tree(dict(record.metadata), key="metadata", height="260px")
     else:
         page.label("", "None was given")
+
+
+def _runs(paths: Sequence[str]) -> page.Links | None:
+    """The first ones, each a link to its screen."""
+    if not paths:
+        return None
+    split = [path.partition("/") for path in paths[:RUNS]]
+    shown = [(f"{project}/{ident}", links.run(project, ident)) for project, _, ident in split]
+    return page.Links(shown, len(paths) - len(shown))
 
 
 def _registry(record: ArtifactRecord) -> None:

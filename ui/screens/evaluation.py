@@ -72,6 +72,7 @@ def _head(run: RunRecord) -> None:
             ("", units.age(run.started_ns, time.time_ns())),
         ],
         ("All its traces", links.to("traces", {"project": run.project, "run": run.id})),
+        ("Evaluations", links.to("evaluations", {"project": page.project()})),
     )
 
 

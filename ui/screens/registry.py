@@ -132,7 +132,8 @@ def show_one() -> None:
         return
     record = found[0]
     now = time.time_ns()
-    page.head(record.path, record.type, units.counted(len(record.links), "version"), *record.tags)
+    held = units.counted(len(record.links), "version")
+    page.head(record.path, record.type, held, *record.tags, up=("Registry", links.to("registry", page.scope())))
     left, right = st.columns([1.9, 1.1], gap="medium")
     events = data().registry_events(record.path, EVENTS)
     with left:

@@ -84,7 +84,7 @@ def _head(project: str, ident: str, state: str, views: list[str]) -> None:
         [
             ("id", encodable(run.id)),
             ("took", page.took(run)),
-            *([("steps", units.count(run.step))] if run.step is not None else []),
+            *([("step", units.count(run.step))] if run.step is not None else []),
             *([("traces", units.count(run.trace_count))] if run.trace_count else []),
             *([("sessions", units.count(len(run.sessions)))] if len(run.sessions) > 1 else []),
             *([("job", encodable(run.job_type))] if run.job_type else []),
@@ -93,9 +93,10 @@ def _head(project: str, ident: str, state: str, views: list[str]) -> None:
             ("", units.age(run.started_ns, time.time_ns())),
         ],
         link,
+        ("Runs", links.to("runs", {"project": page.project()})),
     )
     if run.notes:
-        st.text(visible(run.notes))
+        page.notes(run.notes)
     if run.error:
         error = run.error
         page.failure(f"{error.get('type', 'Error')}: {error.get('message', '')}", str(error.get("stacktrace") or ""))
@@ -115,10 +116,11 @@ def _alerts(told: Sequence[AlertRecord]) -> None:
 
 
 def _alert(alert: AlertRecord, now: int) -> str:
+    title, text = (html.escape(visible(words), quote=True) for words in (alert.title, alert.text))
     level = {"WARN": "weft-interrupted", "ERROR": "weft-error"}.get(alert.level, "weft-running")
     return (
         f"<div class='weft-alert'><em class='{level}'>{html.escape(visible(alert.level.lower()))}</em>"
-        f"<b>{html.escape(visible(alert.title))}</b><span>{html.escape(visible(alert.text))}</span>"
+        f"<b title='{title}'>{title}</b><span title='{text}'>{text}</span>"
         f"<time title='{html.escape(units.moment(alert.at_ns), quote=True)}'>{units.age(alert.at_ns, now)}</time></div>"
     )
 

@@ -22,6 +22,8 @@ from weft.ui.values import encodable, one_line
 
 RECENT = 500
 """Runs whose tags, groups and jobs a filter offers."""
+WIDTHS = (120, 210)
+"""Pixels of a column that a name of somebody's heads, at the narrowest and the widest; it keeps its end."""
 METRICS, SETTINGS = 3, 3
 """Columns for them; more would leave none of them room."""
 STATES = ("running", "finished", "failed", "killed", "crashed")
@@ -104,27 +106,27 @@ def listing(
         traces=not brief and any(run.trace_count for run in runs),
     )
     columns = [
-        Column("State", "96px", "status", sort="state" if order else None),
+        Column("State", "92px", "status", sort="state" if order else None),
         Column("Run", "minmax(130px, 1.6fr)", look="strong", link=True, sort="name" if order else None),
-        *([Column("Alerts", "62px", look="num")] if extra.alerts else []),
-        *([Column("Project", "minmax(70px, 120px)", look="soft")] if extra.project else []),
+        *([Column("Alerts", "54px", look="num")] if extra.alerts else []),
+        *([Column("Project", "minmax(60px, 120px)", look="soft")] if extra.project else []),
         *(
             Column(
-                encodable(name), "minmax(104px, 140px)", look="num", help=encodable(f"Summary: {name}"),
+                encodable(name), _wide(name), look="num", help=encodable(f"Summary: {name}"),
                 sort=f"summary.{name}" if order else None,
             )
             for name in metrics
         ),
         *(
-            Column(encodable(name), "minmax(72px, 120px)", look="num soft", help=encodable(f"Config: {name}"))
+            Column(encodable(name), _wide(name), look="num soft", help=encodable(f"Config: {name}"))
             for name in settings
         ),
-        *([Column("Group", "minmax(64px, 120px)", look="soft")] if extra.group else []),
-        *([Column("Tags", "minmax(110px, 200px)", type="chips")] if extra.tags else []),
-        Column("Steps", "70px", look="num", sort="step" if order else None),
+        *([Column("Group", "minmax(82px, 120px)", look="soft")] if extra.group else []),
+        *([Column("Tags", "minmax(108px, 190px)", type="chips")] if extra.tags else []),
+        Column("Step", "66px", look="num", help="The last one", sort="step" if order else None),
         *([Column("Traces", "62px", look="num")] if extra.traces else []),
-        Column("Took", "88px", look="num"),
-        Column("Started", "96px", look="soft num", sort="started_ns" if order else None),
+        Column("Took", "76px", look="num"),
+        Column("Started", "92px", look="soft num", sort="started_ns" if order else None),
     ]  # fmt: skip
     now = time.time_ns()
     rows = [
@@ -163,6 +165,13 @@ class _Extra(NamedTuple):
     group: bool
     alerts: bool
     traces: bool
+
+
+def _wide(name: str) -> str:
+    """As the name needs: never by what stands below it, which changes while a run goes on."""
+    wanted = 26 + 7 * len(name)
+    least, most = WIDTHS
+    return f"minmax({max(72, min(least, wanted))}px, {max(72, min(most, wanted))}px)"
 
 
 def _alerts(idents: Set[str]) -> dict[tuple[str, str], list[AlertRecord]]:

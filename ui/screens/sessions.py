@@ -120,7 +120,7 @@ def _one(thread_id: str, project: str | None) -> None:
         )
         return
     thread = threads[0]
-    page.head(thread.thread_id, *_facts(thread))
+    page.head(thread.thread_id, *_facts(thread), up=("Sessions", links.to("sessions", {"project": page.project()})))
     with page.part("The turns"):
         found, number = page.paged(
             lambda offset: data().turns(thread_id, thread.project, lists.PAGE, offset), lists.PAGE
