@@ -93,7 +93,7 @@ class LinkedVersion(ArtifactVersion):
         if new:
             writing.alias(rt, self.path, self.version, new)
         if gone:
-            writing.unalias(rt, self.path, gone)
+            writing.unalias(rt, self.path, gone, self.version)
         self._linked_aliases = tuple(wanted)
 
     def unlink(self, *, force: bool = False, by: str | None = None) -> None:

@@ -178,19 +178,29 @@ def alias(
 
 
 def unalias(
-    rt: Runtime, path: CollectionPath, names_: Iterable[str], *, by: str | None = None, force: bool = False
+    rt: Runtime,
+    path: CollectionPath,
+    names_: Iterable[str],
+    which: str | None = None,
+    *,
+    by: str | None = None,
+    force: bool = False,
 ) -> None:
     """Take aliases away.
 
+    Args:
+        which: only from this version (`v3`, or an alias): what moved on to another one stays there.
+
     Raises:
-        NotFoundError: there is no such collection.
+        NotFoundError: there is no such collection, or no such version in it.
         UsageError: one is no alias, or is protected.
     """
     chosen = [check_alias(name, "taken away") for name in names_]
 
     def act(change: Change) -> None:
         record = collection_of(change.reader, path)
-        there = [name for name in chosen if name in record.aliases]
+        held = record.aliases if which is None else link_of(record, which).aliases
+        there = [name for name in chosen if name in held]
         change.check_guarded(there, None, force=force)
         if there:
             change.write("unaliased", None, there, forced(force))

@@ -244,11 +244,11 @@ def alias(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Move aliases to a linked version, or take them away."""
+    """Move aliases to a linked version, or take them away from it (of a collection alone: from whichever has them)."""
     reference = LinkReference.parse(version)
     rt = runtime.active()
     if off:
-        writing.unalias(rt, reference.path, aliases, by=by, force=force)
+        writing.unalias(rt, reference.path, aliases, reference.which, by=by, force=force)
     else:
         writing.alias(rt, reference.path, reference.which or LATEST, aliases, by=by, force=force)
     with open_store() as store:
@@ -374,7 +374,7 @@ def _required(evaluation: str | None, texts: Sequence[str]) -> list[dict[str, An
     required: list[dict[str, Any]] = [] if evaluation is None else [{EVAL: evaluation}]
     for text in texts:
         found = _REQUIRED.fullmatch(text.strip())
-        if found is None:
+        if found is None or found[2] == "=":
             raise UsageError(f'--require {text!r:.80}: write "accuracy>=0.9", "accuracy ci>=0.85" or "score 0.2..0.4"')
         if found[1] == EVAL:
             required.append({EVAL: found[2]})

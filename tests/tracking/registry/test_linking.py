@@ -152,6 +152,10 @@ def test_aliases_are_edited_on_a_linked_version_and_all_else_on_its_source(versi
     with weft.Api() as api:
         source = api.artifact("p/cnn:v2")
         assert (source.description, source.aliases) == ("the second", [])
+    weft.link_artifact("p/cnn:v3", "classifier", ["b"])  # moved on: what linked knows is old
+    linked.aliases.remove("b")
+    linked.save()
+    assert held() == {"latest": "v1", "b": "v1"}
     linked.aliases.remove("latest")
     with pytest.raises(UsageError, match="latest is always on the newest link"):
         linked.save()

@@ -79,6 +79,8 @@ def test_protected_aliases_and_cards(weft: Weft, versions: Path, tmp_path: Path)
     out = weft("registry", "alias", "classifier:v0", "production", "gold")[1]
     assert "production v0" in out
     assert "gold v0" in out
+    assert "gold v0" in weft("registry", "alias", "classifier:v1", "gold", "--off")[1]  # it is not there
+    assert "gold" not in weft("registry", "alias", "classifier", "gold", "--off")[1]
 
     card = tmp_path / "card.md"
     card.write_text("# Digits\n\x1b[31mred\x1b[0m\n")
@@ -159,6 +161,7 @@ def test_an_alias_may_require_something_of_every_promotion(weft: Weft, versions:
         (["promote", "p/cnn:v0", "classifier", "--require", "accuracy>0.9"], 64, "say which with --eval"),
         (["promote", "p/cnn:v0", "classifier", "--eval", "e", "--require", ">0.9"], 64, "write"),
         (["promote", "p/cnn:v0", "classifier", "--eval", "e", "--require", "accuracy>high"], 64, 'write ">=0.9"'),
+        (["promote", "p/cnn:v0", "classifier", "--require", "eval="], 64, "write"),
         (["promote", "p/cnn:v0", "classifier", "--to", "latest"], 64, "latest is always the newest link"),
         (["unlink", "classifier"], 64, "does not say which version"),
         (["unlink", "classifier:v0"], 1, "there is no collection"),
