@@ -16,6 +16,7 @@ from weft.tracking import runtime
 from weft.tracking.errors import UsageError
 from weft.tracking.settings import Settings
 from weft.tracking.sql import views
+from weft.tracking.store.reader import Reader
 from weft.tracking.tables import Table, query
 
 pytest.importorskip("duckdb")
@@ -149,6 +150,70 @@ def test_lineage_says_who_made_and_who_used(api: weft.Api) -> None:
     assert found == [("made", "first", 0), ("used", "second", 0)]
 
 
+def test_the_registry_is_views_and_leads_back_to_the_runs(store_url: str, tmp_path: Path) -> None:
+    """What a linked version's makers logged, and who put it there: on both databases."""
+    runtime.configure(Settings.resolve(home=tmp_path / "home", store_url=store_url, strict=True))
+    record()
+    with weft.init(project="elsewhere", id="first") as run:  # a run of the same id, in another project
+        run.log({"acc": 0.99})
+    weft.link_artifact("digits/model:v0", "classifier", aliases=["staging"])
+    weft.promote("registry:classifier:staging", to="production", by="ana")
+    with weft.Api() as api:
+        found = api.sql("""
+            select l.path, l.number, l.aliases, max(m.value) as best
+            from links l
+            join lineage g using (project, artifact, version)
+            join metrics m on m.project = g.run_project and m.run_id = g.run_id
+            where g.role = 'made' and m.key = 'acc' and list_contains(l.aliases, 'production')
+            group by all
+        """)
+        assert found.rows == [("model/classifier", 0, ["latest", "production", "staging"], 0.4)]
+        held = api.sql("select registry, collection, links, type, protected from collections").rows
+        assert held == [("model", "classifier", 1, "model", [])]
+        done = api.sql("""
+            select action, e.author, artifact, version, number
+            from registry_events e join collections using (path) where action = 'promoted' order by done
+        """)
+        assert done.rows == [("promoted", "ana", "model", 0, 0)]
+        made = api.sql("""
+            select v.producer_project, v.producer_run
+            from versions v join links l on (v.project, v.name, v.digest) = (l.project, l.artifact, l.digest)
+        """)
+        assert made.rows == [("digits", "first")]
+
+
+def test_scores_of_an_evaluation_stand_beside_the_calls_that_they_judge(home: Path) -> None:
+    @weft.op(kind="llm")
+    def answer(digit: int) -> int:
+        return digit if digit < 3 else 0
+
+    def right(output: int, expected: int) -> bool:
+        return output == expected
+
+    weft.Evaluation([{"digit": at, "expected": at} for at in range(4)], [right], name="digits").run(answer)
+    with weft.Api() as api:
+        found = api.sql("""
+            select s.value, p.inputs->>'digit' as digit, p.output, r.job_type
+            from scores s
+            join spans p on p.trace_id = s.trace_id and p.kind = 'llm'
+            join runs r on r.project = s.project and r.run_id = s.run_id
+            where s.name = 'right' order by digit
+        """)
+        judged = [(1.0, "0", "0"), (1.0, "1", "1"), (1.0, "2", "2"), (0.0, "3", "0")]
+        assert [tuple(row) for row in found] == [(*one, "evaluation") for one in judged]
+        assert api.sql("select count(*) from scores").rows[0][0] == len(api.scores())
+
+
+def test_only_the_runs_that_a_query_wants_are_asked_what_they_printed(
+    api: weft.Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    console = Reader.console
+    monkeypatch.setattr(Reader, "console", lambda self, uid, **more: (asked.append(uid), console(self, uid, **more))[1])
+    api.sql("select text from console where project = 'digits' and run_id = 'second'")
+    assert asked == [api.run("digits/second").uid]
+
+
 def test_logged_tables_are_joined_across_runs(api: weft.Api) -> None:
     assert api.sql("select name, n_rows from tables order by name").rows == [
         ("digits/first/preds", 2), ("digits/second/preds", 2),
@@ -210,6 +275,18 @@ REFUSED = [
     "not sql at all",
     "select nonsense from runs",
     "select \ud800",
+    "select getenv('PATH')",
+    "select * from read_blob('/etc/passwd')",
+    "select * from read_json('/etc/passwd')",
+    "select * from query_table('/etc/passwd')",
+    "explain analyze copy (select 1) to '/tmp/runs.csv'",
+    "describe '/etc/passwd'",
+    "summarize '/etc/passwd'",
+    "create temp macro m() as 1",
+    "detach memory",
+    "vacuum",
+    "begin",
+    "reset all",
 ]
 
 
@@ -249,6 +326,8 @@ def test_a_limit_says_that_there_was_more(api: weft.Api) -> None:
 
 
 def test_the_guide_tells_every_view_and_column() -> None:
+    """A column without a type is text."""
     told = (Path(__file__).parents[3] / "docs" / "sql.md").read_text()
     for name, view in views.VIEWS.items():
-        assert f"| `{name}` | {view.about} | {', '.join(view.columns)} |" in told
+        columns = ", ".join(column if kind == "text" else f"{column} {kind}" for column, kind in view.columns.items())
+        assert f"| `{name}` | {view.about} | {columns} |" in told
