@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from weft.tracking import names, runtime
 from weft.tracking.api.results import Results
+from weft.tracking.api.storedrun import ENTITY
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.home import Home
 from weft.tracking.settings import Settings
@@ -48,6 +49,14 @@ class Asking:
     def close(self) -> None:
         """Let go of the store."""
         self._store.close()
+
+    @property
+    def default_entity(self) -> str:
+        """wandb's first part of an address: `local`."""
+        return ENTITY
+
+    def flush(self) -> None:
+        """wandb's, to see what is new: every question here takes it in by itself."""
 
     @property
     def _home(self) -> Home:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from weft.tracking.tables import Table
 
 _FIELDS = tuple(field.name for field in fields(RunRecord))
-_ENTITY = "local"
+ENTITY = "local"
 """wandb's addresses have three parts; this one stands for the first."""
 _LOOK_SECONDS = 1.0
 
@@ -92,12 +92,12 @@ class StoredRun(RunRecord):
     @property
     def entity(self) -> str:
         """wandb's first part of an address: `local`."""
-        return _ENTITY
+        return ENTITY
 
     @property
     def path(self) -> list[str]:
         """[entity, project, id], as wandb has it."""
-        return [_ENTITY, self.project, self.id]
+        return [ENTITY, self.project, self.id]
 
     @property
     def display_name(self) -> str:
@@ -131,6 +131,32 @@ class StoredRun(RunRecord):
     def url(self) -> None:
         """None: nothing is on the web. `weft ui` shows it."""
         return None
+
+    @property
+    def summary_metrics(self) -> dict[str, Any]:
+        """As `summary`, a plain dict."""
+        return self.summary._json_dict if isinstance(self.summary, StoredSummary) else dict(self.summary)
+
+    @property
+    def rawconfig(self) -> dict[str, Any]:
+        """As `config`."""
+        return self.config  # type: ignore[return-value]
+
+    @property
+    def commit(self) -> str | None:
+        """Of the git repository that it ran in."""
+        git = self.metadata.get("git")
+        return git.get("commit") if isinstance(git, Mapping) else None
+
+    @property
+    def sweep(self) -> None:
+        """None: it is no sweep's."""
+        return None
+
+    sweep_name = sweep
+
+    def __repr__(self) -> str:
+        return f"<Run {self.project}/{self.id} {self.name!r} ({self.state})>"
 
     def load(self, force: bool = False) -> StoredRun:
         """Read it again; changes that were not kept are lost.
@@ -313,7 +339,7 @@ class StoredRun(RunRecord):
             from pandas import DataFrame  # late: only who asks for a frame needs it
         except ImportError as error:
             raise MissingExtraError("history(pandas=True)", "ui") from error
-        return DataFrame(rows)
+        return DataFrame(rows, columns=storedhistory.columns(rows, keys, x_axis))
 
 
 def _iso(ns: int) -> str:

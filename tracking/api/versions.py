@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 from weft.tracking.api.asking import Asking
-from weft.tracking.api.results import Results
+from weft.tracking.api.results import PAGE, Results
 from weft.tracking.artifacts.finding import Reference, choose, version_of
 from weft.tracking.artifacts.lineage import Direction, Lineage
 from weft.tracking.artifacts.versions import ArtifactVersion
@@ -28,15 +29,61 @@ if TYPE_CHECKING:
 class Versions(Asking):
     """Artifacts, what they came of, and the registry."""
 
-    def artifacts(self, where: Where | None = None, *, order: str = "-created_ns") -> Results[ArtifactRecord]:
-        """Versions of artifacts, newest first.
+    @overload
+    def artifacts(self, where: Where | None = None, *, order: str = "-created_ns") -> Results[ArtifactRecord]: ...
+
+    @overload
+    def artifacts(
+        self, where: str, name: str, order: str = "-created_ns", per_page: int = PAGE, tags: Sequence[str] | None = None
+    ) -> Results[ArtifactVersion]: ...
+
+    @overload
+    def artifacts(
+        self, *, type_name: str, name: str, order: str = "-created_ns", tags: Sequence[str] | None = None
+    ) -> Results[ArtifactVersion]: ...
+
+    def artifacts(
+        self,
+        where: Where | str | None = None,
+        name: str | None = None,
+        order: str = "-created_ns",
+        per_page: int = PAGE,
+        tags: Sequence[str] | None = None,
+        *,
+        type_name: str | None = None,
+    ) -> Results[ArtifactRecord] | Results[ArtifactVersion]:
+        """Versions of artifacts, newest first: records that match a filter, or, as wandb has it, the versions of one
+        artifact, to download or edit: `artifacts("model", "digits/cnn")`.
+
+        Args:
+            where: a filter, or a type.
+            name: with a type: of the artifact, perhaps after `project/`.
+            order: as `traces`.
+            per_page: as wandb has it; the more of them is looked at, the more is fetched at a time.
+            tags: with a type: that a version has all.
+            type_name: wandb's name for the type.
 
         Raises:
-            UsageError: as `traces`.
+            UsageError: as `traces`; or a type without a name.
         """
-        return self._results(
-            ArtifactRecord, lambda reader, **page: reader.artifacts(self._of(where), order=order, **page)
-        )
+        kind = type_name if type_name is not None else where if isinstance(where, str) else None
+        if kind is None:
+            return self._results(
+                ArtifactRecord, lambda reader, **page: reader.artifacts(self._of(where), order=order, **page)
+            )
+        if not isinstance(name, str):
+            raise UsageError(f"artifacts({kind!r:.80}) needs the artifact's name, too: artifacts(type, 'project/name')")
+        project, _, bare = name.rpartition("/")
+        asked = {"type": kind, "name": bare, **({"project": project.rpartition("/")[2]} if project else {})}
+        parts = [self._of(asked), *({"tags": tag} for tag in tags or ())]
+        blobs = Blobs(self._home)
+
+        def ask(reader: Reader, **page: Any) -> Page[ArtifactVersion]:
+            found = reader.artifacts({"$and": parts}, order=order, **page)
+            rows = [version_of(row, blobs) for row in found.rows]
+            return Page(rows, found.total, found.offset, found.cursor, found.exact, found.notes)
+
+        return self._results(ArtifactVersion, ask)
 
     def artifact(self, name: str, type: str | None = None) -> ArtifactVersion:  # noqa: A002 - wandb's name for it
         """One version, to look at, download or edit: `name`, `name:alias`, `name:v3`, each perhaps after `project/`, or

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob as globbing
 import logging
 import os
+import posixpath
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +43,8 @@ class RunFiles:
         if policy not in POLICIES:
             raise UsageError(f"save(policy=) is one of {', '.join(POLICIES)}, not {policy!r:.80}")
         text = _path_text("save()", pattern)
+        if base_path is None and not Path(text).exists() and (self._folder / text).exists():
+            text = str(self._folder / text)  # as older scripts say what they have put into run.dir
         if "://" in text:
             log.warning("save(%r): an address is no file here and is left out; Artifact.add_reference keeps one", text)
             return []
@@ -114,8 +117,9 @@ def stored(settings: Settings, project: str, ident: str, name: str) -> str:
         files = reader.files(runs[0].uid) if runs else ()
     if not runs:
         raise NotFoundError(f"there is no run {project}/{ident} in {settings.home}; `weft runs ls` lists what there is")
+    plain = posixpath.normpath(name)
     for file in files:
-        if file.path == name:
+        if file.path in (name, plain):
             return file.digest
     raise NotFoundError(f"run {project}/{ident} has no file {name!r:.150}; it has {len(files)} others")
 
