@@ -158,7 +158,8 @@ class ArtifactVersion:
         return self.blobs.open(entry.digest)
 
     def get(self, name: str) -> Any:
-        """A Table or a medium that was added as `name` (its ending may be left out).
+        """A Table or a medium that was added as `name` (its ending may be left out); of a Table that `run.log` kept,
+        also by the key that it was logged under.
 
         Raises:
             NotFoundError: there is none.
@@ -166,6 +167,9 @@ class ArtifactVersion:
         """
         endings = ("", ".parquet", MEDIA)
         found = next((name + ending for ending in endings if name + ending in self.manifest), name)
+        logged = self.type == tableparts.TYPE and self.bare_name.endswith(f"-{names.artifact_name(name)}")
+        if logged and found not in self.manifest:
+            found = tableparts.FILE
         if found.endswith(MEDIA):
             from weft.tracking.media import restore  # brings the media: only who asks for one needs them
 

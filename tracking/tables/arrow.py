@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from weft.tracking.errors import MissingExtraError
@@ -26,6 +27,8 @@ ROWS_A_GROUP = 1 << 16
 """Rows that are converted, written and read at a time."""
 _INT64 = range(-(1 << 63), 1 << 63)
 _EXACT = 1 << 53
+_DIGITS = 38
+"""Of a decimal number in 128 bits."""
 
 
 def pyarrow_for(what: str) -> Any:
@@ -113,7 +116,20 @@ def _native(arrow: Any, values: Sequence[Any]) -> Any:
         return arrow.date32()
     if kinds == {datetime.datetime}:
         return _timestamp(arrow, [value for value in values if value is not None])
+    if kinds == {Decimal}:
+        return _decimal(arrow, [value for value in values if value is not None])
     return arrow.string() if not kinds else _scalar(arrow, values)
+
+
+def _decimal(arrow: Any, values: Sequence[Decimal]) -> Any:
+    """With as many places as the one that has most; None where that is more than 38 digits, or one is no number."""
+    before, behind = 1, 0
+    for value in values:
+        _, digits, exponent = value.as_tuple()
+        if not isinstance(exponent, int):  # NaN and infinities have a letter there
+            return None
+        before, behind = max(before, len(digits) + exponent), max(behind, -exponent)
+    return arrow.decimal128(before + behind, behind) if before + behind <= _DIGITS else None
 
 
 def _scalar(arrow: Any, values: Sequence[Any]) -> Any:

@@ -8,14 +8,30 @@ from typing import Any
 from weft.tracking.tables.arrow import from_arrow
 
 
-def from_frame(frame: Any) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows of a pandas or polars DataFrame, or an Arrow table."""
+def from_frame(frame: Any, *, index: bool) -> tuple[list[str], list[list[Any]]]:
+    """Columns and rows of a pandas or polars DataFrame, or an Arrow table.
+
+    Args:
+        index: whether what pandas' index says comes first: a name of its own, or texts. Numbers of rows do not.
+    """
     module = type(frame).__module__.partition(".")[0]
     if module == "pyarrow":
         return from_arrow(frame)
     if module == "polars":
         return list(frame.columns), [list(row) for row in frame.rows()]
-    return _from_pandas(frame)
+    return _from_pandas(_with_index(frame) if index else frame)
+
+
+def _with_index(frame: Any) -> Any:
+    index = frame.index
+    for level in reversed(range(index.nlevels)):
+        name, kind = index.names[level], str(index.get_level_values(level).dtype)
+        said = name is not None or kind in ("object", "str", "string", "category")
+        name = "index" if name is None and index.nlevels == 1 else f"level_{level}" if name is None else name
+        if said and name not in frame.columns:
+            frame = frame.copy(deep=False)
+            frame.insert(0, name, index.get_level_values(level))
+    return frame
 
 
 def _from_pandas(frame: Any) -> tuple[list[str], list[list[Any]]]:

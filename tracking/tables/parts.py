@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from weft.tracking.artifacts.artifact import Artifact
     from weft.tracking.blobs import Blobs
 
+TYPE = "run_table"
+"""The type of the artifacts of Tables that runs log; their names are `run-<id>-<key>`."""
 FILE = "table.parquet"
 MAX_PARTS = 100
 """After so many the next `log()` writes all rows as one file again."""

@@ -5,6 +5,7 @@ Called by `Table.query` and by `Api().sql` and `weft sql`. DuckDB is an extra: i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, overload
@@ -34,6 +35,7 @@ _SEALED = {
 """No files, no network, no extensions, and no Python variables of whoever calls as tables."""
 _READS = ("SELECT", "EXPLAIN", "MULTI")
 """Kinds of statement that only read; MULTI is what a PIVOT becomes."""
+_guess = re.compile(r' Did you mean "([^"]*)"\?$').search
 
 
 class Row(tuple[Any, ...]):
@@ -148,7 +150,7 @@ def ask(sql: str, sources: Mapping[str, Any], params: Params | None = None, *, l
             answer = connection.sql(sql, params=params) if params else connection.sql(sql)
             return _fetched(answer, limit)
         except duck.Error as error:
-            raise UsageError(_told(error)) from error
+            raise UsageError(_told(error, sources)) from error
 
 
 @contextmanager
@@ -204,13 +206,16 @@ def _named(content: pyarrow.Table) -> pyarrow.Table:
     return content.rename_columns(names)
 
 
-def _told(error: Exception) -> str:
-    """DuckDB's message on one line, without the picture of the place."""
+def _told(error: Exception, sources: Mapping[str, Any]) -> str:
+    """DuckDB's message on one line, without the picture of the place, and with what there is to ask."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     kept = [line for line in lines if not line.startswith(("LINE ", "^"))]
     message = " ".join(kept) or type(error).__name__
     if "file system operations are disabled" in message or "disabled through configuration" in message:
         return f"a query reads only what weft keeps, no files and no network. {message}"
+    guess = _guess(message)
+    if guess is not None and guess[1] not in sources:  # of DuckDB's own tables
+        return f"{message[: guess.start()]} There is {', '.join(sources)}"
     return message
 
 

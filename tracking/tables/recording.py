@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from weft.tracking.runs.run import Run
     from weft.tracking.runtime import Runtime
 
-TYPE = "run_table"
-"""The type of the artifacts; their names are `run-<id>-<key>`."""
-
 
 def log_table(rt: Runtime, run: Run, key: str, table: Table) -> dict[str, Any]:
     """Keep the table as it is now; answers {_type: table, columns, n_rows, artifact, digest, path}.
@@ -34,7 +31,7 @@ def log_table(rt: Runtime, run: Run, key: str, table: Table) -> dict[str, Any]:
     if not rt.recording:
         return known
     key = clean_name(key, rt.settings.redact)
-    artifact = Artifact(names.artifact_name(f"run-{run.id}-{key}"), type=TYPE)
+    artifact = Artifact(names.artifact_name(f"run-{run.id}-{key}"), type=parts.TYPE)
     place = "\n".join((str(rt.home.path), run.project, artifact.bare_name))
     made: list[parts.Part] = []
     try:

@@ -76,7 +76,7 @@ class Table:
             raise UsageError("a Table takes its rows from one of data=, rows= and dataframe=, not from several")
         if log_mode is not None and log_mode not in _LOG_MODES:
             raise UsageError(f"log_mode is {log_mode!r:.40}; it must be one of {', '.join(_LOG_MODES)}")
-        found, content = _content(given[0] if given else ())
+        found, content = _content(given[0] if given else (), index=columns is None)
         self.columns: list[str] = _check_columns(_columns(found, content) if columns is None else columns)
         self.rows: list[list[Any]] = []
         self.log_mode: str = log_mode or "IMMUTABLE"
@@ -378,10 +378,10 @@ def plain_none(value: Any) -> Any:
     return None if type(value).__name__ in ("NaTType", "NAType") else value
 
 
-def _content(source: Any) -> tuple[list[str] | None, list[Any]]:
+def _content(source: Any, *, index: bool) -> tuple[list[str] | None, list[Any]]:
     """The columns, where the source names them, and its rows."""
     if is_frame(source):
-        return from_frame(source)
+        return from_frame(source, index=index)
     return None, list(source.tolist() if hasattr(source, "tolist") else source)  # a numpy array has tolist
 
 

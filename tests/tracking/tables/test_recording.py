@@ -10,7 +10,7 @@ import pytest
 
 import weft
 from weft.tracking.artifacts.finding import version_of
-from weft.tracking.errors import MissingExtraError
+from weft.tracking.errors import MissingExtraError, NotFoundError
 from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.tables import Table, arrow, parts
 
@@ -55,6 +55,15 @@ def test_a_table_that_changed_is_a_new_version_and_each_step_has_its_own(run: we
     found = _versions()
     assert [_rows(version, run) for version in found] == [[[1]], [[1], [2]], [[10], [2]]]
     assert [value["digest"] for value in _logged(run)] == [found[at].digest for at in (0, 1, 2, 2)]
+
+
+def test_it_is_got_by_the_key_that_it_was_logged_under(run: weft.Run) -> None:
+    """`artifact.get("predictions")`, as wandb's scripts do."""
+    run.log({"val/predictions": Table(columns=["a"], data=[[1]])})
+    found = run.use_artifact("run-r-val-predictions:latest")
+    assert found.get("val/predictions").rows == found.get("table").rows == [[1]]
+    with pytest.raises(NotFoundError, match=r"table\.parquet"):
+        found.get("other")
 
 
 def test_an_incremental_table_adds_a_file_of_its_new_rows_only(run: weft.Run) -> None:

@@ -9,6 +9,7 @@ import math
 import pickle
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,36 @@ def test_data_frames_go_in_and_out() -> None:
     assert Table(data=frame).rows[0][0] == "a"
 
 
+def test_what_a_frames_index_says_is_kept_and_numbers_of_rows_are_not() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"kind": ["cat", "dog", "cat"], "size": [1, 2, 3], "day": ["mo", "mo", "tu"]})
+    by_kind = Table(dataframe=frame.groupby("kind")[["size"]].sum())
+    assert (by_kind.columns, by_kind.rows) == (["kind", "size"], [["cat", 4], ["dog", 2]])
+    by_two = Table(dataframe=frame.groupby(["kind", "day"])[["size"]].sum())
+    assert by_two.columns == ["kind", "day", "size"]
+    assert by_two.rows[0] == ["cat", "mo", 1]
+    described = Table(dataframe=frame[["size"]].describe())
+    assert described.columns == ["index", "size"]
+    assert described.rows[0] == ["count", 3.0]
+    assert Table(dataframe=frame[frame["size"] > 1]).columns == ["kind", "size", "day"]
+    assert Table(columns=["n"], data=frame.groupby("kind")[["size"]].sum()).rows == [[4], [2]]
+    assert list(frame.columns) == ["kind", "size", "day"], "the frame itself is left as it is"
+
+
+def test_exact_decimals_are_native_and_can_be_counted() -> None:
+    money = Table(columns=["usd"], data=[[Decimal("1.10")], [None], [Decimal("1E+3")], [Decimal("-0.005")]])
+    assert str(money.to_arrow().schema.field("usd").type) == "decimal128(7, 3)"
+    assert _through(money).rows == money.rows
+    pytest.importorskip("duckdb")
+    assert money.query("select sum(usd) as total from t")[0]["total"] == Decimal("1001.095")
+
+
+@pytest.mark.parametrize("odd", ["NaN", "Infinity", "1E+40", "1E-40"])
+def test_decimals_without_a_native_form_are_kept_as_text(odd: str) -> None:
+    table = Table(columns=["d"], data=[[Decimal("1.5")], [Decimal(odd)]])
+    assert _through(table).rows == [["1.5"], [odd]]
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -246,7 +277,7 @@ def test_a_query_asks_the_table_itself() -> None:
     assert table.query("select n as a, a from t limit 1").to_table().columns == ["a", "a_2"]
     with pytest.raises(UsageError, match="no files and no network"):
         table.query("select * from read_text('/etc/passwd')")
-    with pytest.raises(UsageError, match="does not exist"):
+    with pytest.raises(UsageError, match="does not exist! There is t, self$"):
         table.query("select * from runs")
 
 
