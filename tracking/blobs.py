@@ -22,7 +22,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
-from weft.tracking import disks, folders
+from weft.tracking import disks, draftowners, folders
 from weft.tracking.descriptors import above_standard
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.home import Home
@@ -251,10 +251,10 @@ class Blobs:
         if self._there(digest, len(data)):
             return Staged(digest, len(data), None)
         with self._home.using("keep the content of a file"):
-            return Staged(digest, len(data), self._written(data))
+            return Staged(digest, len(data), self._written(data, draftowners.mine(self._home)))
 
-    def _written(self, data: bytes | memoryview) -> str:
-        draft, fd = self._draft()
+    def _written(self, data: bytes | memoryview, owner: str = "") -> str:
+        draft, fd = self._draft(owner)
         try:
             _write(fd, data)
         except BaseException:
@@ -266,7 +266,7 @@ class Blobs:
 
     def _stage_stream(self, source: int) -> Staged:
         with self._home.using("keep the content of a file"):
-            draft, fd = self._draft()
+            draft, fd = self._draft(draftowners.mine(self._home))
         sha, size = hashlib.sha256(), 0
         try:
             with self._home.using("keep the content of a file"):
@@ -288,8 +288,8 @@ class Blobs:
             os.close(fd)
         return Staged(sha.hexdigest(), size, draft)
 
-    def _draft(self) -> tuple[str, int]:
-        draft = f"{self._folder}{os.sep}{secrets.token_hex(12)}{DRAFT}"
+    def _draft(self, owner: str = "") -> tuple[str, int]:
+        draft = f"{self._folder}{os.sep}{owner}{secrets.token_hex(12)}{DRAFT}"
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)  # a clone is read back
         try:
             return draft, above_standard(os.open(draft, flags, 0o600))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, LargeBinary, MetaData, Table, Text, inspect, select
 from sqlalchemy.sql.sqltypes import String
 
-from weft.tracking import runtime
+from weft.tracking import draftowners, filesystems, runtime
 from weft.tracking.artifacts import protection, recording
 from weft.tracking.artifacts.knownfiles import FOLDER as KNOWN
 from weft.tracking.artifacts.manifest import unpacked
@@ -36,7 +37,7 @@ from weft.tracking.store.store import Store
 from weft.tracking.store.transaction import Transaction
 
 DRAFT_SECONDS = 7 * 86_400.0
-"""After so long the draft of an artifact that nobody logged is an orphan."""
+"""After so long the draft of an artifact that nobody logged is an orphan, where its owner cannot be asked for."""
 KNOWN_SECONDS = 90 * 86_400.0
 LOCK_SECONDS = 30.0
 _DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
@@ -108,8 +109,10 @@ def collect(
         with home.using("collect its files"), exclusive(home.ingest_lock, LOCK_SECONDS) as held:
             if not held:
                 raise StoreError("another process takes the journal in, so nothing was freed. Try again")
+            if not dry_run:
+                _put_back(home)
             _mark_and_free(store, home, going, done, fresh_s, without if dry_run else None)
-    _sweep(home, done)
+            _sweep(home, done)
     return done
 
 
@@ -307,22 +310,26 @@ def _delete(path: Path, fresh_s: float) -> bool:
     return True
 
 
+def _put_back(home: Home) -> None:
+    """Blobs that a killed collection left aside are looked at like any other."""
+    for file in home.blobs.glob(f"??/*{_GONE}"):
+        file.replace(file.with_name(file.name.removesuffix(_GONE)))
+
+
 def _sweep(home: Home, done: Collected) -> None:
-    """Drafts that nobody will settle, blobs that a killed collection left aside, lists of files long not looked at."""
-    now = time.time()
-    for file in sorted(home.blobs.rglob(f"*{_GONE}")) if home.blobs.is_dir() else []:
-        if not done.dry_run:
-            file.replace(file.with_name(file.name.removesuffix(_GONE)))
-    old = [(file, DRAFT_SECONDS) for file in home.blobs.glob(f"*{DRAFT}")]
-    old += [(file, KNOWN_SECONDS) for file in (home.path / KNOWN).glob("*")]
-    for file, seconds in old:
-        try:
+    """Drafts that nobody will settle, lists of files long not looked at."""
+    now, told = time.time(), filesystems.kind_of(home.path) not in filesystems.NETWORK
+    for file in home.blobs.glob(f"*{DRAFT}"):
+        with suppress(FileNotFoundError):  # settled, or its artifact is gone
             info = file.stat()
-            if info.st_mtime < now - seconds:
-                if file.suffix == DRAFT:
-                    done.drafts += 1
-                    done.bytes += info.st_size
+            if info.st_mtime < now - DRAFT_SECONDS or (told and draftowners.is_dead(home, file.name)):
+                done.drafts += 1
+                done.bytes += info.st_size
                 if not done.dry_run:
                     file.unlink()
-        except FileNotFoundError:  # settled, or collected by somebody else
-            continue
+    for file in (home.path / KNOWN).glob("*"):
+        with suppress(FileNotFoundError):
+            if file.stat().st_mtime < now - KNOWN_SECONDS and not done.dry_run:
+                file.unlink()
+    if told and not done.dry_run:
+        draftowners.forget_dead(home)

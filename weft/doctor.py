@@ -396,7 +396,7 @@ def _blobs(report: Report, home: Home) -> None:
         report.add(
             "note",
             f"{len(drafts)} unfinished blobs ({units.size(sum(drafts))}) were left by processes that were killed",
-            f"rm {home.blobs}/*.new while nothing records",
+            "weft artifacts gc frees them",
         )
 
 

@@ -6,8 +6,9 @@ import hashlib
 import logging
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +16,9 @@ from weft.tracking import disks
 from weft.tracking.artifacts import references
 from weft.tracking.artifacts.manifest import SHA256, Entry
 from weft.tracking.blobs import Blobs
+from weft.tracking.descriptors import above_standard
 from weft.tracking.errors import NotFoundError, StoreError, UsageError
+from weft.tracking.journal.locks import try_lock
 
 THREADS = min(8, 2 * (os.cpu_count() or 1))
 _CHUNK = 1 << 20
@@ -29,6 +32,8 @@ class Download:
         self._blobs = blobs
         self._folder = folder
         self._missing_references = missing_references
+        self._alone = False
+        """Nobody else writes into the folder now."""
 
     def run(self, entries: Mapping[str, Entry]) -> None:
         """Sound files that are there already stay, others are replaced, whatever else lies there is left alone.
@@ -45,6 +50,10 @@ class Download:
             parent.mkdir(parents=True, exist_ok=True)
             if parent.resolve() != parent:
                 raise UsageError(f"{parent} is or holds a link that leads elsewhere; not writing through it")
+        with _claimed(root) as self._alone:
+            self._all(entries, root)
+
+    def _all(self, entries: Mapping[str, Entry], root: Path) -> None:
         if len(entries) < 2:
             for entry in entries.values():
                 self._one(entry, root)
@@ -72,7 +81,7 @@ class Download:
         self._write(entry, file)
 
     def _write(self, entry: Entry, file: Path) -> None:
-        draft = file.with_name(f".{secrets.token_hex(8)}.weft")
+        draft = self._draft(entry, file)
         try:
             with draft.open("x+b") as out:
                 if entry.ref is not None:
@@ -85,6 +94,15 @@ class Download:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
+
+    def _draft(self, entry: Entry, file: Path) -> Path:
+        """Where it is written before it takes the file's name. Alone always the same place: what a killed download left
+        there goes."""
+        if not self._alone:
+            return file.with_name(f".{secrets.token_hex(8)}.weft")
+        draft = file.with_name(f".{hashlib.sha256(entry.path.encode()).hexdigest()[:16]}.weft")
+        draft.unlink(missing_ok=True)
+        return draft
 
     def _copy(self, entry: Entry, out: BinaryIO) -> None:
         sha = hashlib.sha256()
@@ -100,6 +118,19 @@ class Download:
                 f"blob {self._blobs.path(entry.digest)} is damaged: its sha256 is {sha.hexdigest()}. "
                 f"Restore it from a backup, or log {entry.path!r:.150} again from its source"
             )
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[bool]:
+    """Hold the folder's lock for the block, where it can be had."""
+    if os.name == "nt":  # folders cannot be opened there
+        yield False
+        return
+    fd = above_standard(os.open(folder, os.O_RDONLY))
+    try:
+        yield try_lock(fd)
+    finally:
+        os.close(fd)
 
 
 def sound(file: Path, entry: Entry) -> bool:

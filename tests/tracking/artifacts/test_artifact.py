@@ -395,6 +395,39 @@ def test_download_writes_through_no_link(home: Path, tmp_path: Path) -> None:
     assert not (out / "a.txt").is_symlink()
 
 
+def test_what_a_killed_download_left_goes_with_the_next_one(home: Path, tmp_path: Path) -> None:
+    """Each file is written under a name told by its path, while nobody else writes into the folder."""
+    version, out = _version(_artifact(**{"sub/a": b"whole", "b": b"b"})), tmp_path / "out"
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"untouched")
+    (out / "sub").mkdir(parents=True)
+    half, link = (f".{hashlib.sha256(path).hexdigest()[:16]}.weft" for path in (b"sub/a", b"b"))
+    (out / "sub" / half).write_bytes(b"wh")
+    (out / link).symlink_to(outside)
+    version.download(out)
+    version.verify(out)
+    assert outside.read_bytes() == b"untouched"
+
+
+def test_threads_may_download_into_one_folder(home: Path, tmp_path: Path) -> None:
+    version, out = _version(_artifact(**{f"{at}": b"%d" % at * 1000 for at in range(50)})), tmp_path / "out"
+    troubles: list[BaseException] = []
+
+    def download() -> None:
+        try:
+            version.download(out)
+        except BaseException as error:
+            troubles.append(error)
+
+    threads = [threading.Thread(target=download) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not troubles
+    version.verify(out)
+
+
 def test_a_damaged_blob_is_found_and_not_handed_out(home: Path, tmp_path: Path) -> None:
     artifact = _artifact(a=b"good")
     version = _version(artifact)
