@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
@@ -60,6 +61,7 @@ class Results(Sequence[T], Generic[T]):
             else:
                 self._reach(index.stop - 1)
             return self._rows[index]
+        index = operator.index(index)
         if index < 0:
             self._all()
         else:
@@ -101,7 +103,7 @@ class Results(Sequence[T], Generic[T]):
 
     def __repr__(self) -> str:
         known = f"{len(self._rows)} fetched" if self._rows or self._whole else "not fetched yet"
-        return f"<Results: {known}>"
+        return f"<{type(self).__name__}: {known}>"
 
 
 def _columns(kind: Any) -> list[str]:

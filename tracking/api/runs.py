@@ -11,7 +11,7 @@ from weft.tracking.api.results import PAGE
 from weft.tracking.api.runlist import Runs
 from weft.tracking.api.storedrun import StoredRun
 from weft.tracking.blobs import Blobs
-from weft.tracking.errors import UsageError
+from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.runs.runquestions import filter_of, order_of
 from weft.tracking.store.readmodels import (
     ConsoleLine,
@@ -90,6 +90,11 @@ class RecordedRuns(Asking):
         found = self.runs(project, {"id": ident})[:5]
         if len(found) > 1:
             raise UsageError(f"run {ident!r} is in several projects: {', '.join(f'{r.project}/{r.id}' for r in found)}")
+        if not found and (named := self.runs(project, {"displayName": ident})[:5]):
+            raise NotFoundError(
+                f"there is no run with the id {ident!r:.80}; that is the name of "
+                f"{', '.join(f'{run.project}/{run.id}' for run in named)}"
+            )
         return the_one(found, f"run {path!r:.80}")
 
     def projects(self, entity: str | None = None, per_page: int = PAGE) -> list[ProjectRecord]:
@@ -144,7 +149,7 @@ def _project_of(path: Any) -> str | None:
     """Of `project` or `entity/project`; None for none."""
     if path is None:
         return None
-    if not isinstance(path, str) or not path.strip("/"):
+    if not isinstance(path, str) or not 0 < len(path.strip("/").split("/")) < 3 or not path.strip("/"):
         raise UsageError(f'runs() takes "project" or "entity/project", not {path!r:.80}')
     return path.strip("/").rpartition("/")[2]
 

@@ -57,10 +57,17 @@ def sampled(reader: Reader, uid: str, samples: int, keys: Any, x_axis: str, stre
     return list(_only(page.rows, wanted if wanted is None else [*wanted, x_axis]))
 
 
+def columns(rows: Sequence[Mapping[str, Any]], keys: Any, x_axis: str) -> list[str]:
+    """Of a frame of these rows: the keys that were asked for, or all names in order; then what every row has."""
+    wanted = _keys(keys)
+    names = sorted({name for row in rows for name in row}) if wanted is None else dict.fromkeys([*wanted, x_axis])
+    return [*(name for name in names if name not in _MADE), *_MADE]
+
+
 def _keys(keys: Any) -> Sequence[str] | None:
     if keys is None:
         return None
-    listed = [keys] if isinstance(keys, str) else list(keys)
+    listed = [keys] if isinstance(keys, str) else list(keys) if isinstance(keys, Iterable) else [keys]
     if not all(isinstance(key, str) for key in listed):
         raise UsageError(f"keys are names of metrics, not {keys!r:.80}")
     return listed

@@ -52,6 +52,8 @@ def filter_of(filters: Any) -> dict[str, Any]:
             parts.append({"$not": filter_of(asked)})
         elif name == "name":
             parts.append(_by_id_or_name(asked))
+        elif name in _ABSENT and asked in (None, {"$eq": None}, {"$exists": False}):
+            continue  # as with no run here
         else:
             field = field_of(name)
             timed = _timed(asked, 1_000_000_000 if name.endswith("._timestamp") else 1) if field in _TIMES else asked

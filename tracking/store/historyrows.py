@@ -34,8 +34,8 @@ def rows(
     lineage = lineage_of(connection, run_uid)
     real = None if keys is None else [key for key in keys if key not in MADE]
     metrics = metrics_of(connection, lineage, real or None, stream)
-    first = -FOREVER - 1 if min_step is None else min_step
-    last = FOREVER if max_step is None else max_step - 1
+    first = -FOREVER - 1 if min_step is None else max(-FOREVER - 1, min(min_step, FOREVER))
+    last = FOREVER if max_step is None else max(-FOREVER - 1, min(max_step - 1, FOREVER))
     upto = _window(connection, [one.key for found in metrics.values() for one in found], first, last)
     lines = {key: line for key, line in lines_of(connection, metrics, first, upto).items() if line.steps}
     said = [] if stream == "system" else points_of(connection, lineage, real or None, first, upto)

@@ -22,7 +22,7 @@ from sqlalchemy.sql.util import find_tables
 from weft.tracking.errors import UsageError
 from weft.tracking.store import paths
 from weft.tracking.store.columns import Condition
-from weft.tracking.store.filters import Fields, Filter, Where, compile_filter, document_of, order_of
+from weft.tracking.store.filters import Document, Fields, Filter, Named, Where, compile_filter, document_of, order_of
 from weft.tracking.store.lookups import among
 
 MOST_LOOKED_AT = 200_000
@@ -314,7 +314,9 @@ def _rows(
 def _order_path(order: str, listing: Listing) -> Any:
     found = document_of(order.removeprefix("-"), {k: f for k, f in listing.fields.items() if k not in listing.orders})
     if found is None:
-        shown = [*listing.orders, *(f"{k}.<path>" for k, f in listing.fields.items() if hasattr(f, "needle"))]
+        within = {Document: "path", Named: "name"}
+        more = [f"{k}.<{within[type(f)]}>" for k, f in listing.fields.items() if type(f) in within]
+        shown = [*listing.orders, *more]
         raise UsageError(f"cannot order by {order!r}; valid: {', '.join(shown)} (with - in front: descending)")
     return found
 

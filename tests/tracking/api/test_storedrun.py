@@ -66,6 +66,8 @@ def trained() -> list[starting.Run]:
         ({"summary_metrics._timestamp": {"$lt": 1_600_000_000}}, []),
         ({"heartbeatAt": {"$gt": "2020-01-01"}, "name": "r0"}, ["r0"]),
         ({"name": {"$nin": ["r0", "r1"]}}, ["r2"]),
+        ({"sweep": None, "config.lr": 0.1}, ["r1"]),
+        ({"$and": [{"sweep": {"$exists": False}}, {"name": "r0"}]}, ["r0"]),
     ],
 )
 def test_filters_in_wandbs_words(trained: list[starting.Run], filters: dict[str, Any], found: list[str]) -> None:
@@ -116,6 +118,8 @@ def test_our_own_filters_stand_beside_wandbs(trained: list[starting.Run]) -> Non
         {"order": "bogus"},
         {"per_page": 0},
         {"path": 3},
+        {"path": "me/digits/r0"},
+        {"path": "/"},
         {"where": "x"},
     ],
 )
@@ -134,6 +138,8 @@ def test_a_run_is_found_by_its_address(trained: list[starting.Run]) -> None:
             api.run(ident)
         with pytest.raises(NotFoundError):
             api.run("digits/none")
+        with pytest.raises(NotFoundError, match=f"the name of digits/{trained[1].id}$"):
+            api.run("digits/r1")
         assert [(one.name, one.runs) for one in api.projects()] == [("digits", 3), ("other", 2)]
 
 
@@ -168,6 +174,48 @@ def test_a_history_is_whole_and_its_sample_the_same_each_time() -> None:
         assert stored.lastHistoryStep == 999
         frame = api.runs("p").histories(samples=10, keys=["a"], format="pandas")
         assert set(frame["run_id"]) == {run.id}
+
+
+def test_what_a_history_cannot_be_asked_is_said_and_steps_have_no_end() -> None:
+    with starting.init(project="p") as run:
+        run.log({"b": 1, "a": 2})
+        run.log({"c": 3})
+    with weft.Api() as api:
+        stored = api.run(run.id)
+        for wrong in (5, [1], {"a": 1, 2: 3}):
+            with pytest.raises(UsageError, match="names of metrics"):
+                stored.scan_history(keys=wrong)  # type: ignore[arg-type]
+        assert list(stored.scan_history(min_step=10**30)) == list(stored.scan_history(max_step=-(10**30))) == []
+        assert len(list(stored.scan_history(min_step=-(10**30), max_step=10**30))) == 2
+
+
+def test_the_frame_of_a_history_has_its_names_in_order_whatever_was_logged_first() -> None:
+    pytest.importorskip("pandas")
+    with starting.init(project="p") as run:
+        run.log({"b": 1, "a": 2})
+        run.log({"a/c": "text"})
+        run.log({"b": 3, "_own": 1})
+    with weft.Api() as api:
+        stored, made = api.run(run.id), ["_step", "_runtime", "_timestamp"]
+        assert list(stored.history().columns) == ["_own", "a", "a/c", "b", *made]
+        assert list(stored.history(keys=["b", "a"]).columns) == ["b", "a", *made]
+        assert list(stored.history(keys=["a"], x_axis="b").columns) == ["a", "b", *made]
+        assert list(stored.history(keys=["none"]).columns) == ["none", *made]
+        assert len(stored.history(keys=["none"])) == 0
+
+
+def test_a_run_says_in_a_line_what_it_is(trained: list[starting.Run]) -> None:
+    """And has wandb's other names for what it knows."""
+    with weft.Api() as api:
+        run = api.run(trained[0].id)
+        assert repr(run) == f"<Run digits/{run.id} 'r0' (finished)>"
+        assert repr(api.runs("digits")) == "<Runs: 3 fetched>"
+        assert (run.sweep, run.sweep_name) == (None, None)
+        assert run.rawconfig == {"lr": 0.0, "model": {"depth": 0}}
+        assert run.summary_metrics["loss"] == 0.1
+        assert run.summary_metrics["_step"] == 9
+        with pytest.raises(TypeError):
+            api.runs("digits")["r0"]  # type: ignore[call-overload]
 
 
 def test_changes_are_kept(trained: list[starting.Run]) -> None:
