@@ -37,10 +37,14 @@ def fetched(value: Any) -> Any:
     """
     if callable(getattr(value, "detach", None)):
         value = value.detach()
+        if getattr(value, "is_quantized", False):
+            value = value.dequantize()
+        if str(getattr(value, "layout", "torch.strided")) != "torch.strided" and not getattr(value, "is_nested", False):
+            value = value.to_dense()
         for way in ("cpu", "resolve_conj", "resolve_neg"):
             if callable(getattr(value, way, None)):
                 value = getattr(value, way)()
-        if str(value.dtype) in ("torch.bfloat16", "torch.float8_e4m3fn", "torch.float8_e5m2"):
+        if str(value.dtype).startswith(("torch.bfloat16", "torch.float8_")):
             value = value.float()  # numpy has none of these
     elif callable(getattr(value, "get", None)) and "cupy" in type(value).__module__:
         value = value.get()

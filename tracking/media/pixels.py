@@ -48,7 +48,9 @@ def image_array(value: Any, *, normalize: bool) -> Any:
         array = array[..., 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in MODES) or not array.size:
         hint = ""
-        if not channels_first and len(shape) == 3 and shape[0] in MODES:
+        if len(shape) == 3 and channels_first and shape[-1] in MODES:
+            hint = ". Are its channels last? tensor.movedim(-1, 0) puts them first"
+        elif len(shape) == 3 and not channels_first and shape[0] in MODES:
             hint = ". Are its channels first? numpy.moveaxis(array, 0, -1) puts them last"
         axes = "([images, ][channels, ]height, width)" if channels_first else "(height, width[, channels])"
         raise UsageError(f"Image() needs an array of the shape {axes} with 1 to 4 channels; this one is {shape}{hint}")

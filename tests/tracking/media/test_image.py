@@ -92,6 +92,8 @@ def test_one_image_in_more_axes_than_it_needs_is_that_image() -> None:
     assert Image(np.zeros((1, 6, 3))).image.size == (6, 1), "a row of colours"
     with pytest.raises(UsageError, match=r"channels first\? numpy\.moveaxis"):
         Image(np.zeros((3, 8, 8)))
+    with pytest.raises(UsageError, match=r"channels last\? tensor\.movedim"):
+        Image(Tensor(np.zeros((8, 8, 3))))
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,7 @@ def test_a_query_asks_the_table_itself() -> None:
     assert table.query("select n as a, a from t limit 1").to_table().columns == ["a", "a_2"]
     with pytest.raises(UsageError, match="no files and no network"):
         table.query("select * from read_text('/etc/passwd')")
-    with pytest.raises(UsageError, match="does not exist! There is t, self$"):
+    with pytest.raises(UsageError, match=r"does not exist! There is t, self$"):
         table.query("select * from runs")
 
 
