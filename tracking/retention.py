@@ -85,22 +85,30 @@ class Plan:
         return not (self.runs or self.traces or self.artifacts)
 
 
-def plan(store: Store, rule: Rule) -> Plan:
-    """What goes by this rule, as the store stands."""
-    reader, made = store.reader(), Plan()
+def plan(store: Store, rule: Rule, within: Plan | None = None) -> Plan:
+    """What goes by this rule, as the store stands.
+
+    Args:
+        within: an earlier plan: nothing that it does not name. What was linked, used or resumed since then stays.
+    """
+    reader, made = store.reader(), Plan(kept=[] if within is None else list(within.kept))
+    named = None if within is None else _named(within)
     if "runs" in rule.kinds:
         found = _old(_runs(reader, rule), rule, lambda run: run.project, lambda run: run.started_ns)
+        found = [run for run in found if named is None or run.uid in named]
         kept = runremoval.keepers(reader, found)
         made.runs = [run for run in found if run.uid not in kept]
         made.kept += [Kept(f"run {run.project}/{run.id}", kept[run.uid]) for run in found if run.uid in kept]
         made.points = reader.points([run.uid for run in made.runs])
     if "traces" in rule.kinds and rule.state is None:
         traces = _old(_traces(reader, rule), rule, lambda trace: trace.project, lambda trace: trace.start_ns)
+        traces = [trace for trace in traces if named is None or trace.trace_id in named]
         made.traces = [trace for trace in traces if trace.status != "running"]
         made.kept += [Kept(f"trace {one.trace_id}", "it is running") for one in traces if one.status == "running"]
         made.spans = sum(trace.span_count for trace in made.traces)
     if "artifacts" in rule.kinds and rule.state is None:
         logged = _old(_versions(reader, rule), rule, lambda one: (one.project, one.name), lambda one: one.logged_ns)
+        logged = [one for one in logged if named is None or (one.project, one.name, one.digest) in named]
         going = {f"{run.project}/{run.id}" for run in made.runs}
         running = {f"{run.project}/{run.id}" for run in reader.runs({"state": "running"}, limit=None).rows}
         for version in logged:
@@ -110,6 +118,14 @@ def plan(store: Store, rule: Rule) -> Plan:
             else:
                 made.kept.append(Kept(f"artifact {version.project}/{version.name}:v{version.version}", why))
     return made
+
+
+def _named(found: Plan) -> set[object]:
+    return {
+        *(run.uid for run in found.runs),
+        *(trace.trace_id for trace in found.traces),
+        *((one.project, one.name, one.digest) for one in found.artifacts),
+    }
 
 
 def would_free(found: Plan, settings: Settings | None = None) -> Collected:

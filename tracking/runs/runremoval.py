@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PAGE = 500
 
 
-def keepers(reader: Reader, runs: Sequence[RunRecord]) -> Mapping[str, str]:
+def keepers(reader: Reader, runs: Sequence[RunRecord]) -> dict[str, str]:
     """Why a run must stay, in words, by uid: it is running, a version that it made is linked in the registry, or a run
     that is not among these was forked from it and reads its history."""
     if not runs:
@@ -48,6 +48,15 @@ def keepers(reader: Reader, runs: Sequence[RunRecord]) -> Mapping[str, str]:
     return found
 
 
+def keepers_now(reader: Reader, runs: Sequence[RunRecord]) -> Mapping[str, str]:
+    """The same of runs that were read a while ago, before somebody was asked whether they should go."""
+    found: list[RunRecord] = []
+    for start in range(0, len(runs), _PAGE):
+        found += reader.runs({"uid": {"$in": [run.uid for run in runs[start : start + _PAGE]]}}, limit=None).rows
+    there = {run.uid for run in found}
+    return {run.uid: "it was removed meanwhile" for run in runs if run.uid not in there} | keepers(reader, found)
+
+
 def _linked(reader: Reader) -> dict[str, str]:
     """By `project/id`: the version that the run made and the registry holds."""
     found: dict[str, str] = {}
@@ -61,7 +70,7 @@ def _linked(reader: Reader) -> dict[str, str]:
 
 
 def remove_runs(runs: Iterable[RunRecord]) -> None:
-    """Write their tombstones. The caller has asked `keepers`.
+    """Write their tombstones. The caller has asked `keepers`; where it asked somebody besides, `keepers_now`.
 
     Raises:
         UsageError: mode is disabled, which writes nothing.

@@ -51,6 +51,8 @@ def rm(
         _answer(found, freed, trouble, dry_run=dry_run, json=json)
         return
     terminal.confirm(f"Remove {told}?", yes=yes, what=told)
+    with open_store(foreign_s=None) as store:  # while somebody thought about it, others went on
+        found = retention.plan(store, rule, within=found)
     retention.carry_out(found)
     try:
         freed, trouble = collect(), None

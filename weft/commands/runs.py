@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -213,27 +214,46 @@ def rm(
         found = _all(reader, runs, project) if runs else list(reader.runs(wanted, limit=None).rows)
         kept = runremoval.keepers(reader, found)
         going = [run for run in found if run.uid not in kept]
-        points = reader.points([run.uid for run in going])
-        files = [file for run in going for file in reader.files(run.uid)]
-    what = f"{units.counted(len(going), 'run')} with {units.counted(points, 'point')}"
-    what += f" and {units.counted(len(files), 'file')} ({units.size(sum(file.size_bytes for file in files))})"
+        held = _held(reader, going)
     stays = [{"id": run.id, "project": run.project, "why": kept[run.uid]} for run in found if run.uid in kept]
     if runs and stays:
         one = stays[0]
         raise UsageError(f"{one['project']}/{one['id']} was not removed: {one['why']}; nothing was")
     if going and not dry_run:
-        terminal.confirm(f"Remove {what}?", yes=yes, what=what)
+        terminal.confirm(f"Remove {held.what}?", yes=yes, what=held.what)
+        with open_store() as store:  # while somebody thought about it, others went on
+            kept = runremoval.keepers_now(store.reader(), going)
+            stays += [{"id": run.id, "project": run.project, "why": kept[run.uid]} for run in going if run.uid in kept]
+            going = [run for run in going if run.uid not in kept]
+            held = _held(store.reader(), going)
         runremoval.remove_runs(going)
         runtime.active().journal.sync()
         open_store().close()  # applies it
     if json:
         ids = [{"id": run.id, "project": run.project} for run in going]
-        terminal.print_json({"dry_run": dry_run, "removed": ids, "kept": stays, "points": points, "files": len(files)})
+        told = {"dry_run": dry_run, "removed": ids, "kept": stays, "points": held.points, "files": held.files}
+        terminal.print_json(told)
         return
     for one in stays:
         terminal.console().print(terminal.text(f"{one['project']}/{one['id']} stays: {one['why']}"), soft_wrap=True)
     if not going:
         terminal.console().print("no runs match; nothing was removed" if not stays else "nothing was removed")
         return
-    freed = "; weft artifacts gc frees what nothing else names" if files and not dry_run else ""
-    terminal.console().print(f"{what} {'would be removed' if dry_run else 'removed'}{freed}", soft_wrap=True)
+    freed = "; weft artifacts gc frees what nothing else names" if held.files and not dry_run else ""
+    terminal.console().print(f"{held.what} {'would be removed' if dry_run else 'removed'}{freed}", soft_wrap=True)
+
+
+class _Held(NamedTuple):
+    """What goes with runs."""
+
+    what: str
+    points: int
+    files: int
+
+
+def _held(reader: Reader, runs: Sequence[RunRecord]) -> _Held:
+    points = reader.points([run.uid for run in runs])
+    files = [file for run in runs for file in reader.files(run.uid)]
+    what = f"{units.counted(len(runs), 'run')} with {units.counted(points, 'point')}"
+    what += f" and {units.counted(len(files), 'file')} ({units.size(sum(file.size_bytes for file in files))})"
+    return _Held(what, points, len(files))

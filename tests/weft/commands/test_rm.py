@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import weft as library
+from weft.commands import terminal
 from weft.tracking import runtime
 from weft.tracking.runs import starting
 from weft.tracking.settings import Settings
@@ -108,6 +109,28 @@ def test_a_version_that_a_run_used_which_stays_stays(weft: Weft, filled: dict[st
         assert {"what": "artifact p/data:v0", "why": "run q/user used it, and stays"} in said["kept"]
     weft("runs", "rm", "q/user", "--yes")
     assert _json(weft, "--project", "p", "--all", "--dry-run")["artifacts"] == ["p/data:v1", "p/data:v0"]
+
+
+def test_what_was_linked_or_resumed_while_somebody_was_asked_stays(
+    weft: Weft, filled: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed = []
+
+    def answered(*_: object, **__: object) -> None:
+        with library.Api() as api:
+            api.artifact("p/data:v0").link("dataset/digits")
+        resumed.append(starting.init(project="p", id=filled["new"], resume="must"))
+
+    monkeypatch.setattr(terminal, "confirm", answered)
+    for command in (("rm", "--project", "p", "--all"), ("runs", "rm", "--older-than", "0s", "--project", "p")):
+        said = weft(*command)
+        assert said.code == 0
+        assert f"p/{filled['new']} stays: it is running" in said.out
+        assert "nothing was removed" in said.out or "trace" in said.out
+        resumed.pop().finish()
+        assert {row["id"] for row in json.loads(weft("runs", "ls", "--json").out)} == set(filled.values())
+        assert json.loads(weft("artifacts", "show", "p/data:v0", "--json").out)["artifact"]["version"] == 0
+        weft("registry", "unlink", "dataset/digits:latest")
 
 
 def test_more_time_than_there_was_means_nothing(weft: Weft, filled: dict[str, str]) -> None:

@@ -149,7 +149,7 @@ def test_lists_are_filtered_sorted_and_show_chosen_columns(weft: Weft) -> None:
     rows = json.loads(weft("runs", "ls", "--sort", "summary.loss.min", "--columns", "config.lr", "--json").out)
     assert rows == [{"id": run.id, "project": "digits", "config.lr": n / 10} for n, run in [*enumerate(made)][::-1]]
     found = weft("runs", "ls", "--where", '{"config.lr": {"$gte": 0.1}}', "--sort", "-summary_metrics.loss.min").out
-    assert "r0" not in found
+    assert " r0 " not in found  # an id may hold it
     assert found.index("r1") < found.index("r2")
     assert weft("runs", "ls", "--columns", "bogus").code == 64
     assert weft("runs", "ls", "--where", "[1]").code == 64
