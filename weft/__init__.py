@@ -6,7 +6,9 @@ Importing this imports nothing else: every public name is loaded at its first us
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -207,3 +209,16 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+class _FrontDoor(ModuleType):
+    """This module. `wandb.config = {...}`, as wandb's first tutorials had it, is heard, and hides no run's config."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "config":
+            import_module("weft.lifecycle").set_config(value)
+        else:
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _FrontDoor

@@ -123,6 +123,9 @@ def _instrumented(start: Callable[P, Run]) -> Callable[P, Run]:
     @functools.wraps(start)
     def init(*args: P.args, **kwargs: P.kwargs) -> Run:
         instrument()
+        held = _set_before.pop() if _set_before else None
+        if held is not None and kwargs.get("config") is None:
+            kwargs["config"] = held
         return start(*args, **kwargs)
 
     return init
@@ -199,9 +202,29 @@ def active_run() -> Run | None:
 
 
 def active_config() -> Any:
-    """`weft.config` of the active run; before there is one, what says `init()` as soon as it is used."""
+    """`weft.config` of the active run; before there is one, what it was set to, else what says `init()` as soon as it
+    is used."""
     run = active_run()
-    return _NotYet("config") if run is None else run.config
+    if run is None:
+        return _set_before[-1] if _set_before else _NotYet("config")
+    return run.config
+
+
+_set_before: list[Any] = []
+"""What `weft.config` was set to before there was a run, if it was: the next one's, unless `init(config=)` is told."""
+
+
+def set_config(values: Any) -> None:
+    """`weft.config = {...}`: these values become the active run's, others stay.
+
+    Raises:
+        TypeError: no dict or namespace.
+    """
+    run = active_run()
+    if run is None:
+        _set_before[:] = [values]
+    elif values is not run.config:
+        run.config.update(values, allow_val_change=True)
 
 
 def active_summary() -> Any:

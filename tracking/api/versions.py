@@ -66,11 +66,11 @@ class Versions(Asking):
         Raises:
             UsageError: as `traces`; or a type without a name.
         """
-        kind = type_name if type_name is not None else where if isinstance(where, str) else None
-        if kind is None:
+        if type_name is None and not isinstance(where, str):
             return self._results(
                 ArtifactRecord, lambda reader, **page: reader.artifacts(self._of(where), order=order, **page)
             )
+        kind = where if type_name is None else type_name
         if not isinstance(name, str):
             raise UsageError(f"artifacts({kind!r:.80}) needs the artifact's name, too: artifacts(type, 'project/name')")
         project, _, bare = name.rpartition("/")
