@@ -39,6 +39,8 @@ FRESH_SECONDS = 3600.0
 """So long after it was written or met again nobody deletes a blob: the record that names it may be on its way."""
 _TOUCH_SECONDS = FRESH_SECONDS / 6
 _SYNCED_KEPT = 1 << 16
+_apart: set[tuple[int, str]] = set()
+"""Devices whose files share no blocks with those of a folder of blobs: what is small is read in one piece there."""
 _synced: set[str] = set()
 """Blobs whose folder this process has synced since they were renamed into it: by path."""
 
@@ -118,12 +120,12 @@ class Blobs:
             return self._stage_data(source)
         fd, info = folders.open_plain(source)
         try:
-            if info.st_size <= _WHOLE:
+            if info.st_size <= _WHOLE and (info.st_dev, str(self._folder)) in _apart:
                 data = os.read(fd, info.st_size + 1)
                 if len(data) == info.st_size:
                     return self._stage_data(data)
                 os.lseek(fd, 0, os.SEEK_SET)  # it grows or shrinks at this moment
-            return self._stage_stream(fd)
+            return self._stage_stream(fd, info.st_dev)
         finally:
             os.close(fd)
 
@@ -264,13 +266,15 @@ class Blobs:
             os.close(fd)
         return draft
 
-    def _stage_stream(self, source: int) -> Staged:
+    def _stage_stream(self, source: int, device: int) -> Staged:
         with self._home.using("keep the content of a file"):
             draft, fd = self._draft(draftowners.mine(self._home))
         sha, size = hashlib.sha256(), 0
         try:
             with self._home.using("keep the content of a file"):
                 cloned = disks.clone(source, fd)
+            if not cloned:
+                _apart.add((device, str(self._folder)))
             read = fd if cloned else source
             while chunk := os.read(read, _CHUNK):
                 sha.update(chunk)

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from weft.tracking.blobs import Blobs
 from weft.tracking.errors import UsageError
 from weft.tracking.journal.records import ArtifactLogged, Record
 from weft.tracking.runs.starting import start_run
+from weft.tracking.settings import Settings
 
 Journaled = Callable[[], list[Record]]
 
@@ -240,6 +241,51 @@ def test_a_clone_is_a_file_of_its_own_where_the_disk_can_share_blocks(home: Path
         opened.write(b"changed")
     assert blobs.verify(digest)
     assert out.stat().st_nlink == 1
+
+
+@pytest.fixture(params=["btrfs", "xfs"])
+def sharing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A disk that can share blocks between files: an image, mounted where that is allowed."""
+    image, place = tmp_path / "image", tmp_path / "sharing"
+    with image.open("wb") as file:
+        file.truncate(400 << 20)
+    place.mkdir()
+    made = shutil.which(f"mkfs.{request.param}")
+    if made is None or subprocess.run([made, str(image)], check=False, capture_output=True).returncode:
+        pytest.skip(f"nothing makes {request.param} here")
+    if subprocess.run(["mount", "-o", "loop", str(image), str(place)], check=False, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)  # this process holds its journal and a lock there
+
+
+def _used_bytes(place: Path) -> int:
+    os.sync()
+    told = os.statvfs(place)
+    return (told.f_blocks - told.f_bfree) * told.f_frsize
+
+
+def test_where_the_disk_can_blocks_are_shared_and_no_edit_reaches_a_blob(sharing: Path) -> None:
+    runtime.configure(Settings.resolve(home=sharing / "home", strict=True))
+    folder = sharing / "data"
+    folder.mkdir()
+    (folder / "large").write_bytes(os.urandom(40 << 20))
+    for at in range(200):
+        (folder / f"{at}").write_bytes(os.urandom(100_000))
+    before = _used_bytes(sharing)
+    artifact = Artifact("a", type="x")
+    artifact.add_dir(folder)
+    with start_run() as run:
+        run.log_artifact(artifact)
+    out = Path(artifact.download(sharing / "out"))
+    assert _used_bytes(sharing) - before < 6 << 20, "of 60 MB, twice"
+    for file in (*folder.iterdir(), *out.iterdir()):
+        with file.open("r+b") as opened:
+            opened.write(b"changed")
+    blobs = Blobs(runtime.active().home)
+    assert all(blobs.verify(entry["digest"]) for entry in artifact.manifest.values())
+    artifact.download(out)
+    artifact.verify(out)
 
 
 def test_the_record_comes_after_the_files(home: Path, folder: Path, journaled: Journaled) -> None:
