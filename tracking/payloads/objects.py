@@ -301,6 +301,10 @@ def _mapping(value: Any, _: StoreBlob | None) -> object:
     return {key: value[key] for key in value}
 
 
+def _attributes(value: Any, _: StoreBlob | None) -> object:
+    return dict(vars(value))
+
+
 def _own_words(name: str) -> Handler:
     """By the method with which an object describes itself; where it cannot, by type and repr."""
 
@@ -343,6 +347,7 @@ _EXACT: tuple[tuple[tuple[type, ...], Handler], ...] = (
     ((complex,), lambda value, _: tag("complex", str(value))),
     ((range,), lambda value, _: tag("range", [value.start, value.stop, value.step])),
     ((UserDict,), lambda value, _: dict(value)),
+    ((types.SimpleNamespace,), _attributes),
     ((deque, UserList), lambda value, _: list(value)),
     ((type({}.keys()), type({}.values()), type({}.items())), lambda value, _: list(value)),
     ((type,), _class),
@@ -366,6 +371,7 @@ _FOREIGN: tuple[tuple[str, str, Handler], ...] = (
     ("pyarrow", "ChunkedArray", _arrow_array),
     ("PIL.Image", "Image", _image),
     ("wave", "Wave_read", _recording),
+    ("argparse", "Namespace", _attributes),
 )
 _MEDIA = frozenset({_bytes, _array, _tensor, _image, _recording, _itself})
 _WORDS = ("model_dump", "to_dict", "__json__")

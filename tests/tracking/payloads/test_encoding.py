@@ -16,6 +16,7 @@ import sys
 import time
 import types
 import uuid
+from argparse import Namespace
 from collections import OrderedDict, UserDict, deque, namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -147,6 +148,7 @@ def test_a_tagged_value_is_written_again_as_it_was(value: Any) -> None:
         (types.MappingProxyType({"a": 1}), {"a": 1}),
         ({"a": 1}.keys(), ["a"]),
         (Pair(1, 2), {"left": 1, "right": 2}),
+        (types.SimpleNamespace(lr=0.1, model=Namespace(depth=2)), {"lr": 0.1, "model": {"depth": 2}}),
         (Colour.RED, "red"),
         (Level.LOW, 1),
         ({Word.HELLO: Word.HELLO}, {"hello": "hello"}),
