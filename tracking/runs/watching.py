@@ -6,6 +6,7 @@ goes wrong in one is counted and never reaches the training.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -64,6 +65,8 @@ class Watching:
             raise WatchError(f"watch(log_freq=) is {log_freq!r:.80}; it must be a whole number of passes from 1 on")
         if idx is not None and (isinstance(idx, bool) or not isinstance(idx, int) or idx < 0):
             raise WatchError(f"watch(idx=) is {idx!r:.80}; it must be a whole number from 0 on")
+        for model in found:
+            _check(torch, model)
         for at, model in enumerate(found):
             self.unwatch([model])  # a second call for one model replaces the first
             number = next(self._numbers) if idx is None else idx + at
@@ -75,7 +78,7 @@ class Watching:
         prefix = f"graph_{number}." if number else ""
         handles = []
         if log in ("parameters", "all"):
-            handles.append(model.register_forward_hook(self._parameter_hook(torch, prefix, log_freq)))
+            handles.append(_register(model, self._parameter_hook(torch, prefix, log_freq)))
         if log in ("gradients", "all"):
             for name, parameter in model.named_parameters():  # a shared one comes once
                 if parameter.requires_grad:
@@ -180,9 +183,46 @@ class Watching:
                     _keep(live, path, kind, layers)
 
         for name, module in model.named_modules():
-            hooks.append(module.register_forward_hook(shape(name or "(model)")))
-        hooks.append(model.register_forward_hook(finish))
+            hooks.append(_register(module, shape(name or "(model)")))
+        hooks.append(_register(model, finish))
         handles += hooks
+
+
+def _check(torch: Any, model: Any) -> None:
+    """
+    Raises:
+        WatchError: it has parameters without a shape.
+    """
+    lazy = [name for name, parameter in model.named_parameters() if torch.nn.parameter.is_lazy(parameter)]
+    if lazy:
+        raise WatchError(f"watch() needs shapes, and {lazy[0]!r:.80} has none yet; run the model once before")
+
+
+class _Hook:
+    """A forward hook that stays with its module: a copy of the module, also one that is pickled or saved, gets one that
+    does nothing, and no weft is needed to load it."""
+
+    __slots__ = ("_act",)
+
+    def __init__(self, act: Callable[[Any, Any, Any], None]) -> None:
+        self._act = act
+
+    def __call__(self, module: Any, given: Any, said: Any) -> None:
+        self._act(module, given, said)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (contextlib.nullcontext(), "__exit__")  # takes three arguments, answers None
+
+
+def _register(module: Any, act: Callable[[Any, Any, Any], None]) -> Any:
+    """
+    Raises:
+        WatchError: it takes no hook: a module of TorchScript.
+    """
+    try:
+        return module.register_forward_hook(_Hook(act))
+    except RuntimeError as error:
+        raise WatchError(f"watch() can show the gradients of this module alone (log='gradients'): {error}") from error
 
 
 class _guard:  # noqa: N801 - used as a statement

@@ -6,8 +6,12 @@ import copy
 import gc
 import json
 import math
+import pickle
+import subprocess
+import sys
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -238,6 +242,37 @@ def test_a_pass_that_breaks_off_does_not_end_the_watching(run: Run, journaled: J
     handle.remove()
     _step(model)
     assert "gradients/0.weight" in _histograms(journaled)
+
+
+def test_a_watched_model_is_copied_saved_and_sent_and_its_copies_are_not_watched(
+    run: Run, journaled: Journaled, tmp_path: Path
+) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU())
+    run.watch(model, log="all", log_freq=1, log_graph=True)
+    torch.save(model, tmp_path / "model.pt")
+    loaded = torch.load(tmp_path / "model.pt", weights_only=False)
+    others = [copy.deepcopy(model), pickle.loads(pickle.dumps(model)), loaded]
+    given = torch.ones(1, 3)
+    for other in others:
+        assert torch.equal(other(given), model[0](given).relu())
+        other(given).sum().backward()
+    run.log({"loss": 1})
+    assert _histograms(journaled) == {}
+    model(given)
+    run.log({"loss": 1})
+    assert set(_histograms(journaled)) == {"parameters/0.weight", "parameters/0.bias"}
+    code = (
+        "import sys, torch\nsys.modules['weft'] = None  # as if it was not installed\n"
+        "assert torch.load(sys.argv[1], weights_only=False)(torch.ones(1, 3)).shape == (1, 2)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "model.pt")], check=True, cwd=tmp_path)
+
+
+def test_what_no_hook_can_reach_is_said_at_the_call(run: Run) -> None:
+    with pytest.raises(ValueError, match=r"'0\.weight' has none yet; run the model once before"):
+        run.watch(torch.nn.Sequential(torch.nn.LazyLinear(3)))
+    with pytest.raises(ValueError, match="gradients of this module alone"):
+        run.watch(torch.jit.script(torch.nn.Linear(3, 2)), log="all")
 
 
 def test_a_compiled_model_trains_and_shows_its_gradients(run: Run, journaled: Journaled) -> None:
