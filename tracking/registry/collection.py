@@ -177,12 +177,14 @@ class Collection:
         self._again()
 
     def save(self, *, by: str | None = None) -> None:
-        """Keep description and tags as they were set.
+        """Keep description and tags as they were set. What was not touched here stays as others may have set it.
 
         Raises:
             UsageError: they are none.
         """
-        writing.describe(runtime.active(), self._path, self.description or "", self.tags, by=by)
+        text = None if self.description == self._record.description else self.description or ""
+        tags = None if self.tags == list(self._record.tags) else self.tags
+        writing.describe(runtime.active(), self._path, text, tags, by=by)
         self._record = collection_of(self._reader, self._path)
         self.description, self.tags = self._record.description, list(self._record.tags)
 

@@ -109,7 +109,7 @@ def promote(
         details: dict[str, Any] = {"require": _asked(require)} if require is not None else {}
         details |= {"standing": requirements.kept(standing)} if standing else {}
         details |= {"evidence": [one.to_dict() for one in found]} if found else {}
-        details |= {"note": redact_text(said, rt.settings.redact)[:NOTE_LENGTH]} if said else {}
+        details |= {"note": _short(redact_text(said, rt.settings.redact))} if said else {}
         if not all(one.passed for one in found):
             change.write("refused", given.source, [alias], details)
             change.settle()
@@ -295,6 +295,10 @@ def delete(rt: Runtime, path: CollectionPath, *, by: str | None = None, force: b
         change.write("deleted", None, [], forced(force))
 
     do(rt, path, by, act)
+
+
+def _short(note: str) -> str:
+    return note if len(note) <= NOTE_LENGTH else f"{note[:NOTE_LENGTH]}… ({len(note):,} characters)"
 
 
 def _standing(record: CollectionRecord | None, alias: str) -> tuple[requirements.Requirement, ...]:

@@ -68,6 +68,12 @@ def test_what_is_shown_promotes_and_the_history_has_what_was_required_and_found(
     assert event.details["evidence"][0]["findings"][0]["found"] == "0.93 [0.9, 0.95] (n 400)"
 
 
+def test_a_note_that_is_too_long_says_so(judge: Judge) -> None:
+    weft.promote("p/cnn:v0", "classifier", note="x" * 5_000)
+    with weft.Api() as api:
+        assert api.collection("classifier").history()[0].details["note"] == "x" * 2_000 + "… (5,000 characters)"
+
+
 def test_what_is_not_shown_is_refused_and_nothing_moves(judge: Judge) -> None:
     judge("v0")
     weft.promote("p/cnn:v0", "classifier", require=ASKED)

@@ -274,6 +274,14 @@ def test_cards_and_tags_are_kept_and_a_deleted_collection_goes_on_with_its_numbe
         )
         collection.protect("gold")  # what is set and not saved stays set
         collection.save()
+        stale = api.collection("classifier")
+        collection.tags.append("digits")
+        collection.save()
+        stale.description = (stale.description or "") + " more"
+        stale.save()  # it knows nothing of the tag, and leaves it
+        assert stale.tags == ["vision", "digits"]
+        collection.tags.remove("digits")
+        collection.save()
         again = api.collection("classifier")
         assert again.description is not None
         assert again.description.startswith("# Digits")
