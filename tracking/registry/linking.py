@@ -124,7 +124,7 @@ def promote(
         to: the alias. Other aliases stay where they are.
         require: `{"eval": "topics", "accuracy": ">=0.9", "latency_s.p95": "<2"}`, or several of these: the newest
             finished evaluation of that name that used exactly this version must show it (docs/registry.md). None: no
-            gate.
+            gate, but for what the alias itself requires of every promotion (`Collection.protect`).
         note: why, for the history.
         by: who does it, as for `link_artifact`.
 
