@@ -5,7 +5,7 @@ Called by `weft runs rm`, `weft rm` and `weft.Api().run(...).delete()`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from weft.tracking import runtime
@@ -48,7 +48,7 @@ def keepers(reader: Reader, runs: Sequence[RunRecord]) -> dict[str, str]:
     return found
 
 
-def keepers_now(reader: Reader, runs: Sequence[RunRecord]) -> Mapping[str, str]:
+def keepers_now(reader: Reader, runs: Sequence[RunRecord]) -> dict[str, str]:
     """The same of runs that were read a while ago, before somebody was asked whether they should go."""
     found: list[RunRecord] = []
     for start in range(0, len(runs), _PAGE):
