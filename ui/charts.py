@@ -115,6 +115,11 @@ def exponent(values: Sequence[float]) -> int:
     return 0
 
 
+def stands_on(series: Series, other: Series | None) -> bool:
+    """Whether a metric can be drawn over another one."""
+    return bool(_against(series, other))
+
+
 def _against(series: Series, other: Series | None) -> list[float]:
     if other is None or other.key == series.key or not len(other.steps) or not len(series.steps):
         return []
@@ -199,8 +204,9 @@ def chart(series: Series, *, by_time: bool, smooth: float, against: Series | Non
     told = [f"last {units.number(series.values[-1] if series.values else None)}", units.counted(series.total, "point")]
     if series.total > len(series.steps):
         told.append("band: lowest and highest")
-    if lost := sum(not math.isfinite(value) for value in series.values):
-        told.append("nothing finite to draw" if lost == len(series.values) else f"{units.count(lost)} not finite")
+    if series.nonfinite:
+        all_of_it = series.nonfinite == series.total
+        told.append("nothing finite to draw" if all_of_it else f"{units.count(series.nonfinite)} not finite")
     if series.late:
         told.append(f"{units.count(series.late)} late")
     by = "time" if by_time else against.key if against and _against(series, against) else "step"

@@ -13,6 +13,7 @@ from weft.ui.data import data
 from weft.ui.screens import (
     artifact,
     artifacts,
+    compare,
     evaluation,
     evaluations,
     missing,
@@ -30,7 +31,7 @@ ALL = "All projects"
 MISSING = "missing"
 """Where the app leads that has no screen at an address."""
 PATHS = (
-    *("", "overview", "traces", "trace", "sessions", "session", "evaluations", "evaluation", "runs", "run"),
+    *("", "overview", "traces", "trace", "sessions", "session", "evaluations", "evaluation", "runs", "run", "compare"),
     *("artifacts", "artifact", "registry", "collection", MISSING),
 )
 """Where screens are."""
@@ -114,6 +115,7 @@ def _screens() -> dict[str, list[st.Page]]:
         "Training": [
             st.Page(runs.show, title="Runs", icon=":material/show_chart:", url_path="runs"),
             st.Page(run_screen.show, title="Run", url_path="run", visibility="hidden"),
+            st.Page(compare.show, title="Compare", url_path="compare", visibility="hidden"),
         ],
         "Assets": [
             st.Page(artifacts.show, title="Artifacts", icon=":material/inventory_2:", url_path="artifacts"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 
@@ -20,6 +20,11 @@ def trace(trace_id: str, project: str | None = None) -> str:
 def run(project: str, run_id: str) -> str:
     """One run."""
     return to("run", {"project": project, "id": run_id})
+
+
+def compare(runs: Sequence[tuple[str, str]]) -> str:
+    """Runs beside each other, by project and id."""
+    return f"/compare?{urlencode([('runs', f'{project}/{ident}') for project, ident in runs])}"
 
 
 def evaluation(project: str, run_id: str) -> str:

@@ -12,6 +12,7 @@ import streamlit as st
 from weft.tracking.store.readmodels import Page
 from weft.ui import page
 from weft.ui.components.table import reorder
+from weft.ui.data import data
 
 T = TypeVar("T")
 PAGE = 50
@@ -20,6 +21,8 @@ HEIGHT = "calc(100vh - 170px)"
 """Of the rows below a bar."""
 LIVE_SECONDS = 3.0
 """Between looks at what is new."""
+AWAITED_SECONDS = 2.0
+"""Between looks for what is not there yet."""
 
 
 class Empty(NamedTuple):
@@ -28,6 +31,17 @@ class Empty(NamedTuple):
     title: str
     words: str
     code: str
+
+
+@st.fragment(run_every=AWAITED_SECONDS)
+def awaited(seen: int) -> None:
+    """Draw the screen again once the store holds something new: for what is not there yet.
+
+    Args:
+        seen: the data's version that the screen was drawn of.
+    """
+    if data().version() != seen:
+        st.rerun()
 
 
 @contextmanager

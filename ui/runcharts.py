@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
@@ -51,25 +51,56 @@ def has(run_uid: str) -> bool:
 
 
 def show(run_uid: str) -> None:
-    """Draw them: all that match, or all but the hidden ones and what is only the axis of others."""
-    wanted = (st.session_state.get("metric") or "").strip().lower()
+    """Draw them."""
     history = data().history(run_uid, None, POINTS)
+    found = drawn(history)
+    if not found:
+        page.label("Charts", "No metric matches" if sought() else "All metrics are hidden (define_metric)")
+    by_time, smooth = by_time_and_smooth()
+
+    def draw(key: str) -> None:
+        charts.chart(history[key], by_time=by_time, smooth=smooth, against=axis_of(history, key))
+
+    sections(found, draw)
+
+
+def drawn(history: Mapping[str, Series]) -> list[str]:
+    """Those of a run that the controls ask for: all that match, or all but the hidden ones and what is only an axis."""
+    wanted = sought()
     axes = {series.metric.step_metric for series in history.values() if series.metric}
-    found = [
+    return [
         key
         for key, series in history.items()
         if (wanted in key.lower() if wanted else key not in axes and not (series.metric and series.metric.hidden))
     ]
-    if not found:
-        page.label("Charts", "No metric matches" if wanted else "All metrics are hidden (define_metric)")
+
+
+def sought() -> str:
+    """Part of the names of metrics that are looked for."""
+    return (st.session_state.get("metric") or "").strip().lower()
+
+
+def axis_of(history: Mapping[str, Series], key: str) -> Series | None:
+    """The metric that `define_metric` made the axis of another."""
+    series = history.get(key)
+    return history.get(series.metric.step_metric or "") if series and series.metric else None
+
+
+def by_time_and_smooth() -> tuple[bool, float]:
+    """What the controls say."""
+    return st.session_state.get("x") == "Time", SMOOTH.get(st.session_state.get("smooth", ""), 0.0)
+
+
+def sections(found: Sequence[str], draw: Callable[[str], None], across: int = 2) -> None:
+    """Charts by section, so many in a row; `draw` draws that of a key."""
     left = SHOWN
     for section, keys in charts.sections(found).items():
         with page.part(f"The charts of {section}"):
-            _section(section, keys, history, left > 0)
+            _section(section, keys, draw, across, left > 0)
         left -= len(keys)
 
 
-def _section(section: str, keys: list[str], history: Mapping[str, Series], opened: bool) -> None:
+def _section(section: str, keys: list[str], draw: Callable[[str], None], across: int, opened: bool) -> None:
     """One that is closed costs nothing until somebody opens it."""
     name = f"weft-section-{section}"
     box = st.expander(
@@ -84,7 +115,7 @@ def _section(section: str, keys: list[str], history: Mapping[str, Series], opene
     with box:
         asked = f"{name}.shown"
         most = int(st.session_state.get(asked, SHOWN))
-        _grid(keys[:most], history)
+        _grid(keys[:most], draw, across)
         if len(keys) > most and st.button(
             f"Show {units.count(min(SHOWN, len(keys) - most))} more of {units.count(len(keys))}", key=f"{name}.more"
         ):
@@ -92,12 +123,8 @@ def _section(section: str, keys: list[str], history: Mapping[str, Series], opene
             st.rerun(scope="fragment")
 
 
-def _grid(keys: list[str], history: Mapping[str, Series]) -> None:
-    by_time = st.session_state.get("x") == "Time"
-    smooth = SMOOTH.get(st.session_state.get("smooth", ""), 0.0)
-    for at in range(0, len(keys), 2):
-        for column, key in zip(st.columns(2, gap="small"), keys[at : at + 2], strict=False):
-            series = history[key]
-            against = history.get(series.metric.step_metric or "") if series.metric else None
+def _grid(keys: list[str], draw: Callable[[str], None], across: int) -> None:
+    for at in range(0, len(keys), across):
+        for column, key in zip(st.columns(across, gap="small"), keys[at : at + across], strict=False):
             with column, st.container(border=True, key=f"weft-chart-{key}"):
-                charts.chart(series, by_time=by_time, smooth=smooth, against=against)
+                draw(key)

@@ -1,16 +1,24 @@
 // In the page itself, before the app: where its server is, links that lead in place, and the keys that work everywhere.
 window.__streamlit = { BACKEND_BASE_URL: location.origin, MAIN_PAGE_BASE_URL: location.origin };
 
+function go(href) {
+  history.pushState({}, "", href);
+  dispatchEvent(new PopStateEvent("popstate"));
+}
+// The sidebar's links too, before Streamlit hears of it: it would leave an address without its parameters in the
+// history, and the way back from a list would end at "no such run".
 addEventListener("click", (event) => {
-  const link = event.target.closest && event.target.closest("a.weft-go");
+  const link = event.target.closest && event.target.closest('a.weft-go, a[data-testid="stSidebarNavLink"]');
   if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  history.pushState({}, "", link.getAttribute("href"));
-  dispatchEvent(new PopStateEvent("popstate"));
-});
+  event.stopPropagation();
+  if (link.matches(".weft-go")) return go(link.getAttribute("href"));
+  const project = new URLSearchParams(location.search).get("project");
+  go(new URL(link.href).pathname + (project ? `?${new URLSearchParams({ project })}` : ""));
+}, true);
 
 const KEYS = [
-  ["/", "search"], ["j  k", "next, previous row"], ["enter", "open the row"], ["esc", "back"],
+  ["/", "search"], ["j  k", "next, previous row"], ["enter", "open the row"], ["x", "select a run, to compare"], ["esc", "back"],
   ["↑ ↓", "walk a trace"], ["← →", "fold, unfold"], ["e  E", "next, previous error"], ["?", "this list"],
 ];
 addEventListener("keydown", (event) => {

@@ -15,6 +15,12 @@ def series(values: list[float], total: int | None = None) -> Series:
     return Series("m", range(len(values)), values, [at * 10**9 for at in range(len(values))], total or len(values))
 
 
+def test_sections_count_as_people_do() -> None:
+    """layer_2 before layer_10; plain names first; what stands before the first separator is the section."""
+    found = charts.sections(["b.10", "b.9", "loss_10", "loss_9", "b.x", "a/2"])
+    assert found == {"Charts": ["loss_9", "loss_10"], "a": ["a/2"], "b": ["b.9", "b.10", "b.x"]}
+
+
 def test_smoothing_is_a_corrected_moving_average() -> None:
     """By hand: weight 0.5 over 1, 2, 3 is 1, 5/3, 17/7; weight 0 changes nothing; a constant stays."""
     assert charts.smoothed([1, 2, 3], 0.5) == pytest.approx([1, 5 / 3, 17 / 7])

@@ -1,7 +1,7 @@
 // A list whose rows are links: a click opens in place, ctrl-click in a new tab; j/k move, enter opens.
 // A long name keeps its end: metrics differ there ("…/accuracy.max"), and what is left out is in the middle.
 function headNode(label) {
-  const text = clean(label), last = text.length - text.lastIndexOf("/") - 1;
+  const text = clean(label).replace(/\s+/g, " "), last = text.length - text.lastIndexOf("/") - 1;
   const tail = text.length <= 14 ? 0 : last > 0 && last <= 16 ? last : 12;
   return tail ? el("span", { class: "ends" }, el("span", {}, text.slice(0, -tail)), el("span", {}, text.slice(-tail))) : text;
 }
@@ -36,13 +36,35 @@ function cellNode(column, cell, row) {
   add(node, [content]);
   return node;
 }
+// Rows that are picked here are compared on a screen of their own: which ones is known to the browser alone until then.
+function picker(data, state, node) {
+  if (!data.compare) return null;
+  state.picked ??= new Map();
+  const words = el("span", {}), open = el("a", { class: "open" }, "Compare"), bar = el("div", { class: "picked", role: "status" }, words, open,
+    el("button", { on: { click: () => { state.picked.clear(); draw(); } } }, "Clear"));
+  const href = () => data.compare + [...state.picked.keys()].map(encodeURIComponent).join("&" + data.compare.split("?")[1]);
+  open.addEventListener("click", (event) => going(href())(event));
+  const draw = () => {
+    const count = state.picked.size;
+    words.textContent = `${count} selected`;
+    bar.hidden = !count;
+    open.toggleAttribute("aria-disabled", count < 2);
+    count < 2 ? open.removeAttribute("href") : open.setAttribute("href", href());
+    for (const box of node.querySelectorAll("input.pick")) box.checked = state.picked.has(box.value);
+  };
+  const toggle = (name) => { state.picked.has(name) ? state.picked.delete(name) : state.picked.set(name, true); draw(); };
+  const cell = (row) => el("div", { class: "cell choose", role: "cell" },
+    el("input", { type: "checkbox", class: "pick", value: row.pick, "aria-label": "Select", on: { change: () => toggle(row.pick) } }));
+  return { bar, draw, toggle, cell };
+}
 export default function ({ data, parentElement, setTriggerValue }) {
   const held = root(parentElement, "table"), { node, state } = held;
   const fresh = state.ids && data.live ? data.rows.filter((row) => !state.ids.has(row.id)).map((row) => row.id) : [];
   const known = state.page === data.page && state.ids;
   const scroller = el("div", { class: "scroll", style: { "max-height": data.height || "none" } });
+  const picks = picker(data, state, node);
   const grid = el("div", { class: data.tall ? "grid tall" : "grid", role: "table", "aria-label": data.label, style: {
-    "grid-template-columns": data.columns.map((column) => column.width || "minmax(80px, 1fr)").join(" ") } });
+    "grid-template-columns": (picks ? "28px " : "") + data.columns.map((column) => column.width || "minmax(80px, 1fr)").join(" ") } });
   const head = el("div", { class: "row head", role: "row" }, data.columns.map((column) => {
     const order = data.order && data.order.replace(/^-/, "") === column.sort ? data.order : null;
     const arrow = order ? (order[0] === "-" ? " ↓" : " ↑") : "";
@@ -51,11 +73,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
       column.sort ? el("button", { class: order ? "on" : "", on: { click: () =>
         setTriggerValue("sort", order && order[0] === "-" ? column.sort : `-${column.sort}`) } }, headNode(column.label), arrow && el("span", { class: "arrow" }, arrow)) : headNode(column.label));
   }));
+  if (picks) head.prepend(el("div", { class: "cell", role: "columnheader", "aria-label": "Selected" }));
   grid.append(head);
   const newest = known && fresh.length && fresh.length < data.rows.length ? fresh[fresh.length - 1] : null;
   for (const row of data.rows) {
     const line = el("div", { class: "row body", role: "row", "data-id": row.id },
       data.columns.map((column, at) => cellNode(column, row.cells[at], row)));
+    if (picks) line.prepend(picks.cell(row));
     if (known && fresh.includes(row.id)) line.classList.add("fresh");
     if (row.id === newest) line.classList.add("line");
     if (row.id === state.current) line.classList.add("current");
@@ -64,7 +88,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   scroller.append(grid);
   if (!data.rows.length) scroller.append(el("div", { class: "none" }, data.none || "Nothing here."));
   const before = state.scroller, top = before && known ? before.scrollTop : 0;
-  node.replaceChildren(scroller);
+  node.replaceChildren(scroller, ...(picks ? [picks.bar] : []));
+  if (picks) picks.draw();
   // New rows come in above: what one reads stays where it is.
   scroller.scrollTop = top && fresh.length ? top + fresh.length * 33 : top;
   state.scroller = scroller; state.page = data.page; state.ids = new Set(data.rows.map((row) => row.id));
@@ -81,6 +106,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (!data.keys || typing()) return;
     if (event.key === "j") move(1);
     else if (event.key === "k") move(-1);
+    else if (event.key === "x" && state.current && picks) picks.toggle(data.rows.find((each) => each.id === state.current)?.pick);
     else if (event.key === "Enter" && state.current) {
       const row = data.rows.find((each) => each.id === state.current);
       if (row) go(row.href);

@@ -36,6 +36,8 @@ class Row:
     id: str
     href: str | None
     cells: Sequence[Any]
+    pick: str | None = None
+    """What the row is called where picked rows are compared."""
 
 
 def table(
@@ -51,6 +53,7 @@ def table(
     keys: bool = False,
     none: str = "Nothing here.",
     tall: bool = False,
+    compare: str | None = None,
 ) -> str | None:
     """Draw a list. Returns the order that a click on a head asks for.
 
@@ -58,6 +61,7 @@ def table(
         height: CSS height above which the list scrolls in itself.
         page: what is shown (filter, page, order): while it stays, rows that were not there before come in softly.
         keys: j, k and enter belong to this list.
+        compare: address of the screen that picked rows are compared on, up to its parameter: `/compare?runs=`.
         tall: rows have the height of a small picture (`{picture, title}` in a cell).
     """
     data: Mapping[str, Any] = {
@@ -71,6 +75,7 @@ def table(
         "keys": keys,
         "none": none,
         "tall": tall,
+        "compare": compare,
     }
     result = _render(key=key, data=data, on_sort_change=_nothing)
     return str(result.sort) if result.sort else None

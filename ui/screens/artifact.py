@@ -15,7 +15,7 @@ from weft.tracking.blobs import Blobs
 from weft.tracking.payloads import mediatypes
 from weft.tracking.store.readmodels import ArtifactRecord
 from weft.tracking.tables import Table
-from weft.ui import cells, links, media, page
+from weft.ui import cells, links, lists, media, page
 from weft.ui.components.graph import graph
 from weft.ui.components.json import tree
 from weft.ui.components.table import Column, Row, table
@@ -44,6 +44,7 @@ def show() -> None:
     if record is None:
         page.head("Artifact")
         page.notice("No such version", page.gone("version", f"{name}:{asked}"), links.to("artifacts"), "All artifacts")
+        lists.awaited(data().version())
         return
     _head(record)
     left, right = st.columns([2.2, 1], gap="medium")

@@ -129,6 +129,7 @@ def show_one() -> None:
             f"There is no collection {path!r}. It may wait to be ingested, or be deleted: weft registry history says."
         )
         page.notice("No such collection", said, links.to("registry"), "All collections")
+        lists.awaited(data().version())
         return
     record = found[0]
     now = time.time_ns()

@@ -13,7 +13,7 @@ import streamlit as st
 from weft.tracking import units
 from weft.tracking.runs.runvalues import flat
 from weft.tracking.store.readmodels import AlertRecord, ArtifactRecord, RunRecord
-from weft.ui import cells, links, page, runcharts, runlogs, runmedia, runplace, runsystem, runtables
+from weft.ui import cells, links, lists, page, runcharts, runlogs, runmedia, runplace, runsystem, runtables
 from weft.ui.components.json import tree
 from weft.ui.components.table import Column, Row, table
 from weft.ui.data import data
@@ -39,6 +39,7 @@ def show() -> None:
     if run is None:
         page.head("Run")
         page.notice("No such run", page.gone("run", ident), links.to("runs"), "All runs")
+        lists.awaited(data().version())
         return
     live_s = LIVE_SECONDS if run.state == "running" else None
     views = _views(run)

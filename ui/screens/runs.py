@@ -106,8 +106,8 @@ def listing(
         traces=not brief and any(run.trace_count for run in runs),
     )
     columns = [
-        Column("State", "92px", "status", sort="state" if order else None),
-        Column("Run", "minmax(130px, 1.6fr)", look="strong", link=True, sort="name" if order else None),
+        Column("State", "90px", "status", sort="state" if order else None),
+        Column("Run", "minmax(118px, 1.6fr)", look="strong", link=True, sort="name" if order else None),
         *([Column("Alerts", "54px", look="num")] if extra.alerts else []),
         *([Column("Project", "minmax(60px, 120px)", look="soft")] if extra.project else []),
         *(
@@ -121,12 +121,12 @@ def listing(
             Column(encodable(name), _wide(name), look="num soft", help=encodable(f"Config: {name}"))
             for name in settings
         ),
-        *([Column("Group", "minmax(82px, 120px)", look="soft")] if extra.group else []),
-        *([Column("Tags", "minmax(108px, 190px)", type="chips")] if extra.tags else []),
+        *([Column("Group", "minmax(78px, 120px)", look="soft")] if extra.group else []),
+        *([Column("Tags", "minmax(100px, 190px)", type="chips")] if extra.tags else []),
         Column("Step", "66px", look="num", help="The last one", sort="step" if order else None),
         *([Column("Traces", "62px", look="num")] if extra.traces else []),
-        Column("Took", "76px", look="num"),
-        Column("Started", "92px", look="soft num", sort="started_ns" if order else None),
+        Column("Took", "72px", look="num"),
+        Column("Started", "88px", look="soft num", sort="started_ns" if order else None),
     ]  # fmt: skip
     now = time.time_ns()
     rows = [
@@ -141,6 +141,7 @@ def listing(
                 extra,
                 now,
             ),
+            f"{run.project}/{run.id}",
         )
         for run, summary, config in zip(runs, summaries, configs, strict=True)
     ]
@@ -154,6 +155,7 @@ def listing(
         live=True,
         keys=keys,
         none="No run matches these filters.",
+        compare=None if brief else "/compare?runs=",
     )
 
 

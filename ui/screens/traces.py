@@ -43,17 +43,10 @@ def show() -> None:
     where, filtered = _filters()
     if not filtered and not data().traces(where, limit=1).rows:
         page.empty(*EMPTY)
-        _poll(data().version())
+        lists.awaited(data().version())
         return
     with st.container(key="weft-traces"):
         st.fragment(_body, run_every=LIVE_SECONDS)(where)
-
-
-@st.fragment(run_every=LIVE_SECONDS)
-def _poll(seen: int) -> None:
-    """An empty list fills itself."""
-    if data().version() != seen:
-        st.rerun()
 
 
 def _filters() -> tuple[dict[str, Any], bool]:
