@@ -29,6 +29,8 @@ SECONDS = 30.0
 _BUCKETS = {"s3": ("s3", "s3fs"), "gs": ("gcs", "gcsfs"), "gcs": ("gcs", "gcsfs")}
 """By scheme: the extra, and the package that fsspec reads it with."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:")
+_SAID_IN_ADDRESS = re.compile(r"[#?]")
+"""gcsfs takes a version behind these; a key that holds one itself cannot be told from that."""
 _CHUNK = 1 << 20
 
 
@@ -98,12 +100,7 @@ def opened(entry: Entry) -> Iterator[BinaryIO]:
                 raise _changed(entry, _etag(answer))
             yield answer
     elif scheme in _BUCKETS:
-        files = _bucket(scheme, versions=entry.version_id is not None)
-        info = _info(files, address, entry.version_id)
-        if entry.check != "uri" and _identity(info)[0] != entry.digest:
-            raise _changed(entry, _identity(info)[0])
-        more = {"version_id": entry.version_id} if entry.version_id else {}
-        with files.open(address, "rb", **more) as file:
+        with _object(entry, address, scheme) as file:
             yield file
     else:
         raise UsageError(f"weft cannot fetch {address!r:.200}: it reads file, http, https, s3 and gs addresses")
@@ -170,9 +167,11 @@ def _of_web(address: str, path: str) -> Entry:
 
 def _of_bucket(address: str, scheme: str, name: str | None, most: int) -> list[Entry]:
     files = _bucket(scheme)
-    info = _info(files, address, None)
+    info = _info(files, address)
     if info.get("type") != "directory":
-        return [_of_object(address, info, name or _last(address))]
+        return [
+            _of_object(address, info, name or _plain(address.rpartition("/")[2]))
+        ]  # no URL: its # and % are letters
     prefix = "" if name is None else f"{name}/"
     root = str(info["name"]).rstrip("/")
     made: list[Entry] = []
@@ -214,12 +213,32 @@ def _bucket(scheme: str, *, versions: bool = False) -> Any:
         raise MissingExtraError(f"a reference to {scheme}:// (read by {package})", extra) from error
 
 
-def _info(files: Any, address: str, version: str | None) -> dict[str, Any]:
+def _info(files: Any, address: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = files.info(address, version_id=version) if version else files.info(address)
+        found: dict[str, Any] = files.info(address)
     except FileNotFoundError:
         raise _gone(address) from None
     return found
+
+
+@contextmanager
+def _object(entry: Entry, address: str, scheme: str) -> Iterator[BinaryIO]:
+    """The very version that was referenced, where the bucket still has it; else what is there now, if it is the same."""
+    files, place, more, info = _bucket(scheme), address, dict[str, str](), None
+    of_google = _BUCKETS[scheme][0] == "gcs"
+    if entry.version_id and not (of_google and _SAID_IN_ADDRESS.search(address)):
+        pinned = _bucket(scheme, versions=True)
+        place = f"{address}#{entry.version_id}" if of_google else address
+        more = {} if of_google else {"version_id": entry.version_id}
+        try:
+            files, info = pinned, pinned.info(place, **more)
+        except FileNotFoundError:
+            files, place, more = _bucket(scheme), address, {}
+    info = info or _info(files, address)
+    if entry.check != "uri" and _identity(info)[0] != entry.digest:
+        raise _changed(entry, _identity(info)[0])
+    with files.open(place, "rb", **more) as file:
+        yield file
 
 
 @contextmanager
@@ -253,7 +272,10 @@ def _local(address: str) -> Path:
 
 def _last(address: str) -> str:
     parts = urlsplit(address)
-    last = unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.netloc
+    return _plain(unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.netloc)
+
+
+def _plain(last: str) -> str:
     try:
         return check_path(last)
     except UsageError as error:
