@@ -151,6 +151,10 @@ def ask(sql: str, sources: Mapping[str, Any], params: Params | None = None, *, l
             return _fetched(answer, limit)
         except duck.Error as error:
             raise UsageError(_told(error, sources)) from error
+        except RuntimeError as error:
+            if "interrupted" not in str(error).lower():
+                raise
+            raise KeyboardInterrupt from None  # DuckDB's word for Ctrl-C
 
 
 @contextmanager

@@ -48,6 +48,9 @@ def export(
     group: selection.Group = None,
     tag: selection.Tag = None,
     where: selection.Filter = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="As --format json: all that was asked for, a run an object.")
+    ] = False,
 ) -> None:
     """Write all that runs logged: every step, every column; nothing is sampled or left out."""
     wanted = selection.where_of(state=state, group=group, tag=tag, where=where)
@@ -57,7 +60,9 @@ def export(
     unknown = [part for part in asked if part not in PARTS]
     if unknown:
         raise UsageError(f"--what {unknown[0]!r}: it takes some of {', '.join(PARTS)}")
-    chosen = form or next((one for one in Form if output.endswith(f".{one.value}")), Form.JSONL)
+    if json and form not in (None, Form.JSON):
+        raise UsageError(f"--json and --format {form} are two forms of one export; choose one")
+    chosen = Form.JSON if json else form or next((one for one in Form if output.endswith(f".{one.value}")), Form.JSONL)
     with open_store() as store:
         reader = store.reader()
         if runs:

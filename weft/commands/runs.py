@@ -37,6 +37,7 @@ def ls(
     group: selection.Group = None,
     tag: selection.Tag = None,
     since: filteroptions.Since = None,
+    older_than: filteroptions.OlderThan = None,
     where: selection.Filter = None,
     sort: Annotated[str, typer.Option(help="A field, config.x or summary.x; - in front: descending.")] = "-started_ns",
     columns: Annotated[str | None, typer.Option(help="What to show beside the id: name,config.lr,summary.acc.")] = None,
@@ -45,7 +46,14 @@ def ls(
 ) -> None:
     """List runs, newest first."""
     wanted = selection.where_of(
-        project=project, state=state, job_type=job_type, group=group, tag=tag, since=since, where=where
+        project=project,
+        state=state,
+        job_type=job_type,
+        group=group,
+        tag=tag,
+        since=since,
+        older_than=older_than,
+        where=where,
     )
     shown = None if columns is None else _columns(columns)
     with open_store() as store:

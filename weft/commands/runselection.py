@@ -70,4 +70,4 @@ def find(reader: Reader, text: str, project: str | None = None) -> RunRecord:
         if page.rows:
             names = ", ".join(f"{row.project}/{row.id}" for row in page.rows)
             raise UsageError(f"{text} could be any of {page.total} runs: {names}. Give project/id")
-    raise NotFoundError(f"no run is called {text}. `weft runs ls` shows the newest")
+    raise NotFoundError(f"no run is called {text or repr(text)}. `weft runs ls` shows the newest")

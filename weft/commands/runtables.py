@@ -102,6 +102,8 @@ def digest(summary: Mapping[str, Any]) -> str:
     """The first few numbers of a summary, for one cell."""
     leaves: list[tuple[str, Any]] = []
     for name, found in summary.items():
+        if isinstance(found, dict) and "_type" in found:
+            continue
         interval = isinstance(found, dict) and isinstance(found.get("mean"), (int, float)) and "ci" in found
         leaves += [(name, found)] if interval or not isinstance(found, dict) else flat(found, f"{name}.")
     shown = [f"{name} {value(found)}" for name, found in leaves if isinstance(found, (int, float, dict))]
@@ -110,12 +112,32 @@ def digest(summary: Mapping[str, Any]) -> str:
 
 
 def value(found: Any) -> str:
-    """A number, a mean with its interval (an evaluation's), or JSON."""
+    """A number, a mean with its interval (an evaluation's), a medium in words, or JSON."""
     if isinstance(found, (bool, int, float)):
         return units.number(found)
     if isinstance(found, dict) and isinstance(found.get("mean"), (int, float)):
         return units.plus_minus(found["mean"], _half_width(found.get("ci")))
+    if isinstance(found, dict) and isinstance(found.get("_type"), str):
+        return medium(found)
     return found if isinstance(found, str) else preview(encode(found))
+
+
+def medium(record: Mapping[str, Any]) -> str:
+    """What a run logged that is to be looked at: `image, 96 × 96, 5.2 KiB, a seven`, `table, 40 rows`, `4 images`."""
+    kind = str(record["_type"]).removesuffix("-file").partition("/")[0]
+    count, rows, n_bytes = (_whole(record.get(name)) for name in ("count", "n_rows", "size_bytes"))
+    width, height = (_whole(record.get(name)) for name in ("width", "height"))
+    said = [kind if count is None else f"{count:,} {kind}"]
+    if isinstance(record.get("chart"), str):
+        said = [f"{record['chart']} {kind}"]
+    said += [f"{width} × {height}"] if width and height else []
+    said += [units.counted(rows, "row")] if rows is not None else []
+    said += [units.size(n_bytes)] if n_bytes is not None and rows is None else []
+    return ", ".join([*said, *([record["caption"]] if isinstance(record.get("caption"), str) else [])])
+
+
+def _whole(found: Any) -> int | None:
+    return found if type(found) is int else None
 
 
 def _half_width(interval: Any) -> float | None:
@@ -180,7 +202,14 @@ def metrics(history: Mapping[str, Series]) -> Table:
 def environment(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """What of a run's surroundings a terminal shows; `--json` has it all."""
     shown = {name: found for name, found in metadata.items() if name != "env" and found not in (None, "", [], {})}
-    return {name: str(found) if isinstance(found, int) else found for name, found in flat(shown)}
+    return {name: _plain(name, found) for name, found in flat(shown)}
+
+
+def _plain(name: str, found: Any) -> Any:
+    """Numbers as they are, not in groups of three: they are ids and counts."""
+    if isinstance(found, int) and not isinstance(found, bool):
+        return units.size(found) if name.endswith("_bytes") else str(found)
+    return found
 
 
 def artifacts(made: Sequence[ArtifactRecord], used: Sequence[ArtifactRecord]) -> Table:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.table import Table
 
 from weft.commands import terminal
 from weft.tracking import runtime, units
@@ -21,6 +24,10 @@ from weft.tracking.tables.query import QueryResult
 _SHOWN = 100
 """Rows on a terminal, unless --limit says otherwise."""
 _CELL_CHARS = 80
+_LEAST = 12
+"""Characters of a column that a table shows at least, where it has so many."""
+_GAP = 3
+"""Between two columns."""
 
 
 def sql(
@@ -41,7 +48,7 @@ def sql(
         home = Home(runtime.active().settings.home)
         found = answer(store, home, query, limit=limit if whole or limit is not None else _SHOWN)
     if json:
-        terminal.print_json([dict(zip(found.columns, row, strict=True)) for row in found.rows])
+        terminal.print_json([dict(zip(found.columns, map(_cell, row), strict=True)) for row in found.rows])
     elif csv:
         _print_csv(found)
     elif parquet is not None:
@@ -61,14 +68,30 @@ def _list_views(json: bool) -> None:
 
 
 def _print_table(found: QueryResult) -> None:
+    """A table where its columns can be told apart, else a record below the other."""
     console = terminal.console()
-    numeric = [name for name, kind in zip(found.columns, found.to_arrow().schema.types, strict=True) if _number(kind)]
-    table = terminal.table(*(terminal.escape(name) for name in found.columns), right=numeric)
-    for row in found.rows:
-        table.add_row(*(terminal.text(_shown(value), limit=_CELL_CHARS) for value in row))
-    console.print(table)
+    heads = [terminal.escape(name, _CELL_CHARS) for name in found.columns]
+    cells = [[terminal.escape(_shown(value), _CELL_CHARS) for value in row] for row in found.rows]
+    widths = [min(_LEAST, max(map(len, column))) for column in zip(heads, *cells, strict=True)]
+    if sum(widths) + _GAP * len(widths) > console.width:
+        for number, row in enumerate(cells, 1):
+            console.print(_record(number, heads, row))
+    else:
+        types = found.to_arrow().schema.types
+        numeric = [head for head, kind in zip(heads, types, strict=True) if _number(kind)]
+        table = terminal.table(*heads, right=numeric)
+        for row in cells:
+            table.add_row(*(terminal.text(cell, limit=_CELL_CHARS) for cell in row))
+        console.print(table)
     if found.cut:
         console.print(f"the first {len(found):,} rows; --limit shows more, --csv and --json all", style="dim")
+
+
+def _record(number: int, heads: Sequence[str], cells: Sequence[str]) -> Table:
+    made = terminal.table(f"row {number:,}", "")
+    for head, cell in zip(heads, cells, strict=True):
+        made.add_row(terminal.text(head, "dim"), terminal.text(cell))
+    return made
 
 
 def _number(kind: Any) -> bool:
@@ -82,7 +105,7 @@ def _shown(value: Any) -> str:
         return units.UNKNOWN
     if isinstance(value, float):
         return f"{value:.6g}"
-    return _json(value) if isinstance(value, (dict, list)) else str(value)
+    return str(_text(_cell(value)))
 
 
 def _json(value: Any) -> str:
@@ -95,12 +118,23 @@ def _print_csv(found: QueryResult) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(found.columns)
     for row in found.rows:
-        writer.writerow(["" if value is None else _cell(value) for value in row])
+        writer.writerow(["" if value is None else _text(_cell(value)) for value in row])
+
+
+def _text(value: Any) -> Any:
+    return _json(value) if isinstance(value, (dict, list)) else value
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, (dict, list)):
-        return _json(value)
+    """As JSON and CSV have it: times in ISO 8601, bytes in base64, a span of time by its parts."""
+    if isinstance(value, dict):
+        return {name: _cell(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_cell(inner) for inner in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if hasattr(value, "nanoseconds"):  # Arrow's interval
+        return f"{value.months} months {value.days} days {value.nanoseconds / 1e9:g} s"
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 

@@ -129,7 +129,7 @@ def table(*columns: str, right: Iterable[str] = (), title: str | None = None) ->
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", header_style="bold")
     numeric = set(right)
     for name in columns:
-        made.add_column(name, justify="right" if name in numeric else "left", no_wrap=name in numeric)
+        made.add_column(Text(name), justify="right" if name in numeric else "left", no_wrap=name in numeric)
     return made
 
 

@@ -8,14 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from weft.commands.runtables import sparkline
 from weft.tracking import api, runtime
 from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.media import Image, plot
 from weft.tracking.runs import starting
 from weft.tracking.settings import Settings
+from weft.tracking.tables import Table
 
 Weft = Callable[..., Any]
 
@@ -151,9 +154,26 @@ def test_lists_are_filtered_sorted_and_show_chosen_columns(weft: Weft) -> None:
     found = weft("runs", "ls", "--where", '{"config.lr": {"$gte": 0.1}}', "--sort", "-summary_metrics.loss.min").out
     assert " r0 " not in found  # an id may hold it
     assert found.index("r1") < found.index("r2")
+    for age, listed in (("0s", 3), ("1d", 0), ("99999999999w", 0)):
+        assert len(json.loads(weft("runs", "ls", "--older-than", age, "--json").out)) == listed
+    assert weft("runs", "ls", "--since", "").code == 64
     assert weft("runs", "ls", "--columns", "bogus").code == 64
     assert weft("runs", "ls", "--where", "[1]").code == 64
     assert weft("runs", "ls", "--sort", "nonsense").code == 64
+
+
+def test_what_is_to_be_looked_at_is_told_in_words_and_never_instead_of_numbers(weft: Weft) -> None:
+    with starting.init(project="p") as run:
+        run.log({"a picture": Image(np.zeros((4, 6, 3), "uint8"), caption="a\x1b[31m seven"), "acc": 0.5})
+        run.log({"a table": Table(columns=["x"], data=[[1], [2]]), "four": [Image(np.zeros((4, 4), "uint8"))] * 4})
+        run.log({"roc": plot.line(Table(columns=["x", "y"], data=[[0, 1]]), "x", "y", title="t")})
+    said = weft("runs", "show", run.id).out
+    for words in ("image, 6 × 4, ", "B, a\\x1b[31m seven", "table, 2 rows", "4 images", "line chart, 1 row"):
+        assert words in said
+    assert "digest" not in said
+    [line] = [line for line in weft("runs", "ls").out.splitlines() if run.id in line]
+    assert "acc 0.5" in line
+    assert "size_bytes" not in line
 
 
 def test_the_first_characters_of_an_id_find_a_run(weft: Weft) -> None:
@@ -200,6 +220,7 @@ def test_an_export_drops_nothing(weft: Weft, tmp_path: Path) -> None:
     assert table["x"][2] == frame["x"][2] == -math.inf
     assert table["list"][2] == '[1,{"deep":2}]'
     [whole] = json.loads((tmp_path / "all.json").read_text())
+    assert json.loads(weft("runs", "export", run.id, "--json").out) == [whole]
     assert len(whole["history"]) == 3
     [about] = json.loads("[" + weft("runs", "export", "--project", "p", "--what", "config,summary").out + "]")
     assert about["config.a.b"] == 1
@@ -212,6 +233,7 @@ def test_wrong_exports_are_said(weft: Weft, tmp_path: Path) -> None:
     run = _trained("one", 0.1, 0.5)
     for wrong in (
         (),
+        (run.id, "--json", "--format", "csv"),
         (run.id, "--what", "bogus"),
         (run.id, "--what", "history,config", "--format", "csv"),
         (run.id, "--format", "parquet"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,6 +84,47 @@ def test_a_wrong_call_is_one_line(weft: Weft, arguments: list[str], says: str) -
     assert said.out == ""
     assert says in said.err
     assert said.err.count("\n") == 1
+
+
+def test_what_is_too_wide_for_a_table_is_shown_a_record_below_the_other(
+    weft: Weft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table would leave out whole columns."""
+    _record()
+    monkeypatch.setenv("COLUMNS", "80")
+    said = weft("sql", "select * from runs order by run_id").out
+    assert [line.split() for line in said.splitlines() if line.startswith((" run_id ", " state "))] == [
+        ["run_id", "first"], ["state", "finished"], ["run_id", "second"], ["state", "finished"],
+    ]  # fmt: skip
+    assert "row 2" in said
+    assert all(len(line) <= 80 for line in said.splitlines())
+    assert "row 2" not in weft("sql", "select run_id, name, state from runs").out
+
+
+def test_a_head_is_no_markup(weft: Weft) -> None:
+    assert "[red]x[/red]" in weft("sql", 'select 1 as "[red]x[/red]"').out
+
+
+def test_what_json_has_no_word_for_is_text_that_can_be_read(weft: Weft) -> None:
+    query = """select timestamptz '2026-01-31 12:00:00+00' as t, interval 3 day as i, blob '\\xAA' as b, 1.10 as d,
+               [date '2026-01-31'] as l, 123456789012345678901::hugeint as h"""
+    row = ["2026-01-31T12:00:00+00:00", "0 months 3 days 0 s", "qg==", "1.10"]
+    assert list(json.loads(weft("sql", query, "--json").out)[0].values()) == [
+        *row, ["2026-01-31"], "123456789012345678901",
+    ]  # fmt: skip
+    told = list(csv.reader(io.StringIO(weft("sql", query, "--csv").out)))[1]
+    assert told == [*row, '["2026-01-31"]', "123456789012345678901"]
+
+
+def test_ctrl_c_ends_a_query_without_a_word(home: Path) -> None:
+    """As it ends any program: no traceback of ours or DuckDB's."""
+    query = "select count(*) from range(1000000000000) a, range(10) b where a.range % 7 = b.range"
+    script = f"import sys; sys.argv = ['weft', 'sql', {query!r}]; from weft import cli; import threading, signal, os;"
+    script += "threading.Timer(2, lambda: os.kill(os.getpid(), signal.SIGINT)).start(); cli.main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=os.environ, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
 def test_a_file_that_cannot_be_written_is_said(weft: Weft, tmp_path: Path) -> None:
