@@ -32,7 +32,8 @@ class MainFrame:
     def watch(self) -> None:
         """Look out for its end."""
         frame = _outermost()
-        stream: Any = sys.stderr  # of whatever kind: programs put their own there
+        # Of whatever kind: programs put their own there. Where there is no stderr (a daemon), stdout is flushed so.
+        stream: Any = sys.stdout if sys.stderr is None else sys.stderr
         if frame is None or "flush" in getattr(stream, "__dict__", {"flush": None}):
             return  # no script, no place for ours, or somebody else's is there already
         self._frame, self._stream, self._flush = frame, stream, stream.flush
