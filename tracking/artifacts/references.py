@@ -11,7 +11,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -169,9 +169,8 @@ def _of_bucket(address: str, scheme: str, name: str | None, most: int) -> list[E
     files = _bucket(scheme)
     info = _info(files, address)
     if info.get("type") != "directory":
-        return [
-            _of_object(address, info, name or _plain(address.rpartition("/")[2]))
-        ]  # no URL: its # and % are letters
+        key = address.rstrip("/").rpartition("/")[2]  # as it is: # and % are letters of a key
+        return [_of_object(address, info, name or _plain(key))]
     prefix = "" if name is None else f"{name}/"
     root = str(info["name"]).rstrip("/")
     made: list[Entry] = []
@@ -223,18 +222,18 @@ def _info(files: Any, address: str) -> dict[str, Any]:
 
 @contextmanager
 def _object(entry: Entry, address: str, scheme: str) -> Iterator[BinaryIO]:
-    """The very version that was referenced, where the bucket still has it; else what is there now, if it is the same."""
-    files, place, more, info = _bucket(scheme), address, dict[str, str](), None
+    """The version that was referenced, where the bucket still has it; else what is there now, if that is the same."""
+    info: dict[str, Any] | None = None
     of_google = _BUCKETS[scheme][0] == "gcs"
     if entry.version_id and not (of_google and _SAID_IN_ADDRESS.search(address)):
-        pinned = _bucket(scheme, versions=True)
+        files = _bucket(scheme, versions=True)
         place = f"{address}#{entry.version_id}" if of_google else address
         more = {} if of_google else {"version_id": entry.version_id}
-        try:
-            files, info = pinned, pinned.info(place, **more)
-        except FileNotFoundError:
-            files, place, more = _bucket(scheme), address, {}
-    info = info or _info(files, address)
+        with suppress(FileNotFoundError):
+            info = files.info(place, **more)
+    if info is None:
+        files, place, more = _bucket(scheme), address, {}
+        info = _info(files, address)
     if entry.check != "uri" and _identity(info)[0] != entry.digest:
         raise _changed(entry, _identity(info)[0])
     with files.open(place, "rb", **more) as file:
