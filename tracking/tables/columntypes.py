@@ -42,26 +42,32 @@ class ColumnType:
     kind: str | None = None
     optional: bool = True
 
-    def check(self, value: Any, where: str) -> None:
+    def check(self, value: Any, row: int, column: str) -> None:
         """Take a value: the first one says what the column holds.
 
         Args:
-            where: which cell it is, for the message.
+            row, column: which cell it is, for the message.
 
         Raises:
             TypeError: it is of another kind, or None where none may be.
         """
-        found = kind_of(value)
+        found = _KINDS.get(type(value)) or kind_of(value)
         if found is None:
             if not self.optional:
-                raise TypeError(f"{where} is None, and the column takes none. Pass optional=True to allow it")
+                raise TypeError(
+                    f"{_cell(row, column)} is None, and the column takes none. Pass optional=True to allow it"
+                )
         elif self.kind is None:
             self.kind = found
         elif found != self.kind != ANY:
             raise TypeError(
-                f"{where} is of type {found} ({value!r:.60}), the column holds type {self.kind}. "
+                f"{_cell(row, column)} is of type {found} ({value!r:.60}), the column holds type {self.kind}. "
                 "Convert it, or make the Table with allow_mixed_types=True"
             )
+
+
+def _cell(row: int, column: str) -> str:
+    return f"row {row} of the Table, column {column!r},"
 
 
 def kind_of(value: Any) -> str | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 LogMode = Literal["IMMUTABLE", "MUTABLE", "INCREMENTAL"]
 _LOG_MODES = ("IMMUTABLE", "MUTABLE", "INCREMENTAL")
+_USUAL = frozenset({int, float, str, bool, type(None)})
 _DEFAULT_COLUMNS = ("Input", "Output", "Expected")
 
 
@@ -108,23 +109,27 @@ class Table:
     add_row = add_data
 
     def _add(self, row: Any) -> None:
-        where = f"row {len(self.rows)} of the Table"
         if isinstance(row, Mapping):
             strange = [str(name) for name in row if name not in self.columns]
             if strange:
-                raise UsageError(f"{where} has no column {', '.join(strange)}; it has {', '.join(self.columns)}")
+                known = ", ".join(self.columns)
+                raise UsageError(f"{self._next_row()} has no column {', '.join(strange)}; it has {known}")
             values = [plain_none(row.get(name)) for name in self.columns]
         else:
             if isinstance(row, (str, bytes)) or not isinstance(row, Iterable):
-                raise UsageError(f"{where} must be a sequence or a dict, got {type(row).__name__}: {row!r:.80}")
-            values = [plain_none(value) for value in row]
+                told = f"got {type(row).__name__}: {row!r:.80}"
+                raise UsageError(f"{self._next_row()} must be a sequence or a dict, {told}")
+            values = [value if type(value) in _USUAL else plain_none(value) for value in row]
         if len(values) != len(self.columns) or not values:
-            raise UsageError(
-                f"{where} has {len(values)} values for {len(self.columns)} columns ({', '.join(self.columns)})"
-            )
+            wanted = f"{len(self.columns)} columns ({', '.join(self.columns)})"
+            raise UsageError(f"{self._next_row()} has {len(values)} values for {wanted}")
+        at = len(self.rows)
         for name, kind, value in zip(self.columns, self._types, values, strict=True):
-            kind.check(value, f"{where}, column {name!r},")
+            kind.check(value, at, name)
         self.rows.append(values)
+
+    def _next_row(self) -> str:
+        return f"row {len(self.rows)} of the Table"
 
     def add_column(self, name: str, data: Iterable[Any], optional: bool = False) -> None:
         """Add a column, a value a row; of a Table without any, its rows.
@@ -140,7 +145,7 @@ class Table:
         columns = _check_columns([*self.columns, name])
         kind = ColumnType(ANY if self._mixed else None, optional or self._mixed)
         for at, value in enumerate(values):
-            kind.check(value, f"row {at} of the Table, column {name!r},")
+            kind.check(value, at, name)
         if not self.columns:
             self.rows = [[] for _ in values]
         self.columns = columns
@@ -216,7 +221,7 @@ class Table:
         if col_name == self._pk and optional:
             raise UsageError(f"column {col_name!r} is the primary key, so it cannot be optional")
         for at, row in enumerate(self.rows):
-            kind.check(row[index], f"row {at} of the Table, column {col_name!r},")
+            kind.check(row[index], at, col_name)
         self._types[index] = kind
 
     def set_pk(self, col_name: str) -> None:
