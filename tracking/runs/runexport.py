@@ -171,6 +171,8 @@ def _as(kind: str, value: Any) -> Any:
         return None
     if kind == "json":
         return _json(value)
+    if kind == "whole" and isinstance(value, float):  # of a metric whose first fraction has just come
+        raise Error("a run that still goes on logged other numbers meanwhile, so nothing was written. Export it again")
     return float(value) if kind == "float" else _sound(value) if kind == "text" else value
 
 
