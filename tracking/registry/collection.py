@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from weft.tracking import runtime
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError
-from weft.tracking.registry import linking, writing
+from weft.tracking.registry import linking, promoting, writing
 from weft.tracking.registry.linked import LinkedVersion, linked_version
 from weft.tracking.registry.paths import LATEST, CollectionPath
+from weft.tracking.registry.promoting import Promotion
 from weft.tracking.registry.sources import collection_of, link_of
-from weft.tracking.registry.writing import Promotion
 
 if TYPE_CHECKING:
     from weft.tracking.store.reader import Reader
@@ -173,7 +173,7 @@ class Collection:
         Example:
             >>> collection.protect("production", require={"eval": "digits", "accuracy": "ci>=0.9"})
         """
-        writing.protect(runtime.active(), self._path, alias, on=on, require=require, by=by)
+        promoting.protect(runtime.active(), self._path, alias, on=on, require=require, by=by)
         self._again()
 
     def save(self, *, by: str | None = None) -> None:

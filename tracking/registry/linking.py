@@ -12,11 +12,11 @@ from weft.tracking.artifacts.recording import log_version
 from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.blobs import Blobs
 from weft.tracking.errors import UsageError
-from weft.tracking.registry import writing
+from weft.tracking.registry import promoting, writing
 from weft.tracking.registry.linked import LinkedVersion, linked_version
 from weft.tracking.registry.paths import CollectionPath, LinkReference
+from weft.tracking.registry.promoting import Promotion
 from weft.tracking.registry.sources import given
-from weft.tracking.registry.writing import Promotion
 
 if TYPE_CHECKING:
     from weft.tracking.runs.run import Run
@@ -144,7 +144,7 @@ def promote(
         raise UsageError(f'promote() was not told which collection: promote({str(found)!r}, "model/classifier")')
     path = CollectionPath.parse(collection) if collection is not None else found.path
     assert path is not None
-    return writing.promote(rt, found, path, to, require, note, by=by)
+    return promoting.promote(rt, found, path, to, require, note, by=by)
 
 
 def unlink(linked: LinkedVersion | str, *, by: str | None = None, force: bool = False) -> None:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from weft.commands import registrytables as tables
 from weft.commands import terminal
 from weft.tracking import runtime, units
 from weft.tracking.errors import Error, GateError, UsageError
-from weft.tracking.registry import history as words
-from weft.tracking.registry import linking, requirements, writing
-from weft.tracking.registry.evidence import Evidence
+from weft.tracking.registry import linking, promoting, requirements, writing
 from weft.tracking.registry.paths import LATEST, CollectionPath, LinkReference
 from weft.tracking.registry.requirements import EVAL
 from weft.tracking.registry.sources import collection_of
 from weft.tracking.store.access import open_store
-from weft.tracking.store.readmodels import CollectionRecord, LinkRecord, RegistryEvent
 
 app = typer.Typer(
     help="The registry: linked versions, promoted through a gate.", no_args_is_help=True, add_completion=False
@@ -56,7 +55,7 @@ def ls(
     with open_store() as store:
         page = store.reader().collections(where, limit=limit)
     if json:
-        terminal.print_json([_plain(record) for record in page.rows])
+        terminal.print_json([tables.plain(record) for record in page.rows])
         return
     console = terminal.console()
     if not page.rows:
@@ -95,7 +94,7 @@ def show(name: Name, json: Json = False) -> None:
         record = collection_of(reader, path)
         events = reader.registry_events(record.path, limit=5)
     if json:
-        terminal.print_json(_plain(record))
+        terminal.print_json(tables.plain(record))
         return
     console = terminal.console()
     console.print(terminal.text(record.path, "bold"), soft_wrap=True)
@@ -118,12 +117,12 @@ def show(name: Name, json: Json = False) -> None:
         table.add_row(
             f"v{link.number}",
             terminal.text(", ".join(link.aliases), limit=32),
-            terminal.text(_source(link), limit=48),
+            terminal.text(tables.source(link), limit=48),
             terminal.text(link.author, "dim", limit=20),
             units.age(link.linked_ns, now),
         )
     console.print(table)
-    _print_history(events, now, evidence=False)
+    tables.print_history(events, now, evidence=False)
 
 
 @app.command()
@@ -162,9 +161,9 @@ def unlink(
         raise UsageError(f"{version} does not say which version: give {reference.path}:v3 or {reference.path}:latest")
     gone = writing.unlink(runtime.active(), reference.path, reference.which, by=by, force=force)
     if json:
-        terminal.print_json({"unlinked": f"{reference.path}:v{gone.number}", "source": _source(gone)})
+        terminal.print_json({"unlinked": f"{reference.path}:v{gone.number}", "source": tables.source(gone)})
         return
-    said = f"{reference.path}:v{gone.number} is unlinked; {_source(gone)} stays"
+    said = f"{reference.path}:v{gone.number} is unlinked; {tables.source(gone)} stays"
     terminal.console().print(terminal.text(said), soft_wrap=True)
 
 
@@ -192,10 +191,10 @@ def promote(
         refused = error
     evidence = refused.evidence if refused is not None else done.evidence
     if json:
-        told = {"refused": True, "evidence": [one.to_dict() for one in evidence], "message": str(refused)}
-        terminal.print_json(told if refused is not None else done)
+        told = {"refused": True, "message": str(refused)} if refused is not None else {"refused": False} | asdict(done)
+        terminal.print_json(told | {"evidence": [one.to_dict() for one in evidence]})
     else:
-        _print_evidence(evidence)
+        tables.print_evidence(evidence)
         if refused is not None:
             terminal.console().print(terminal.text(f"▲ {version} is not promoted to {to}", "red"), soft_wrap=True)
         else:
@@ -226,13 +225,18 @@ def protect(
     asked = _required(eval_, require or [])
     if no_require and asked is not None:
         raise UsageError("--no-require takes what is required away: leave --eval and --require out")
-    held = writing.protect(runtime.active(), path, alias, on=not off, require=[] if no_require else asked, by=by)
+    guard = promoting.protect(runtime.active(), path, alias, on=not off, require=[] if no_require else asked, by=by)
     if json:
-        terminal.print_json({"collection": str(path), "alias": alias, "protected": not off, "required": held})
+        told = {"collection": str(path), "alias": alias, "protected": not off, "required": guard.required}
+        terminal.print_json(told | {"holder": guard.holder, "evidence": [one.to_dict() for one in guard.evidence]})
         return
-    always = f", which requires {requirements.told(held)}" if held else ""
+    always = f", which requires {requirements.told(guard.required)}" if guard.required else ""
     said = f"{alias} of {path} {'moves by any link again' if off else f'moves by promotion only{always}'}"
     terminal.console().print(terminal.text(said), soft_wrap=True)
+    if guard.holder is not None:
+        tables.print_evidence(guard.evidence)
+        shows = "shows that" if all(one.passed for one in guard.evidence) else "does not show that, and keeps it"
+        terminal.console().print(terminal.text(f"{guard.holder}, which has it now, {shows}"), soft_wrap=True)
 
 
 @app.command()
@@ -254,7 +258,7 @@ def alias(
     with open_store() as store:
         record = collection_of(store.reader(), reference.path)
     if json:
-        terminal.print_json(_plain(record))
+        terminal.print_json(tables.plain(record))
         return
     said = ", ".join(f"{name} v{number}" for name, number in record.aliases.items())
     terminal.console().print(terminal.text(f"{record.path}: {said}"), soft_wrap=True)
@@ -282,7 +286,7 @@ def describe(
     writing.describe(runtime.active(), path, text, tag, by=by)
     if json:
         with open_store() as store:
-            terminal.print_json(_plain(collection_of(store.reader(), path)))
+            terminal.print_json(tables.plain(collection_of(store.reader(), path)))
         return
     terminal.console().print(terminal.text(f"{path} is described"), soft_wrap=True)
 
@@ -327,47 +331,7 @@ def history(
     if not events:
         terminal.console().print(f"nothing was done in {terminal.escape(path or 'the registry')} yet")
         return
-    _print_history(events, time.time_ns(), evidence=True, path=path is None)
-
-
-def _print_history(events: Sequence[RegistryEvent], now: int, *, evidence: bool, path: bool = False) -> None:
-    table = terminal.table("when", "who", *(["collection"] if path else []), "what")
-    for event in events:
-        style = "red" if event.action == "refused" else "dim" if event.problem else ""
-        table.add_row(
-            units.age(event.at_ns, now),
-            terminal.text(event.author, "dim", limit=20),
-            *([terminal.text(event.collection, limit=32)] if path else []),
-            terminal.text(words.told(event), style),
-        )
-        if evidence:
-            for one in words.evidence(event):
-                sign, colour = ("●", "green") if one.passed else ("▲", "red")
-                where = f" ({one.run})" if one.run else ""
-                told = f"{sign} {one.evaluation}{where}: {one.required}, found {one.found}"
-                table.add_row("", "", *([""] if path else []), terminal.text(told, colour))
-            for note in words.notes(event):
-                table.add_row("", "", *([""] if path else []), terminal.text(note, "dim"))
-    terminal.console().print(table)
-
-
-def _print_evidence(evidence: Sequence[Evidence]) -> None:
-    if not evidence:
-        return
-    console = terminal.console()
-    table = terminal.table("", "required", "found", "evaluation")
-    for one in evidence:
-        for finding in one.findings:
-            table.add_row(
-                terminal.status("passed" if finding.passed else "failed"),
-                terminal.text(finding.required),
-                terminal.text(finding.found),
-                terminal.text(one.run or one.evaluation, "dim"),
-            )
-    console.print(table)
-    for one in evidence:
-        for note in one.notes:
-            console.print(terminal.text(f"{one.evaluation}: {note}", "dim"), soft_wrap=True)
+    tables.print_history(events, time.time_ns(), evidence=True, path=path is None)
 
 
 def _required(evaluation: str | None, texts: Sequence[str]) -> list[dict[str, Any]] | None:
@@ -383,14 +347,3 @@ def _required(evaluation: str | None, texts: Sequence[str]) -> list[dict[str, An
         else:
             required[-1].setdefault(found[1], []).append(found[2])
     return required or None
-
-
-def _source(link: LinkRecord) -> str:
-    number = f"v{link.version}" if link.version is not None else link.digest[:12]
-    return f"{link.project}/{link.name}:{number}"
-
-
-def _plain(record: CollectionRecord) -> dict[str, Any]:
-    """With what is derived: `path` and where aliases point."""
-    fields = {name: getattr(record, name) for name in record.__dataclass_fields__}
-    return {"path": record.path, **fields, "aliases": dict(record.aliases)}

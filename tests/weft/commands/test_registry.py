@@ -101,6 +101,7 @@ def test_json_of_each(weft: Weft, versions: Path) -> None:
     }  # fmt: skip
     done = said("promote", "p/cnn:v0", "classifier", "--eval", "digits", "--require", "accuracy 0.9..1")
     assert (done["version"], done["moved"], done["evidence"][0]["findings"][0]["passed"]) == ("v0", True, True)
+    assert (done["refused"], done["evidence"][0]["passed"]) == (False, True)
     no = said("promote", "p/cnn:v1", "classifier", "--eval", "digits", "--require", "accuracy=0.9..1")
     assert (no["refused"], no["evidence"][0]["run"]) == (True, "evals/e1")
     assert weft("registry", "promote", "p/cnn:v1", "classifier", "--eval", "none", "--json")[0] == 100
@@ -109,6 +110,8 @@ def test_json_of_each(weft: Weft, versions: Path) -> None:
         "alias": "gold",
         "protected": True,
         "required": [],
+        "holder": None,
+        "evidence": [],
     }
     assert said("describe", "classifier", "--tag", "a")["tags"] == ["a"]
     assert said("alias", "classifier:v0", "gold", "--force")["aliases"] == {"latest": 0, "gold": 0, "production": 0}
@@ -126,8 +129,11 @@ def test_an_alias_may_require_something_of_every_promotion(weft: Weft, versions:
     code, out, _ = weft("registry", "protect", "classifier", "production", *asks)
     moves = "production of model/classifier moves by promotion only"
     always = f"{moves}, which requires digits: accuracy >=0.9, accuracy ci>=0.9"
-    assert (code, out.strip()) == (0, always)
-    assert weft("registry", "protect", "classifier", "production")[1].strip() == always  # what is required stays
+    assert code == 0
+    assert out.startswith(f"{always}\n")
+    assert "0.95 [0.93, 0.97] (n 100)" in out
+    assert out.endswith("v0, which has it now, shows that\n")
+    assert weft("registry", "protect", "classifier", "production")[1] == out  # what is required stays
 
     code, out, _ = weft("registry", "promote", "p/cnn:v1", "classifier")
     assert code == 100
@@ -141,9 +147,10 @@ def test_an_alias_may_require_something_of_every_promotion(weft: Weft, versions:
     assert told == {"production": [{"eval": "digits", "accuracy": [">=0.9", "ci>=0.9"]}]}
 
     both = ("--require", "eval=digits", "--require", "accuracy>=0.1", "--require", "eval = none", "--json")
-    assert json.loads(weft("registry", "protect", "classifier", "production", *both)[1])["required"] == [
-        {"eval": "digits", "accuracy": ">=0.1"}, {"eval": "none"},
-    ]  # fmt: skip
+    said = json.loads(weft("registry", "protect", "classifier", "production", *both)[1])
+    assert said["required"] == [{"eval": "digits", "accuracy": ">=0.1"}, {"eval": "none"}]
+    assert (said["holder"], [one["passed"] for one in said["evidence"]]) == ("v0", [True, False])
+    assert "v0, which has it now, does not show that" in weft("registry", "protect", "classifier", "production")[1]
     assert weft("registry", "promote", "p/cnn:v1", "classifier")[0] == 100
     out = weft("registry", "protect", "classifier", "production", "--no-require")[1]
     assert out.strip() == moves
