@@ -64,6 +64,8 @@ class Histogram(Media):
             raise UsageError(f"num_bins must be a whole number from 1 to {MAX_BINS}, got {num_bins!r:.40}")
         if is_array(sequence):
             sequence = fetched(sequence)
+        elif callable(getattr(sequence, "to_numpy", None)):  # a column of pandas, polars or Arrow
+            sequence = sequence.to_numpy()
         if hasattr(sequence, "ndim"):
             self.histogram, self.bins, self.left_out = _of_array(sequence, num_bins)
         else:

@@ -8,6 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,6 +43,13 @@ def test_it_is_numpys_histogram(values: list[float]) -> None:
 def test_every_kind_of_number(dtype: str) -> None:
     made = Histogram(np.array([[0, 1], [1, 1]], dtype), num_bins=2)
     assert made.histogram == [1, 3]
+
+
+def test_columns_of_data_frames_are_arrays() -> None:
+    column = pd.Series([1.0, 2.0, math.nan])
+    for given_column in (column, pd.DataFrame({"a": column}), pyarrow.array([1.0, 2.0, math.nan])):
+        made = Histogram(given_column, num_bins=2)
+        assert (made.histogram, made.left_out) == ([1, 1], 1)
 
 
 def test_nan_and_infinities_are_left_out_and_counted() -> None:
