@@ -1,6 +1,5 @@
 // What every component shares: safe elements, icons, hues. User content only ever enters as text nodes.
 const SVG = "http://www.w3.org/2000/svg";
-const SERIES = ["blue", "orange", "green", "purple", "sky", "violet", "brown", "vermillion"];
 const KIND_HUE = {
   llm: "blue", tool: "orange", retriever: "green", scorer: "purple", embedding: "sky", agent: "violet",
   guardrail: "brown",
@@ -62,8 +61,10 @@ function svg(tag, attributes, ...children) {
   for (const child of children.flat(9)) if (child) node.append(child);
   return node;
 }
+const drawn = new Map(); // a copy costs a fifth of what making one does, and a list has a hundred
 function icon(name) {
-  return svg("svg", { class: "i", viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: ICONS[name] || ICONS.op }));
+  if (!drawn.has(name)) drawn.set(name, svg("svg", { class: "i", viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: ICONS[name] || ICONS.op })));
+  return drawn.get(name).cloneNode(true);
 }
 function hue(kind) {
   const name = Object.hasOwn(KIND_HUE, kind) ? KIND_HUE[kind] : null;
@@ -87,9 +88,6 @@ function root(parent, className) {
     parent.append(held.node);
     roots.set(parent, held);
   }
-  const host = parent.host || parent;
-  const series = getComputedStyle(host).getPropertyValue("--st-chart-categorical-colors").split(",");
-  SERIES.forEach((name, at) => series[at] && held.node.style.setProperty(`--c-${name}`, series[at].trim()));
   return held;
 }
 function typing() {

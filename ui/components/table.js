@@ -48,6 +48,7 @@ function picker(data, state, node) {
     const count = state.picked.size;
     words.textContent = `${count} selected`;
     bar.hidden = !count;
+    if (data.height) bar.previousSibling.style.maxHeight = count ? `calc(${data.height} - 36px)` : data.height; // the list stays as high as it was
     open.toggleAttribute("aria-disabled", count < 2);
     count < 2 ? open.removeAttribute("href") : open.setAttribute("href", href());
     for (const box of node.querySelectorAll("input.pick")) box.checked = state.picked.has(box.value);
