@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from weft.tracking import runtime
 from weft.tracking.settings import Settings
+
+
+# Times are never asserted: other processes may have the processor. In CI its parent takes the same examples each time.
+settings.register_profile("weft", parent=settings.default, deadline=None)
+settings.load_profile("weft")
 
 
 @pytest.fixture(autouse=True)
