@@ -11,7 +11,6 @@ from hypothesis import settings
 from weft.tracking import runtime
 from weft.tracking.settings import Settings
 
-
 # Times are never asserted: other processes may have the processor. In CI its parent takes the same examples each time.
 settings.register_profile("weft", parent=settings.default, deadline=None)
 settings.load_profile("weft")
