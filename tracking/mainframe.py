@@ -77,8 +77,11 @@ def _returned(frame: FrameType) -> bool:
 def _exits(frame: FrameType) -> Iterator[SystemExit]:
     """Those that are still held by somebody, the newest first; one that was caught and kept is left out."""
     for generation in range(3):
-        for found in reversed(gc.get_objects(generation=generation)):
-            if issubclass(type(found), SystemExit):  # nothing of the objects themselves may be asked: some are proxies
+        objects = gc.get_objects(generation=generation)
+        # Their types alone are asked, first: there may be millions, some of them proxies that answer for others.
+        kinds = {kind for kind in set(map(type, objects)) if issubclass(kind, SystemExit)}
+        for found in reversed(objects) if kinds else ():
+            if type(found) in kinds:
                 trace = found.__traceback__
                 if trace is None or trace.tb_frame is not frame or trace.tb_lasti == frame.f_lasti:
                     yield found
