@@ -16,9 +16,11 @@ import weft
 from weft.tracking import exits, runtime
 from weft.tracking.artifacts.artifact import Artifact
 from weft.tracking.errors import GateError, NotFoundError, StoreError, UsageError
+from weft.tracking.journal.records import SCHEMA, ArtifactUsed, RunStarted
 from weft.tracking.registry.requirements import check, parse
 from weft.tracking.runs.starting import start_run
 from weft.tracking.store.access import open_store
+from weft.tracking.store.reader import Reader
 
 GOOD = {"mean": 0.93, "ci": [0.9, 0.95], "n": 400, "n_errors": 0, "n_unscored": 0, "binary": True}
 ASKED = {"eval": "digits", "accuracy": ">=0.9"}
@@ -264,6 +266,21 @@ def test_a_version_that_stays_where_it_is_must_show_what_is_required_too(judge: 
         with pytest.raises(GateError):
             collection.promote("v0")
         assert collection.aliases["production"] == "v0"
+
+
+def test_the_evaluation_is_found_behind_ever_so_many_uses(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lineage that is shown ends after so many nodes (10,000), the oldest first; the one that counts is the newest."""
+    assert Reader.lineage.__kwdefaults__ is not None
+    monkeypatch.setitem(Reader.lineage.__kwdefaults__, "limit", 20)
+    with weft.Api() as api:
+        digest = api.artifact("p/cnn:v0").digest
+    rt = runtime.active()
+    for number in range(30):
+        uid = number.to_bytes(16)
+        rt.journal.append(RunStarted(SCHEMA, uid, f"serve{number}", "p", "serve", number))
+        rt.journal.append(ArtifactUsed(SCHEMA, "p", "cnn", digest, uid, number))
+    judge("v0")
+    assert weft.promote("p/cnn:v0", "classifier", require=ASKED).moved
 
 
 CRASHED = """
