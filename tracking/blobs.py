@@ -125,7 +125,7 @@ class Blobs:
                 if len(data) == info.st_size:
                     return self._stage_data(data)
                 os.lseek(fd, 0, os.SEEK_SET)  # it grows or shrinks at this moment
-            return self._stage_stream(fd, info.st_dev)
+            return self._stage_stream(fd, info)
         finally:
             os.close(fd)
 
@@ -266,7 +266,7 @@ class Blobs:
             os.close(fd)
         return draft
 
-    def _stage_stream(self, source: int, device: int) -> Staged:
+    def _stage_stream(self, source: int, info: os.stat_result) -> Staged:
         with self._home.using("keep the content of a file"):
             draft, fd = self._draft(draftowners.mine(self._home))
         sha, size = hashlib.sha256(), 0
@@ -274,14 +274,18 @@ class Blobs:
             with self._home.using("keep the content of a file"):
                 cloned = disks.clone(source, fd)
             if not cloned:
-                _apart.add((device, str(self._folder)))
-            read = fd if cloned else source
+                _apart.add((info.st_dev, str(self._folder)))
+            read, holes = fd if cloned else source, disks.has_holes(info)
             while chunk := os.read(read, _CHUNK):
                 sha.update(chunk)
                 size += len(chunk)
                 if not cloned:
                     with self._home.using("keep the content of a file"):
-                        _write(fd, chunk)
+                        if holes and disks.is_hole(chunk):
+                            os.ftruncate(fd, size)
+                            os.lseek(fd, size, os.SEEK_SET)
+                        else:
+                            _write(fd, chunk)
             if self._there(sha.hexdigest(), size):
                 Path(draft).unlink()
                 return Staged(sha.hexdigest(), size, None)

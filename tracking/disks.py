@@ -19,6 +19,7 @@ _FICLONE = 0x40049409
 """Linux, linux/fs.h: the other file shares this one's blocks until one of them is written."""
 _NOT_HERE = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM})
 _THREADS = 16
+_ZEROS = bytes(1 << 20)
 
 
 def sync_all(folder: Path) -> None:
@@ -69,6 +70,16 @@ def clone(source: int, target: int) -> bool:
             return False
         raise
     return True
+
+
+def has_holes(info: os.stat_result) -> bool:
+    """Whether a file takes less of the disk than it is long: parts of it were never written, and read as zeros."""
+    return getattr(info, "st_blocks", info.st_size) * 512 < info.st_size
+
+
+def is_hole(chunk: bytes) -> bool:
+    """Whether nothing need be written of this: it is all zeros, as a hole reads."""
+    return chunk == _ZEROS[: len(chunk)]
 
 
 def _sync_folder(path: str) -> None:

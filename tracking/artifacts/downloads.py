@@ -108,9 +108,12 @@ class Download:
         sha = hashlib.sha256()
         with self._blobs.open(entry.digest) as source:
             cloned = disks.clone(source.fileno(), out.fileno())
+            holes = disks.has_holes(os.fstat(source.fileno()))
             while chunk := source.read(_CHUNK):
                 sha.update(chunk)
-                if not cloned:
+                if holes and not cloned and disks.is_hole(chunk):
+                    out.truncate(out.seek(len(chunk), os.SEEK_CUR))
+                elif not cloned:
                     out.write(chunk)
         if sha.hexdigest() != entry.digest:
             self._blobs.doubt(entry.digest)

@@ -14,7 +14,7 @@ from weft.tracking import folders
 from weft.tracking.artifacts.knownfiles import KEPT_FROM_BYTES, KnownFiles
 from weft.tracking.artifacts.manifest import check_path
 from weft.tracking.blobs import Blobs
-from weft.tracking.errors import HomeError
+from weft.tracking.errors import HomeError, UsageError
 
 if TYPE_CHECKING:
     from weft.tracking.runtime import Runtime
@@ -52,9 +52,20 @@ def below(folder: str, prefix: str) -> list[Wanted]:
     Raises:
         OSError, UsageError: see `folders.files`; or a name that no path in an artifact may have.
     """
-    return [
-        Wanted(check_path(prefix + found.name), found.path, found.info, found.name) for found in folders.files(folder)
-    ]
+    wanted, barred = list[Wanted](), list[str]()
+    for found in folders.files(folder):
+        try:
+            wanted.append(Wanted(check_path(prefix + found.name), found.path, found.info, found.name))
+        except UsageError:
+            barred.append(f"{found.name!r:.200}")
+    if barred:
+        more = f" and {len(barred) - 5} more" if len(barred) > 5 else ""
+        raise UsageError(
+            f"the folder {folder!r:.200} holds names that cannot be paths in an artifact (backslashes, drive letters, "
+            f"control characters, what is no UTF-8): {', '.join(barred[:5])}{more}. Nothing of it was added. Rename "
+            "them, or add them by add_file(path, name=...)"
+        )
+    return wanted
 
 
 class Staging:

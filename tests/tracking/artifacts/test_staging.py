@@ -135,6 +135,44 @@ def test_pipes_are_refused_and_nothing_of_the_folder_is_added(home: Path, folder
     assert (artifact.manifest, _drafts(home)) == ({}, [])
 
 
+def test_names_that_no_path_may_have_are_all_told_and_nothing_of_the_folder_is_added(home: Path, folder: Path) -> None:
+    (folder / "sub").mkdir()
+    for name in (b"sub/a\nb", b"C:x", b"back\\slash", b"not utf8 \xff"):
+        with open(os.fsencode(folder) + b"/" + name, "wb") as file:
+            file.write(b"x")
+    artifact = Artifact("a", type="x")
+    with pytest.raises(UsageError) as raised:
+        artifact.add_dir(folder)
+    told = str(raised.value)
+    for name in ("'sub/a\\nb'", "'C:x'", "'back\\\\slash'", "'not utf8 \\udcff'"):
+        assert name in told
+    assert "\n" not in told
+    assert "Nothing of it was added" in told
+    assert (artifact.manifest, _drafts(home)) == ({}, [])
+    artifact.add_file(folder / "sub" / "a\nb", name="renamed")
+    assert list(artifact.manifest) == ["renamed"]
+
+
+def test_a_file_of_holes_stays_one(home: Path, tmp_path: Path) -> None:
+    source = tmp_path / "sparse"
+    with source.open("wb") as file:
+        file.write(b"begin")
+        file.seek(30 << 20)
+        file.write(b"middle")
+        file.truncate(64 << 20)
+    if source.stat().st_blocks * 512 > 1 << 20:
+        pytest.skip("this file system keeps no holes")
+    artifact = Artifact("a", type="x")
+    artifact.add_file(source)
+    with start_run() as run:
+        run.log_artifact(artifact)
+    blob = Blobs(runtime.active().home).path(artifact.manifest["sparse"]["digest"])
+    out = Path(artifact.download(tmp_path / "out")) / "sparse"
+    for copy in (blob, out):
+        assert copy.read_bytes() == source.read_bytes()
+        assert copy.stat().st_blocks * 512 < 4 << 20
+
+
 def test_a_folder_that_clashes_is_added_as_a_whole_or_not_at_all(home: Path, folder: Path) -> None:
     artifact = Artifact("a", type="x")
     artifact.add_bytes(b"other", "07.bin")
