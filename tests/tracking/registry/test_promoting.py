@@ -269,7 +269,7 @@ def test_a_version_that_stays_where_it_is_must_show_what_is_required_too(judge: 
 
 
 def test_the_evaluation_is_found_behind_ever_so_many_uses(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lineage that is shown ends after so many nodes (10,000), the oldest first; the one that counts is the newest."""
+    """A lineage that is shown ends after so many nodes, the oldest first; the evaluation that counts is the newest."""
     assert Reader.lineage.__kwdefaults__ is not None
     monkeypatch.setitem(Reader.lineage.__kwdefaults__, "limit", 20)
     with weft.Api() as api:
