@@ -6,6 +6,7 @@ NumPy's global random generator is left as it was.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from weft.integrations import recording
 from weft.integrations import sklearncharts as charts
 from weft.tracking.errors import UsageError
 from weft.tracking.media import plot
+
+log = logging.getLogger("weft.sklearn")
 
 
 def plot_classifier(
@@ -109,12 +112,19 @@ def plot_clusterer(
 ) -> None:
     """Log the silhouette of a clustering and its elbow, and put its parameters into the config under `model_name`.
 
+    A clustering that has no silhouette (one cluster, or each example one) is said in the log; one that has no score or
+    number of clusters has no elbow.
+
     Raises:
-        UsageError: it is no clusterer, there is but one cluster, or no run is active.
+        UsageError: it is no clusterer, or no run is active.
     """
     charts.check(model, "a clusterer")
-    logged: dict[str, Any] = charts.silhouette(X_train, cluster_labels, labels)
-    if "n_clusters" in model.get_params():
+    logged: dict[str, Any] = {}
+    try:
+        logged |= charts.silhouette(X_train, cluster_labels, labels)
+    except UsageError as error:  # what the data came to is no mistake of the program's
+        log.warning("plot_clusterer() leaves the silhouette out: %s", error)
+    if "n_clusters" in model.get_params() and hasattr(model, "score"):
         logged["elbow_curve"] = charts.elbow_curve(model, X_train)
     _configure(model, model_name)
     _log(logged, prefix)
@@ -238,7 +248,9 @@ def plot_elbow_curve(
 
 
 def _log(values: dict[str, Any], prefix: str) -> None:
-    recording.running("integrations.sklearn").log({prefix + name: value for name, value in values.items()})
+    run = recording.running("integrations.sklearn")
+    if values:
+        run.log({prefix + name: value for name, value in values.items()})
 
 
 def _configure(model: Any, model_name: str) -> None:

@@ -141,8 +141,9 @@ def silhouette(X: Any, cluster_labels: Any, labels: Sequence[str] | None = None)
     """Each cluster's mean, and that of all examples."""
     given = np.asarray(cluster_labels)
     clusters = np.unique(given)
-    if len(clusters) < 2:
-        raise UsageError(f"a silhouette compares clusters, and all {len(given)} examples are in one")
+    if not 2 <= len(clusters) < len(given):
+        here = f"here are {len(clusters)} of {len(given)} examples"
+        raise UsageError(f"a silhouette compares clusters, 2 at least and fewer than examples; {here}")
     values = sklearn.metrics.silhouette_samples(X, given)
     names = list(labels) if labels is not None and len(labels) == len(clusters) else texts(clusters)
     rows = [[name, float(values[given == each].mean())] for each, name in zip(clusters, names, strict=True)]
@@ -151,7 +152,13 @@ def silhouette(X: Any, cluster_labels: Any, labels: Sequence[str] | None = None)
 
 
 def elbow_curve(clusterer: Any, X: Any, cluster_ranges: Sequence[int] | None = None) -> Chart:  # noqa: N803
-    """By number of clusters; default 1, 3, 5, ... 9."""
+    """By number of clusters; default 1, 3, 5, ... 9.
+
+    Raises:
+        UsageError: the clusterer has no score.
+    """
+    if not hasattr(clusterer, "score"):
+        raise UsageError(f"{type(clusterer).__name__} has no score(), so its clusterings cannot be compared by it")
     counts = [count for count in (cluster_ranges or range(1, 10, 2)) if count <= len(X)]
     found = []
     with _own_randomness():

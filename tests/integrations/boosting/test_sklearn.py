@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sklearn.metrics
-from sklearn.cluster import KMeans
+from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -85,6 +85,15 @@ def test_a_clusterer_is_told_whole(run, stored, chart, two_classes) -> None:
     assert elbow[1][2] == pytest.approx(model.inertia_)
 
 
+@pytest.mark.parametrize("model", [DBSCAN(eps=1e-6), DBSCAN(eps=1e-6, min_samples=1), AgglomerativeClustering(3)])
+def test_a_clustering_without_silhouette_or_score_is_told_as_far_as_it_goes(run, stored, two_classes, model) -> None:
+    labels = model.fit(two_classes[0]).labels_
+    plots.plot_clusterer(model, two_classes[0], labels)
+    assert stored().config["Clusterer"]["class"] == type(model).__name__
+    assert ("silhouette" in stored().summary) is (len(set(labels)) == 3)
+    assert "elbow_curve" not in stored().summary
+
+
 @pytest.mark.parametrize("name", ["residuals", "summary_metrics", "feature_importances"])
 def test_single_plots_of_regressors(run, stored, line, name) -> None:
     train, test, right, held_out = line
@@ -142,8 +151,10 @@ def test_mistakes_are_said_at_once(run, two_classes) -> None:
         plots.plot_classifier(LinearRegression().fit(train, right), train, test, right, held_out)
     with pytest.raises(weft.Error, match="a regressor"):
         plots.plot_regressor(LogisticRegression, train, test, right, held_out)
-    with pytest.raises(weft.Error, match="are in one"):
+    with pytest.raises(weft.Error, match=f"here are 1 of {len(train)}"):
         plots.plot_silhouette(None, train, np.zeros(len(train)))
+    with pytest.raises(weft.Error, match=r"has no score\(\)"):
+        plots.plot_elbow_curve(AgglomerativeClustering(2), train)
     with pytest.raises(weft.Error, match="none of those"):
         plots.plot_classifier(LogisticRegression().fit(train, right), train, test, right, held_out + 1)
     with pytest.raises(weft.Error, match="feature_importances_"):
