@@ -12,9 +12,9 @@ from sklearn.datasets import make_classification
 from sklearn.model_selection import train_test_split
 
 import weft
+from weft.tracking.api.storedrun import StoredRun
 from weft.tracking.media.chart import Chart
 from weft.tracking.runs.run import Run
-from weft.tracking.api.storedrun import StoredRun
 
 Split = tuple[Any, Any, Any, Any]
 
