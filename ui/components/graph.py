@@ -23,7 +23,6 @@ _AROUND_PX = 26
 def graph(lineage: Lineage, *, key: str) -> int:
     """Draw it; how many of its nodes are left out."""
     data = placed(lineage)
-    data["zoom"] = data["columns"] > COLUMNS or data["rows"] > ROWS
     height = min(_MOST_PX, data["rows"] * _ROW_PX + _AROUND_PX)
     _render(key=key, data=data, height=height + (_ZOOM_PX if data["zoom"] else 0))
     return len(lineage.nodes) - len(data["nodes"])
@@ -63,7 +62,8 @@ def placed(lineage: Lineage, most: int = SHOWN) -> dict[str, Any]:
         for edge in lineage.edges
         if edge.source in drawn and edge.target in drawn
     ]
-    return {"nodes": nodes, "edges": edges, "columns": max(columns) - first + 1, "rows": rows}
+    across = max(columns) - first + 1
+    return {"nodes": nodes, "edges": edges, "columns": across, "rows": rows, "zoom": across > COLUMNS or rows > ROWS}
 
 
 def _href(node: LineageNode) -> str:
