@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What may go: all that meets every part of it."""
+    """What may go: all that meets every part of it; and the traces of runs that go."""
 
     kinds: Sequence[str] = KINDS
     before_ns: int | None = None
@@ -42,7 +42,7 @@ class Rule:
     project: str | None = None
     tag: str | None = None
     state: str | None = None
-    """Of runs."""
+    """Of runs: of what is no run only their traces."""
     keep_last: int = 0
     """So many of the newest stay whatever else holds: runs and traces of each project, versions of each artifact."""
     everything: bool = False
@@ -100,9 +100,11 @@ def plan(store: Store, rule: Rule, within: Plan | None = None) -> Plan:
         made.runs = [run for run in found if run.uid not in kept]
         made.kept += [Kept(f"run {run.project}/{run.id}", kept[run.uid]) for run in found if run.uid in kept]
         made.points = reader.points([run.uid for run in made.runs])
-    if "traces" in rule.kinds and rule.state is None:
-        traces = _old(_traces(reader, rule), rule, lambda trace: trace.project, lambda trace: trace.start_ns)
-        traces = [trace for trace in traces if named is None or trace.trace_id in named]
+    if "traces" in rule.kinds:
+        old = [] if rule.state is not None else _traces(reader, _where(rule, "start_ns", tags=rule.tag))
+        old = _old(old, rule, lambda trace: trace.project, lambda trace: trace.start_ns)
+        each = {trace.trace_id: trace for trace in (*old, *_within(reader, made.runs))}
+        traces = [trace for trace in each.values() if named is None or trace.trace_id in named]
         made.traces = [trace for trace in traces if trace.status != "running"]
         made.kept += [Kept(f"trace {one.trace_id}", "it is running") for one in traces if one.status == "running"]
         made.spans = sum(trace.span_count for trace in made.traces)
@@ -186,9 +188,15 @@ def _runs(reader: Reader, rule: Rule) -> list[RunRecord]:
     return list(_all(lambda after: reader.runs(where, limit=_PAGE, after=after)))
 
 
-def _traces(reader: Reader, rule: Rule) -> list[TraceRecord]:
-    where = _where(rule, "start_ns", tags=rule.tag)
+def _traces(reader: Reader, where: Mapping[str, Any]) -> list[TraceRecord]:
     return list(_all(lambda after: reader.traces(where, limit=_PAGE, after=after)))
+
+
+def _within(reader: Reader, runs: Sequence[RunRecord]) -> Iterator[TraceRecord]:
+    """The traces of these runs."""
+    for start in range(0, len(runs), _PAGE):
+        where = {"run_uid": {"$in": [run.uid for run in runs[start : start + _PAGE]]}}
+        yield from _traces(reader, where)
 
 
 def _versions(reader: Reader, rule: Rule) -> list[ArtifactRecord]:

@@ -37,6 +37,7 @@ def rm(
 ) -> None:
     """Remove old runs, traces and artifacts, and free their files. They stay removed when the store is rebuilt.
 
+    A run that goes takes its traces along.
     What runs is never touched, nor what the registry or an alias holds; the latest version of an artifact stays.
     """
     rule = _rule(older_than, project, tag, state, what, keep_last, everything)
@@ -78,9 +79,9 @@ def _rule(
         raise UsageError(f"--state is {state!r}; it must be one of {', '.join(selection.STATES[1:])}")
     kinds = retention.KINDS if what is None else tuple(part.strip() for part in what.split(","))
     if state is not None:
-        if what is not None and kinds != ("runs",):
-            raise UsageError("--state is of runs: leave --what out, or say --what runs")
-        kinds = ("runs",)
+        if what is not None and ("runs" not in kinds or "artifacts" in kinds):
+            raise UsageError("--state is of runs: leave --what out, or say --what runs or --what runs,traces")
+        kinds = kinds if what is not None else ("runs", "traces")
     before = None if older_than is None else max(0, time.time_ns() - filteroptions.ago_ns("--older-than", older_than))
     return Rule(kinds, before, project, tag, state, keep_last, everything)
 

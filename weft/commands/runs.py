@@ -207,7 +207,7 @@ def rm(
 ) -> None:
     """Remove runs with their metrics, files and logs, by id or by filter. They stay removed when the store is rebuilt.
 
-    Their traces and artifacts stay; `weft rm` takes those along. What is running stays, and what others depend on.
+    Their artifacts and traces stay; `weft rm` takes the traces along. What is running stays, and what others depend on.
     """
     wanted = selection.where_of(
         state=state, job_type=job_type, group=group, tag=tag, older_than=older_than, where=where

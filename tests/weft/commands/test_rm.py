@@ -133,6 +133,25 @@ def test_what_was_linked_or_resumed_while_somebody_was_asked_stays(
         weft("registry", "unlink", "dataset/digits:latest")
 
 
+def test_a_run_that_goes_takes_its_traces_along(weft: Weft, filled: dict[str, str]) -> None:
+    @library.op
+    def answer(question: str) -> str:
+        return question
+
+    bad = starting.init(project="p", name="bad", tags=["scratch"])
+    answer("in the run")
+    bad.finish(exit_code=1)
+    answer("beside it")
+    for asked in (("--tag", "scratch"), ("--state", "failed"), ("--state", "failed", "--what", "runs,traces")):
+        said = _json(weft, *asked, "--dry-run")
+        assert ([run["name"] for run in said["runs"]], len(said["traces"]), said["spans"]) == (["bad"], 1, 1)
+    assert _json(weft, "--state", "failed", "--what", "runs", "--dry-run")["traces"] == []
+    assert _json(weft, "--tag", "scratch", "--what", "traces", "--dry-run")["traces"] == []
+    _json(weft, "--state", "failed", "--yes")
+    with library.Api() as api:
+        assert [trace.run_id for trace in api.traces({"name": "answer"})] == [None]
+
+
 def test_more_time_than_there_was_means_nothing(weft: Weft, filled: dict[str, str]) -> None:
     assert "nothing matches" in weft("rm", "--older-than", "99999999999d", "--yes").out
 
