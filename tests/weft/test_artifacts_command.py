@@ -83,4 +83,4 @@ def test_wrong_calls_say_what_is_wrong(filled: Path, tmp_path: Path) -> None:
     assert "no artifact is called 'nope'" in _weft(filled, "lineage", "nope", code=1)
     assert "an artifact's name" in _weft(filled, "put", str(tmp_path / "data"), "--name", "p/a b", code=64)
     assert "cannot be given with it" in _weft(filled, "get", "data", "--checkout", "--prefix", "a", code=64)
-    assert "No such file" in _weft(filled, "put", str(tmp_path / "absent"), "--name", "x", code=1)
+    assert "nothing is at" in _weft(filled, "put", str(tmp_path / "absent"), "--name", "x", code=64)

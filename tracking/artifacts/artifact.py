@@ -144,7 +144,9 @@ class Artifact:
     @property
     def state(self) -> str:
         """PENDING until it is logged, then COMMITTED, in the end perhaps DELETED."""
-        return "PENDING" if not self._logged else "COMMITTED" if self._version is None else self._version.state
+        if self._logged_to is None:  # not tried, or its files could not be kept
+            return "PENDING"
+        return "COMMITTED" if self._version is None else self._version.state
 
     @property
     def logged_to(self) -> str | None:

@@ -171,6 +171,8 @@ def put(
         made.add_reference(path)
     elif Path(path).is_dir():
         made.add_dir(path)
+    elif not Path(path).exists():
+        raise UsageError(f"nothing is at {path}; give a file, a folder, or an address such as s3://bucket/key")
     else:
         made.add_file(path)
     where = check_project(place) if place else rt.settings.project

@@ -338,8 +338,17 @@ def test_an_artifact_whose_files_cannot_be_kept_is_not_logged(
     with start_run() as run:
         run.log_artifact(artifact)
     assert not [record for record in journaled() if isinstance(record, ArtifactLogged)]
+    assert artifact.state == "PENDING"
     assert active.faults.counts["keep the files of an artifact"] == 2  # when added, and when logged
     assert sum("keep the files" in line.message for line in caplog.records) == 1
+    active.home.blobs.unlink()
+    with start_run(project="p") as run:
+        run.log_artifact(artifact)
+    assert artifact.state == "COMMITTED"
+    assert artifact.version == "v0"
+    assert Blobs(active.home).read(artifact.manifest["a"]["digest"]) == b"1", (
+        "once the trouble is over it can be logged"
+    )
 
 
 def test_a_new_file_that_could_not_be_kept_at_once_is_kept_when_logged(tmp_path: Path, journaled: Journaled) -> None:
