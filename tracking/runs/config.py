@@ -186,8 +186,8 @@ def _detached(values: dict[str, Any]) -> Config:
 
 
 def plain(values: Any) -> dict[str, Any]:
-    """A dict of a mapping, of an object's attributes (argparse, absl's FLAGS, dataclasses, pydantic) or of a YAML file,
-    its keys checked.
+    """A dict of a mapping, of an object's attributes (argparse, absl's FLAGS, dataclasses, attrs, pydantic) or of a YAML
+    file, its keys checked.
 
     Raises:
         TypeError: it is none of these, or a key is no text.
@@ -208,13 +208,27 @@ def _attributes(values: Any) -> Mapping[str, Any]:
         return dict(flags())
     if isinstance(values, (type, ModuleType)):
         raise TypeError(f"expected a dict or a namespace, got {values!r:.80}")
-    if is_dataclass(values):
-        return {field.name: getattr(values, field.name) for field in fields(values)}
+    if callable(getattr(values, "keys", None)) and hasattr(values, "__getitem__"):  # ml_collections' ConfigDict
+        return {key: values[key] for key in values.keys()}  # noqa: SIM118 - it is no mapping, and iterates as it likes
+    names = _fields(values)
+    if names is not None:
+        return {name: getattr(values, name) for name in names}
     try:
         found: dict[str, Any] = vars(values)
         return found
     except TypeError:
         raise TypeError(f"expected a dict or a namespace, got {type(values).__name__}: {values!r:.80}") from None
+
+
+def _fields(values: Any) -> list[str] | None:
+    """What a value of a dataclass, an attrs or msgspec class holds."""
+    if is_dataclass(values):
+        return [field.name for field in fields(values)]
+    attributes = getattr(values, "__attrs_attrs__", None)
+    if attributes is not None:
+        return [attribute.name for attribute in attributes]
+    struct: tuple[str, ...] | None = getattr(values, "__struct_fields__", None)
+    return None if struct is None else list(struct)
 
 
 def _key(key: object) -> str:

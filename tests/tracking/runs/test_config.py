@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,10 +116,38 @@ class _Flags:
         return {"lr": 0.1, "layers": (1, 2)}
 
 
+@attrs.define
+class _Slotted:
+    lr: float = 0.1
+    layers: tuple[int, ...] = (1, 2)
+
+
+class _Struct(msgspec.Struct):
+    lr: float = 0.1
+    layers: tuple[int, ...] = (1, 2)
+
+
+class _Like:
+    """As ml_collections' ConfigDict: asked like a mapping without being one, its machinery in attributes."""
+
+    def __init__(self) -> None:
+        self._fields = {"lr": 0.1, "layers": (1, 2)}
+        self._locked = False
+
+    def keys(self) -> list[str]:
+        return list(self._fields)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._fields[key]
+
+
 @pytest.mark.parametrize(
     "given",
     [
         {"lr": 0.1, "layers": (1, 2)},
+        _Slotted(),
+        _Struct(),
+        _Like(),
         argparse.Namespace(lr=0.1, layers=(1, 2)),
         types.SimpleNamespace(lr=0.1, layers=(1, 2)),
         types.MappingProxyType({"lr": 0.1, "layers": (1, 2)}),
