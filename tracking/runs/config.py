@@ -186,8 +186,8 @@ def _detached(values: dict[str, Any]) -> Config:
 
 
 def plain(values: Any) -> dict[str, Any]:
-    """A dict of a mapping, of an object's attributes (argparse, absl's FLAGS, dataclasses, attrs, pydantic) or of a YAML
-    file, its keys checked.
+    """A dict of a mapping, of an object's attributes (argparse, absl's FLAGS, dataclasses, attrs, pydantic) or of a
+    YAML file, its keys checked.
 
     Raises:
         TypeError: it is none of these, or a key is no text.
