@@ -155,7 +155,9 @@ def plain(value: Any) -> Any:
     if numpy is not None and isinstance(value, numpy.ndarray) and value.dtype.kind in "biufUSO":
         return value.tolist()
     if torch is not None and isinstance(value, torch.Tensor):
-        return value.detach().cpu().tolist()
+        from weft.tracking.media.arrays import fetched  # most tables hold no tensor
+
+        return fetched(value).tolist()
     if isinstance(value, datetime.datetime) and type(value) is not datetime.datetime:
         convert = getattr(value, "to_pydatetime", None)
         if callable(convert) and not getattr(value, "nanosecond", 0):

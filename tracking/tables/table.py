@@ -6,6 +6,7 @@ is JSON text, marked so, and comes back as it was.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -379,8 +380,12 @@ class Table:
 
 
 def plain_none(value: Any) -> Any:
-    """pandas' words for nothing as None; anything else as it is."""
-    return None if type(value).__name__ in ("NaTType", "NAType") else value
+    """pandas' words for nothing as None, a tensor as its numbers (rows would keep its device's memory); anything else
+    as it is."""
+    if type(value).__name__ in ("NaTType", "NAType"):
+        return None
+    torch: Any = sys.modules.get("torch")
+    return plain(value) if torch is not None and isinstance(value, torch.Tensor) else value
 
 
 def _content(source: Any, *, index: bool) -> tuple[list[str] | None, list[Any]]:

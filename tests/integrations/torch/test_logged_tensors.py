@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 
@@ -44,3 +47,18 @@ def test_a_tensor_without_numbers_is_a_marker_and_the_rest_is_there(tmp_path, mo
     (row,) = weft.Api().run(f"tensors/{run.id}").scan_history()
     assert row["loss"] == 0.5
     assert "NotImplementedError" in str(row["lost"])
+
+
+def test_a_tables_cells_are_numbers_at_once_and_keep_no_tensor(home) -> None:
+    table = weft.Table(columns=["score", "logits"])
+    logits = torch.tensor([[0.5, 0.0], [0.0, 1.0]]).to_sparse()
+    watched = weakref.ref(logits)
+    table.add_data(torch.tensor(0.5).bfloat16().requires_grad_(), logits)
+    table.add_data(0.25, [[1.0]])
+    del logits
+    gc.collect()
+    assert watched() is None
+    assert table.rows == [[0.5, [[0.5, 0.0], [0.0, 1.0]]], [0.25, [[1.0]]]]
+    with weft.init("tensors") as run:
+        run.log({"t": table})
+    assert weft.get(f"tensors/run-{run.id}-t:latest").get("t").rows == table.rows
