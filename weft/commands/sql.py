@@ -76,6 +76,8 @@ def _print_table(found: QueryResult) -> None:
     if sum(widths) + _GAP * len(widths) > console.width:
         for number, row in enumerate(cells, 1):
             console.print(_record(number, heads, row))
+        if not cells:
+            console.print(terminal.text(f"no rows of {', '.join(heads)}", "dim"), soft_wrap=True)
     else:
         types = found.to_arrow().schema.types
         numeric = [head for head, kind in zip(heads, types, strict=True) if _number(kind)]

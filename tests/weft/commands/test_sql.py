@@ -99,6 +99,7 @@ def test_what_is_too_wide_for_a_table_is_shown_a_record_below_the_other(
     assert "row 2" in said
     assert all(len(line) <= 80 for line in said.splitlines())
     assert "row 2" not in weft("sql", "select run_id, name, state from runs").out
+    assert weft("sql", "select * from runs limit 0").out.startswith("no rows of project, run_id, name, state")
 
 
 def test_a_head_is_no_markup(weft: Weft) -> None:
