@@ -105,9 +105,12 @@ def _converted(value: Any, parts: Parts) -> Any:
 
 
 def _below(value: Any) -> dict[str, Any] | None:
-    """What a nested mapping of names, or a dataclass, holds; None for anything else."""
+    """What a nested mapping of names, a dataclass, or a list of tables (by place) holds; None for anything else."""
     try:
-        if isinstance(value, Mapping):
+        if isinstance(value, (list, tuple)):
+            tables = bool(value) and all(isinstance(each, Table) or is_frame(each) for each in value)
+            inner = {str(at): each for at, each in enumerate(value)} if tables else {}
+        elif isinstance(value, Mapping):
             inner = dict(value.items())
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
             if isinstance(value, Tagged) or hasattr(value, "__weft_payload__"):  # our own, which know their form

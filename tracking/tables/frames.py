@@ -13,7 +13,25 @@ def from_frame(frame: Any, *, index: bool) -> tuple[list[str], list[list[Any]]]:
 
     Args:
         index: whether what pandas' index says comes first: a name of its own, or texts. Numbers of rows do not.
+
+    Returns:
+        The columns, `_2` behind a name that is there twice, and the rows.
     """
+    columns, rows = _from(frame, index=index)
+    return _each_once(columns), rows
+
+
+def _each_once(names: list[str]) -> list[str]:
+    found: dict[str, None] = {}
+    for name in names:
+        number, free = 2, name
+        while free in found or (free != name and free in names):
+            free, number = f"{name}_{number}", number + 1
+        found[free] = None
+    return list(found)
+
+
+def _from(frame: Any, *, index: bool) -> tuple[list[str], list[list[Any]]]:
     module = type(frame).__module__.partition(".")[0]
     if module == "pyarrow":
         return from_arrow(frame)

@@ -57,6 +57,11 @@ def test_a_table_that_changed_is_a_new_version_and_each_step_has_its_own(run: we
     assert [value["digest"] for value in _logged(run)] == [found[at].digest for at in (0, 1, 2, 2)]
 
 
+def test_a_list_of_tables_is_kept_each_by_its_place(run: weft.Run) -> None:
+    run.log({"folds": [Table(columns=["a"], data=[[at]]) for at in range(2)]})
+    assert [run.use_artifact(f"run-r-folds.{at}:latest").get("table").rows for at in range(2)] == [[[0]], [[1]]]
+
+
 def test_it_is_got_by_the_key_that_it_was_logged_under(run: weft.Run) -> None:
     """`artifact.get("predictions")`, as wandb's scripts do."""
     run.log({"val/predictions": Table(columns=["a"], data=[[1]])})

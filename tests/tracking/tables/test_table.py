@@ -161,6 +161,13 @@ def test_what_a_frames_index_says_is_kept_and_numbers_of_rows_are_not() -> None:
     assert list(frame.columns) == ["kind", "size", "day"], "the frame itself is left as it is"
 
 
+def test_columns_of_a_frame_that_share_a_name_are_told_apart() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame([[1, 2, 3, 4]], columns=["a", "a", "a_2", 5])
+    table = Table(dataframe=frame)
+    assert (table.columns, table.rows) == (["a", "a_3", "a_2", "5"], [[1, 2, 3, 4]])
+
+
 def test_exact_decimals_are_native_and_can_be_counted() -> None:
     money = Table(columns=["usd"], data=[[Decimal("1.10")], [None], [Decimal("1E+3")], [Decimal("-0.005")]])
     assert str(money.to_arrow().schema.field("usd").type) == "decimal128(7, 3)"
