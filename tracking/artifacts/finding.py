@@ -13,7 +13,7 @@ from weft.tracking.artifacts.manifest import Manifest
 from weft.tracking.artifacts.recording import LATEST
 from weft.tracking.artifacts.versions import ArtifactVersion
 from weft.tracking.blobs import Blobs
-from weft.tracking.errors import NotFoundError, UsageError
+from weft.tracking.errors import NotFoundError, StoreError, UsageError
 from weft.tracking.names import check_artifact, check_project, version_number
 from weft.tracking.registry.paths import PREFIX as REGISTRY
 from weft.tracking.registry.paths import LinkReference, is_reference
@@ -157,6 +157,7 @@ def chosen(reader: Reader, where: Mapping[str, Any], reference: Reference) -> Ar
 
     Raises:
         NotFoundError: there is none.
+        StoreError: its manifest is not the one that was logged.
     """
     if reference.project is not None and reference.project.startswith(REGISTRY):
         from weft.tracking.registry.sources import resolve  # it knows versions
@@ -171,4 +172,13 @@ def chosen(reader: Reader, where: Mapping[str, Any], reference: Reference) -> Ar
             break
     wanted = reference.choose(found)
     exact = {"project": wanted.project, "name": wanted.name, "version": wanted.version}
-    return next(iter(reader.artifacts(exact, limit=1).rows), wanted)
+    for record in reader.artifacts(exact, limit=1).rows:
+        found_digest = Manifest(record.manifest).digest  # type: ignore[arg-type]
+        if found_digest != record.digest:
+            raise StoreError(
+                f"the manifest of {record.project}/{record.name}:v{record.version} was edited: its digest is "
+                f"{found_digest:.12}, logged was {record.digest:.12}. Log the version again from its source, or bring "
+                "the store back from a backup"
+            )
+        return record
+    return wanted

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
 import pickle
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,9 +16,11 @@ import pytest
 import weft
 from weft.tracking import runtime
 from weft.tracking.artifacts.artifact import Artifact
+from weft.tracking.artifacts.finding import find
 from weft.tracking.artifacts.lifetimes import INHERIT
 from weft.tracking.artifacts.manifest import Entry, Manifest
 from weft.tracking.artifacts.versions import ArtifactVersion
+from weft.tracking.blobs import Blobs
 from weft.tracking.errors import NotFoundError, StoreError, UsageError
 from weft.tracking.runs.starting import start_run
 from weft.tracking.settings import Settings
@@ -264,6 +268,20 @@ def test_a_manifest_that_was_edited_is_refused_when_it_is_read(home: Path, tmp_p
     with pytest.raises(StoreError, match=r"entry of 'a\.txt' is damaged"):
         version.download(tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("digest", [hashlib.sha256(b"another file that is there").hexdigest(), "0" * 64])
+def test_a_manifest_that_was_edited_in_the_store_leads_to_no_other_content(home: Path, digest: str) -> None:
+    version = _log(b"A").logged()
+    Blobs(runtime.active().home).put(b"another file that is there")
+    with sqlite3.connect(home / "weft.db") as store:
+        (text,) = store.execute("SELECT manifest FROM artifact_version").fetchone()
+        edited = text.replace(version.manifest["a.txt"]["digest"], digest)
+        assert edited != text
+        store.execute("UPDATE artifact_version SET manifest = ?", (edited,))
+    store.close()
+    with pytest.raises(StoreError, match="was edited: its digest is"):
+        find(f"{version.bare_name}:v0", version.project, Blobs(runtime.active().home))
 
 
 def test_used_as_and_type_are_kept_and_checked(home: Path) -> None:
