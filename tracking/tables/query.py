@@ -217,7 +217,7 @@ def _told(error: Exception, sources: Mapping[str, Any]) -> str:
     message = " ".join(kept) or type(error).__name__
     if "file system operations are disabled" in message or "disabled through configuration" in message:
         return f"a query reads only what weft keeps, no files and no network. {message}"
-    guess = _guess(message)
+    guess = _guess(message) if "Table with name" in message else None
     if guess is not None and guess[1] not in sources:  # of DuckDB's own tables
         return f"{message[: guess.start()]} There is {', '.join(sources)}"
     return message
