@@ -28,12 +28,14 @@ _DOCUMENTS = {"summary_metrics": "summary", "summaryMetrics": "summary"}
 _MADE = {"_step": "step", "_timestamp": "heard_ns"}
 """What wandb keeps in every summary, by where it stands here."""
 _TIMES = ("started_ns", "heard_ns", "ended_ns")
+_LEAST_NS = 10**12
+"""What is less than this is no time in ns: it would be in the first minutes of 1970."""
 _LOGIC = ("$and", "$or", "$nor")
 _ABSENT = ("user", "username", "entity", "sweep", "sweepName")
 
 
 def filter_of(filters: Any) -> dict[str, Any]:
-    """wandb's filter as the store's. Times may be ISO 8601 text, datetimes, or numbers as they are stored.
+    """wandb's filter as the store's. Times may be ISO 8601 text, datetimes, or numbers: Unix seconds or ns.
 
     `name` is what wandb calls a run's id: it finds runs by id or by name.
 
@@ -56,8 +58,7 @@ def filter_of(filters: Any) -> dict[str, Any]:
             continue  # as with no run here
         else:
             field = field_of(name)
-            timed = _timed(asked, 1_000_000_000 if name.endswith("._timestamp") else 1) if field in _TIMES else asked
-            parts.append({field: timed})
+            parts.append({field: _timed(asked, wandbs=field != name) if field in _TIMES else asked})
     if len({name for part in parts for name in part}) == sum(map(len, parts)):
         return {name: asked for part in parts for name, asked in part.items()}
     return {"$and": parts}
@@ -104,20 +105,20 @@ def _by_id_or_name(asked: Any) -> dict[str, Any]:
     return {"$and" if against else "$or": [{"id": asked}, {"name": asked}]}
 
 
-def _timed(asked: Any, unit_ns: int) -> Any:
+def _timed(asked: Any, *, wandbs: bool) -> Any:
     """
     Args:
-        unit_ns: what a number counts.
+        wandbs: whether wandb's name was used: a number is then Unix seconds, unless it is as large as only ns are.
     """
     if isinstance(asked, Mapping):
         return {
-            operator: operand if operator == "$exists" else _timed(operand, unit_ns)
+            operator: operand if operator == "$exists" else _timed(operand, wandbs=wandbs)
             for operator, operand in asked.items()
         }
     if isinstance(asked, (list, tuple)):
-        return [_timed(one, unit_ns) for one in asked]
+        return [_timed(one, wandbs=wandbs) for one in asked]
     if isinstance(asked, (int, float)) and not isinstance(asked, bool):
-        return asked if unit_ns == 1 else round(asked * unit_ns)
+        return round(asked * 1_000_000_000) if wandbs and abs(asked) < _LEAST_NS else asked
     if isinstance(asked, date) and not isinstance(asked, datetime):
         asked = datetime(asked.year, asked.month, asked.day)
     if isinstance(asked, str):

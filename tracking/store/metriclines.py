@@ -32,6 +32,8 @@ _NONE = Line((), (), (), ())
 FOREVER = (1 << 63) - 1
 _FETCHED = 10_000
 """Rows that are objects at a time: of many metrics each becomes arrays before the next."""
+_KNOWN = 256
+"""Columns of times that are remembered: of two million points, 128 KiB each."""
 STREAMS = ("default", "system")
 
 
@@ -157,6 +159,8 @@ class _Source:
         apart = all(before[1] < after[0] for before, after in pairwise(places))
         if not apart or self._rewinds:
             return self._sorted(sealed, loose)
+        if known is not None and len(known) > _KNOWN:
+            known.clear()
         lines = [chunks.line(bytes(row.data), known) for row in sealed]
         if loose:
             _, steps, at_ns, _, _, values, late = zip(*loose, strict=True)
