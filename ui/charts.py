@@ -19,6 +19,13 @@ from weft.ui.values import visible
 
 _SEPARATOR = re.compile(r"[/.]")
 _DIGITS = re.compile(r"([0-9]{1,18})")
+ACROSS = {
+    "type": "value",
+    "min": "dataMin",
+    "max": "dataMax",
+    "splitLine": {"show": False},
+    "axisLine": {"onZero": False},  # below, also where all values are negative
+}
 HEIGHT = 220
 BAND_POINTS = 240
 
@@ -151,7 +158,7 @@ def spec(series: Series, *, by_time: bool, smooth: float, against: Series | None
     return {
         "animation": False,
         "grid": {"left": 8, "right": 12, "top": 22 if scale else 10, "bottom": 4, "containLabel": True},
-        "xAxis": {"type": "value", "min": "dataMin", "max": "dataMax", "splitLine": {"show": False}},
+        "xAxis": ACROSS,
         "yAxis": {"type": "value", "scale": True, "splitNumber": 4}
         | ({"name": f"×1e{scale}", "nameGap": 6, "nameTextStyle": {"align": "left"}} if scale else {}),
         "tooltip": {"trigger": "axis", "confine": True, "axisPointer": {"type": "line"}},
@@ -202,8 +209,6 @@ def _band_series(made: Band) -> list[dict[str, Any]]:
 def chart(series: Series, *, by_time: bool, smooth: float, against: Series | None = None) -> None:
     """Draw it, under its name and last value."""
     told = [f"last {units.number(series.values[-1] if series.values else None)}", units.counted(series.total, "point")]
-    if series.total > len(series.steps):
-        told.append("band: lowest and highest")
     if series.nonfinite:
         all_of_it = series.nonfinite == series.total
         told.append("nothing finite to draw" if all_of_it else f"{units.count(series.nonfinite)} not finite")
@@ -212,6 +217,8 @@ def chart(series: Series, *, by_time: bool, smooth: float, against: Series | Non
     by = "time" if by_time else against.key if against and _against(series, against) else "step"
     if by not in ("time", "step"):
         told.append(f"by {by}")
+    if series.total > len(series.steps):
+        told.append("band: min to max")
     page.label(series.key, " · ".join(told))
     st.echarts_chart(
         spec(series, by_time=by_time, smooth=smooth, against=against),

@@ -81,7 +81,7 @@ def overlaid(runs: Sequence[Side], *, by_time: bool, smooth: float) -> dict[str,
     return {
         "animation": False,
         "grid": {"left": 8, "right": 12, "top": 22 if scale else 10, "bottom": 4, "containLabel": True},
-        "xAxis": {"type": "value", "min": "dataMin", "max": "dataMax", "splitLine": {"show": False}},
+        "xAxis": charts.ACROSS,
         "yAxis": {"type": "value", "scale": True, "splitNumber": 4}
         | ({"name": f"×1e{scale}", "nameGap": 6, "nameTextStyle": {"align": "left"}} if scale else {}),
         "tooltip": {"trigger": "axis", "confine": True, "axisPointer": {"type": "line"}, "order": "valueDesc"},

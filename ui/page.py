@@ -67,7 +67,7 @@ def label(text: str, hint: str = "") -> None:
     """A part's title."""
     name = html.escape(visible(text), quote=True)
     named = f"<b title='{name}'>{name}</b>" if text else ""
-    told = f"<span>{html.escape(visible(hint))}</span>" if hint else ""
+    told = f"<span title='{_quoted(hint)}'>{html.escape(visible(hint))}</span>" if hint else ""
     st.html(f"<div class='weft-label'>{named}{told}</div>")
 
 

@@ -1,6 +1,6 @@
 // A list whose rows are links: a click opens in place, ctrl-click in a new tab; j/k move, enter opens.
 // A long name keeps its end: metrics differ there ("…/accuracy.max"), and what is left out is in the middle.
-function headNode(label) {
+function nameNode(label) {
   const text = clean(label).replace(/\s+/g, " "), last = text.length - text.lastIndexOf("/") - 1;
   const tail = text.length <= 14 ? 0 : last > 0 && last <= 16 ? last : 12;
   return tail ? el("span", { class: "ends" }, el("span", {}, text.slice(0, -tail)), el("span", {}, text.slice(-tail))) : text;
@@ -27,6 +27,7 @@ function cellNode(column, cell, row) {
   else if (column.type === "mean" && typeof cell === "object" && "value" in cell) content = meanCell(cell);
   else if (column.type === "chips") content = el("span", { class: "chips" }, (cell.chips || []).map((chip) =>
     el("span", { class: chip.on ? "chip kept" : "chip", title: chip.title || cell.title }, chip.text)));
+  else if (column.type === "name") content = nameNode(content);
   else if (cell.kind) content = el("span", { class: "named", title: cell.kind }, kindIcon(cell.kind), el("span", {}, cell.text), (cell.tags || []).map((tag) => el("span", { class: "chip" }, tag)));
   else if (cell.picture) content = el("a", { class: "picture", href: cell.picture, target: "_blank", rel: "noopener" },
     el("img", { src: cell.picture, alt: cell.title || "", loading: "lazy" }));
@@ -72,7 +73,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return el("div", { class: `cell ${(column.class || "").includes("num") ? "num" : ""}`, role: "columnheader", title: column.help || column.label,
       "aria-sort": order ? (order[0] === "-" ? "descending" : "ascending") : null },
       column.sort ? el("button", { class: order ? "on" : "", on: { click: () =>
-        setTriggerValue("sort", order && order[0] === "-" ? column.sort : `-${column.sort}`) } }, headNode(column.label), arrow && el("span", { class: "arrow" }, arrow)) : headNode(column.label));
+        setTriggerValue("sort", order && order[0] === "-" ? column.sort : `-${column.sort}`) } }, nameNode(column.label), arrow && el("span", { class: "arrow" }, arrow)) : nameNode(column.label));
   }));
   if (picks) head.prepend(el("div", { class: "cell", role: "columnheader", "aria-label": "Selected" }));
   grid.append(head);

@@ -20,7 +20,7 @@ class Column:
     label: str
     width: str = "minmax(90px, 1fr)"
     type: str = "text"
-    """text, status, scores, mean, chips."""
+    """text, status, scores, mean, chips, name (of which the end is kept, where there is no room for all)."""
     look: str = ""
     """num, mono, soft, strong."""
     link: bool = False

@@ -235,10 +235,10 @@ def _versions(record: ArtifactRecord, versions: Sequence[ArtifactRecord]) -> Non
     now = time.time_ns()
     table(
         [
-            Column("Version", "72px", look="strong", link=True),
-            Column("Aliases", "minmax(80px, 1fr)"),
-            Column("Size", "80px", look="num"),
-            Column("Created", "92px", look="soft num"),
+            Column("Version", "62px", look="strong", link=True),
+            Column("Aliases", "minmax(56px, 1fr)"),
+            Column("Size", "76px", look="num"),
+            Column("Created", "86px", look="soft num"),
         ],
         [
             Row(

@@ -88,7 +88,7 @@ def _differences(runs: Sequence[RunRecord]) -> None:
     lines.sort(key=lambda each: each[1].rank)
     table(
         [
-            Column("Name", "minmax(140px, 1.4fr)", look="mono"),
+            Column("Name", "minmax(140px, 1.4fr)", type="name", look="mono"),
             Column("Of", "80px", look="soft"),
             *(Column(encodable(run.name), "minmax(110px, 1fr)", look="num", help=encodable(run.name)) for run in runs),
         ],

@@ -179,8 +179,11 @@ def _summary(run: RunRecord) -> None:
         page.label("", "Nothing yet")
         return
     table(
-        [Column("Metric", "minmax(90px, 1fr)", look="mono soft"), Column("Value", "minmax(80px, 1fr)", look="num")],
-        [Row(name, None, [cells.text(name), _value(value)]) for name, value in rows],
+        [
+            Column("Metric", "minmax(90px, 1.7fr)", type="name", look="mono soft"),
+            Column("Value", "minmax(84px, 1fr)", look="num"),
+        ],
+        [Row(name, None, [cells.text(name, 1000), _value(value)]) for name, value in rows],
         key="summary",
         label="Summary",
         height="320px",
