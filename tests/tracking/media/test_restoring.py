@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from weft.tracking.blobs import Blobs
 from weft.tracking.home import Home
-from weft.tracking.media import Histogram, Html, restore, revived
+from weft.tracking.media import Histogram, Html, Media, restore, revived
 from weft.tracking.media.restoring import KINDS
 from weft.tracking.payloads.content import ContentError
 from weft.tracking.payloads.encoding import decode, encode
@@ -67,3 +67,12 @@ def test_media_within_lists_and_dicts_come_back() -> None:
     assert revived({"a": [made.record(), 3]}) == {"a": [made, 3]}
     assert pickle.loads(pickle.dumps(made)) == made
     assert revived({"_type": "histograms", "count": 1, "items": [made.record()]}) == [made]
+
+
+def test_a_kind_of_medium_that_cannot_be_restored_cannot_be_made() -> None:
+    class Half(Media):
+        def _fields(self, store_blob: object) -> dict[str, object]:
+            return {}
+
+    with pytest.raises(TypeError, match="_restore"):
+        Half()  # type: ignore[abstract]
