@@ -10,7 +10,9 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -26,8 +28,8 @@ class MainFrame:
         """
         self._ended = ended
         self._frame: FrameType | None = None
-        self._stream: Any = None
-        self._flush: Any = None
+        self._streams: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        """Those that have a `flush` of ours: several where the program put another in the place of `sys.stderr`."""
 
     def watch(self) -> None:
         """Look out for its end."""
@@ -35,23 +37,30 @@ class MainFrame:
         # Of whatever kind: programs put their own there. Where there is no stderr (a daemon), stdout is flushed so.
         stream: Any = sys.stdout if sys.stderr is None else sys.stderr
         if frame is None or "flush" in getattr(stream, "__dict__", {"flush": None}):
-            return  # no script, no place for ours, or somebody else's is there already
-        self._frame, self._stream, self._flush = frame, stream, stream.flush
-        stream.flush = self._flushed
+            return  # no script, no place for ours, or somebody else's is there already, or ours
+        try:
+            self._streams[id(stream)] = stream
+        except TypeError:  # it cannot be held without keeping it
+            return
+        self._frame = frame
+        stream.flush = partial(self._flushed, stream.flush)
 
     def give_back(self) -> None:
-        """Look no longer; the stream has its own `flush` again, unless somebody has put another one there."""
-        if self._stream is not None and self._stream.__dict__.get("flush") == self._flushed:
-            del self._stream.flush
-        self._frame = self._stream = None
+        """Look no longer; each stream has its own `flush` again, unless somebody has put another one there."""
+        for stream in self._streams.values():
+            there = stream.__dict__.get("flush")
+            if isinstance(there, partial) and there.func == self._flushed:
+                del stream.flush
+        self._streams.clear()
+        self._frame = None
 
-    def _flushed(self) -> Any:
+    def _flushed(self, flush: Callable[[], Any]) -> Any:
         try:
             sys._getframe(1)
         except ValueError:  # the interpreter itself calls
             if self._frame is not None:
                 self._tell(self._frame)
-        return self._flush()
+        return flush()
 
     def _tell(self, frame: FrameType) -> None:
         if _returned(frame):

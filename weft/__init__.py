@@ -220,5 +220,9 @@ class _FrontDoor(ModuleType):
         else:
             super().__setattr__(name, value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By its name, as cloudpickle keeps plain modules: functions that use weft travel to workers."""
+        return import_module, (self.__name__,)
+
 
 sys.modules[__name__].__class__ = _FrontDoor

@@ -35,6 +35,8 @@ assert (Table, init, wandb.Image) == (weft.Table, weft.init, weft.Image)
 assert wandb.run is None
 run = wandb.init(project="p", config={"lr": 1})
 assert isinstance(run, (Run, RunDisabled)) and wandb.run is run and wandb.config.lr == 1
+wandb.config = {"epochs": 3}
+assert wandb.config is run.config and run.config.epochs == 3
 try:
     wandb.config["lr"] = 2
 except ConfigError:
@@ -103,3 +105,28 @@ def test_wandbs_words_to_the_terminal_are_log_lines(caplog: pytest.LogCaptureFix
         ("ERROR", "no"),
     ]
     assert weft.require("core") is None
+
+
+def test_a_function_that_uses_weft_travels_to_workers(tmp_path) -> None:
+    """As Ray, joblib and submitit send it, modules among its globals; pickle and copy take the modules as well."""
+    code = """
+import copy, pickle, subprocess, sys
+import cloudpickle, weft as wandb
+weft = wandb
+def train():
+    return wandb.__name__, wandb.__version__
+sent = [cloudpickle.dumps(train)]
+assert pickle.loads(pickle.dumps(weft)) is copy.deepcopy(weft) is weft
+weft.as_wandb()
+import wandb
+from wandb.sdk import wandb_run
+sent.append(cloudpickle.dumps(train))
+assert pickle.loads(pickle.dumps(wandb)) is wandb
+assert pickle.loads(pickle.dumps(wandb_run)) is wandb_run
+read = "import pickle, sys; print(*pickle.load(sys.stdin.buffer)())"
+for each in sent:
+    done = subprocess.run([sys.executable, "-c", read], input=each, capture_output=True, check=True)
+    print(done.stdout.decode(), end="")
+"""
+    pytest.importorskip("cloudpickle")
+    assert _run(code, tmp_path).splitlines() == [f"weft {weft.__version__}", "wandb 0.28.0"]

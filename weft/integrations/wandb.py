@@ -74,6 +74,16 @@ class _StandIn(ModuleType):
             return getattr(import_module(homes[_ALL]), name)
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "config" and self.__name__ == "wandb":
+            import_module("weft").config = value  # type: ignore[attr-defined]
+        else:
+            super().__setattr__(name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In the process that it travels to it is weft as well."""
+        return stand_in, (self.__name__.removeprefix("wandb").removeprefix("."),)
+
 
 class _Version(metadata.Distribution):
     """What `importlib.metadata.version("wandb")` reads."""
@@ -127,8 +137,9 @@ def _made() -> dict[str, _StandIn]:
 
 
 def stand_in(name: str) -> ModuleType:
-    """What `wandb.<name>` is where weft was imported as wandb: `wandb.sdk.wandb_run.Run` in a script's annotations."""
-    return _made()[f"wandb.{name}"]
+    """What `wandb.<name>` is where weft was imported as wandb: `wandb.sdk.wandb_run.Run` in a script's annotations.
+    Without a name: `wandb`."""
+    return _made()[f"wandb.{name}" if name else "wandb"]
 
 
 def sweep(*given: Any, **named: Any) -> NoReturn:
@@ -178,6 +189,8 @@ def termerror(string: str, newline: bool = True, repeat: bool = True, prefix: bo
 
 
 def _say(level: int, text: str, repeat: bool) -> None:
-    if repeat or text not in _said:
+    if not repeat:
+        if text in _said:
+            return
         _said.add(text)
-        log.log(level, "%s", text)
+    log.log(level, "%s", text)
