@@ -98,7 +98,7 @@ class Contents:
         """
         active = runtime.active()
         digest: str | None = None
-        if active.recording:
+        if _keeps(active):
             try:
                 staged = Blobs(active.home).stage(data)
                 digest = staged.digest
@@ -135,8 +135,9 @@ class Contents:
         if policy not in (None, "mutable", "immutable"):
             raise UsageError(f'a policy is "mutable" or "immutable", got {policy!r:.80}')
         active = runtime.active()
-        copy = active.recording and policy != "immutable"
-        stage = staging.Staging(active, folder, copy=copy, known=active.recording and not skip_cache)
+        keeps = _keeps(active)
+        copy = keeps and policy != "immutable"
+        stage = staging.Staging(active, folder, copy=copy, known=keeps and not skip_cache)
         kept = stage.run(wanted)
         for trouble in stage.troubles:
             active.faults.note(KEEP, trouble, hint=NOT_LOGGED)
@@ -255,6 +256,13 @@ class Contents:
                 return
             trouble = OSError(f"{place!r:.200} changed after it was added to the artifact as {path}")
         raise trouble
+
+
+def _keeps(active: runtime.Runtime) -> bool:
+    """Whether content is copied at once. A disabled run writes nothing, and nothing made in one is usually logged; if
+    it is, later, what it was made of is read then."""
+    run = active.active_run
+    return active.recording and not (run is not None and run.disabled)
 
 
 def _folders(paths: Iterable[str]) -> set[str]:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import weft
 from weft.tracking import runtime
 from weft.tracking.artifacts.artifact import Artifact
 from weft.tracking.artifacts.finding import Reference
@@ -508,3 +509,23 @@ def test_what_goes_in_comes_out(home: Path, tmp_path: Path, files: dict[str, byt
         kept[path] = content
     out = _version(artifact).download(tmp_path / "out" / artifact.digest)
     assert {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*") if p.is_file()} == kept
+
+
+def test_in_a_disabled_run_nothing_is_copied_and_what_was_made_there_can_still_be_logged(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    home = tmp_path / "a home"
+    runtime.configure(Settings.resolve(home=home, strict=True))
+    run = weft.init("p", mode="disabled")
+    artifact = weft.Artifact("m", "model")
+    artifact.add_file(tmp_path / "model.bin")
+    with artifact.new_file("note.txt") as file:
+        file.write("said")
+    run.log_artifact(artifact)
+    run.finish()
+    assert not home.exists()
+    with weft.init("p") as recorded:
+        recorded.log_artifact(artifact)
+    found = weft.Api().artifact("p/m:latest")
+    for path, content in {"model.bin": b"weights", "note.txt": b"said"}.items():
+        with found.open(path) as kept:
+            assert kept.read() == content
