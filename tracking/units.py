@@ -196,20 +196,15 @@ def plus_minus(x: float | None, half_width: float | None) -> str:
 
 
 def number(x: float | None) -> str:
-    """A metric's value: whole numbers in full, others to four significant digits, `NaN` and `∞` as such."""
+    """A metric's value: whole numbers in full, others to four significant digits at most, `NaN` and `∞` as such."""
     if x is None:
         return UNKNOWN
     if isinstance(x, bool):
         return str(x).lower()
     if isinstance(x, int):
-        return f"{x:,}" if abs(x) < 10**15 else f"{Decimal(x):.3e}"
+        return f"{x:,}" if abs(x) < 10**15 else f"{Decimal(x).normalize():.4g}"
     if math.isnan(x):
         return "NaN"
     if math.isinf(x):
         return "∞" if x > 0 else "-∞"
-    magnitude = abs(x)
-    if magnitude != 0 and (magnitude < 1e-4 or magnitude >= 1e9):
-        return f"{x:.3e}"
-    if magnitude >= 1000:
-        return f"{x:,.0f}"
-    return f"{x:.4g}"
+    return f"{x:,.0f}" if 1000 <= abs(x) < 1e9 else f"{x:.4g}"
