@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from weft.tracking.home import Home
 from weft.tracking.journal.locks import try_lock
 
 _PREFIX = "drafts-"
+_TAKEN_SECONDS = 60.0
+"""A lock that is empty after so long belongs to a process that was killed while it made it."""
 
 
 class _Held(NamedTuple):
@@ -62,11 +65,14 @@ def is_dead(home: Home, draft: str) -> bool:
 
 
 def forget_dead(home: Home) -> None:
-    """Delete locks that nobody holds, whose drafts are gone."""
+    """Delete locks that nobody holds, whose drafts are gone, and those that were never taken."""
     for path in (home.path / "locks").glob(f"{_PREFIX}*"):
         name = path.name.removeprefix(_PREFIX)
-        if is_dead(home, f"{name}-") and not any(home.blobs.glob(f"{name}-*")):
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # its process ended at this moment
+            info = path.stat()
+            abandoned = info.st_size == 0 and info.st_mtime < time.time() - _TAKEN_SECONDS
+            if abandoned or (is_dead(home, f"{name}-") and not any(home.blobs.glob(f"{name}-*"))):
+                path.unlink()
 
 
 def _path(home: Home, name: str) -> Path:
@@ -83,12 +89,14 @@ def _claimed(home: Home) -> _Held:
         fd = above_standard(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError:  # whoever writes the draft says what is wrong with this home
         return _Held("", path, -1)
-    if not try_lock(fd):  # no locks on this file system
-        os.close(fd)
-        path.unlink(missing_ok=True)
-        return _Held("", path, -1)
-    os.write(fd, socket.gethostname().encode())
-    return _Held(f"{name}-", path, fd)
+    try:
+        if try_lock(fd) and os.write(fd, socket.gethostname().encode()):
+            return _Held(f"{name}-", path, fd)
+    except OSError:  # the disk is full: as above
+        pass
+    os.close(fd)  # or there are no locks on this file system
+    path.unlink(missing_ok=True)
+    return _Held("", path, -1)
 
 
 def _let_go() -> None:

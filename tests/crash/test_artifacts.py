@@ -104,7 +104,8 @@ def test_what_a_killed_log_left_is_freed_at_once_and_what_a_living_one_stages_st
     assert done.returncode == 0, done.stderr
     assert f"{len(left) - 1:,} of them drafts that a program left which ended" in " ".join(done.stdout.split())
     assert len(list((home / "blobs").glob("*.new"))) == 1
-    assert len(list((home / "locks").glob("drafts-*"))) == 1
+    taken = [lock for lock in (home / "locks").glob("drafts-*") if lock.stat().st_size]  # else killed while it made it
+    assert len(taken) == 1, f"seed {SEED}"
     with weft.init(project="p") as run:
         run.log_artifact(living)
     assert _all_whole(home)

@@ -51,6 +51,18 @@ def test_what_a_killed_process_left_is_freed_at_once(home: Path) -> None:
     assert _left(home) == (0, 0)
 
 
+def test_a_lock_that_was_never_taken_goes_in_the_end(home: Path) -> None:
+    runtime.active().home.ensure()
+    (home / "locks").mkdir()
+    empty = home / "locks" / "drafts-0123456789abcdef"
+    empty.touch()
+    collect()
+    assert empty.exists(), "somebody may be about to take it"
+    os.utime(empty, (1, 1))
+    collect()
+    assert not empty.exists()
+
+
 @pytest.mark.parametrize("why", ["another machine", "a network", "no lock", "nobody's"])
 def test_where_death_is_not_certain_age_decides(home: Path, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
     _process(home, "killed")
@@ -108,3 +120,19 @@ def test_without_locks_drafts_are_nobodys_and_artifacts_work(home: Path, monkeyp
     assert "-" not in draft.name
     assert not list((home / "locks").glob("drafts-*"))
     assert collect().drafts == 0
+
+
+def test_on_a_full_disk_no_lock_is_left_behind(home: Path) -> None:
+    """Told by a limit on the size of files, as a disk tells it that has room for names alone."""
+    resource = pytest.importorskip("resource")
+    runtime.active().home.ensure()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    opened = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else None
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        assert draftowners.mine(runtime.active().home) == ""
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list((home / "locks").glob("drafts-*"))
+    if opened is not None:
+        assert len(list(Path("/proc/self/fd").iterdir())) == opened
