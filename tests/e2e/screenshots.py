@@ -49,9 +49,12 @@ def screens() -> dict[str, str]:
             found.setdefault("evaluation", links.evaluation(run.project, run.id))
     trainings = [run for run in runs if run.job_type != EVALUATION]
     if trainings:
-        full = max(trainings, key=lambda run: (run.step or 0, run.started_ns))
+        trainings.sort(key=lambda run: (run.step or 0, run.started_ns), reverse=True)
+        full = trainings[0]
         for view in VIEWS:
             found[f"run_{view.lower()}"] = f"{links.run(full.project, full.id)}&view={view}"
+        beside = [(run.project, run.id) for run in trainings if run.project == full.project][:3]
+        found["compare"] = links.compare(beside)
         for run in trainings:
             found.setdefault(f"run_{run.id[:20]}", links.run(run.project, run.id))
     return found
