@@ -39,9 +39,12 @@ class Drafts:
             OSError, HomeError: see `Blobs.settle`.
         """
         drafts = {digest: self._paths[digest] for digest in wanted if digest in self._paths}
-        self.blobs.settle(drafts, met)
-        for digest in drafts:
-            del self._paths[digest]
+        try:
+            self.blobs.settle(drafts, met)
+        finally:
+            for digest, draft in drafts.items():
+                if not os.path.lexists(draft):  # a blob by now, also where another one failed: it may be tried again
+                    del self._paths[digest]
         _discard(self._paths, os.getpid())
 
 
