@@ -28,7 +28,7 @@ class Runs(Results[StoredRun]):
 
         Raises:
             UsageError: no such format, or as `history`.
-            MissingExtraError: pandas or polars is not installed.
+            MissingExtraError, ImportError: pandas or polars is not installed.
         """
         if format not in ("default", "pandas", "polars"):
             raise UsageError(f"histories(): format is default, pandas or polars, not {format!r:.80}")
@@ -39,14 +39,12 @@ class Runs(Results[StoredRun]):
         ]
         if format == "default":
             return rows
-        try:
-            if format == "polars":
-                import polars  # late: only who asks for a frame needs it
+        if format == "polars":
+            import polars  # the user's own; no extra of ours brings it
 
-                return polars.DataFrame(rows, infer_schema_length=None)
-            from pandas import DataFrame  # likewise
+            return polars.DataFrame(rows, infer_schema_length=None)
+        try:
+            from pandas import DataFrame  # late: only who asks for a frame needs it
         except ImportError as error:
-            raise MissingExtraError(
-                f"histories(format={format!r})", "ui" if format == "pandas" else "tables"
-            ) from error
+            raise MissingExtraError("histories(format='pandas')", "ui") from error
         return DataFrame(rows)

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weft.tracking.errors import UsageError
+from weft.tracking.runs.metricstats import MADE
 
 if TYPE_CHECKING:
     from weft.tracking.store.reader import Reader
 
 _STREAMS = ("default", "system")
-_MADE = ("_step", "_runtime", "_timestamp")
-"""What every row has."""
 
 
 def scanned(
@@ -61,7 +60,7 @@ def columns(rows: Sequence[Mapping[str, Any]], keys: Any, x_axis: str) -> list[s
     """Of a frame of these rows: the keys that were asked for, or all names in order; then what every row has."""
     wanted = _keys(keys)
     names = sorted({name for row in rows for name in row}) if wanted is None else dict.fromkeys([*wanted, x_axis])
-    return [*(name for name in names if name not in _MADE), *_MADE]
+    return [*(name for name in names if name not in MADE), *MADE]
 
 
 def _keys(keys: Any) -> Sequence[str] | None:
@@ -85,5 +84,5 @@ def _only(rows: Sequence[Mapping[str, Any]], keys: Sequence[str] | None) -> Iter
     """Rows with these values, and what every row has."""
     if keys is None:
         return rows
-    wanted = {*keys, *_MADE}
+    wanted = {*keys, *MADE}
     return ({key: value for key, value in row.items() if key in wanted} for row in rows)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from weft.tracking.runs.summary import MADE, nested
+from weft.tracking.runs.metricstats import MADE
+from weft.tracking.runs.summary import nested
 
 _ABSENT = object()
 

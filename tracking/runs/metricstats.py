@@ -28,6 +28,9 @@ class Ends(NamedTuple):
 
 
 KINDS = ("min", "max", "mean", "last", "first", "best", "copy", "none")
+MADE = ("_step", "_runtime", "_timestamp")
+"""What rows of a history have besides what was logged. wandb has these in every summary, too; there they answer who
+asks for them by name, and are in no list."""
 ABSENT: Any = object()
 """A summary has no such key."""
 LONG: Any = object()

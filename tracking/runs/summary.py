@@ -15,15 +15,13 @@ from weft.tracking.payloads.encoding import decode, encode
 from weft.tracking.runs import metrics
 from weft.tracking.runs.config import plain
 from weft.tracking.runs.metricrules import MetricRules
-from weft.tracking.runs.metricstats import ABSENT, LONG, LONGEST, Ends, Order, Standing, Stats, ends, shown
+from weft.tracking.runs.metricstats import ABSENT, LONG, LONGEST, MADE, Ends, Order, Standing, Stats, ends, shown
 
 Recorder = Callable[[dict[str, Any], Sequence[str]], None]
 """Told of keys that were set, and of keys that were deleted."""
 
 _HELD = 128
 """Calls of `log()` that are counted together."""
-MADE = ("_step", "_runtime", "_timestamp")
-"""wandb has these in every summary. Here they answer who asks for them by name, and are in no list."""
 
 
 class Summary(Mapping[str, Any]):

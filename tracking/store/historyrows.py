@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from weft.tracking.runs.metricstats import MADE
 from weft.tracking.store import schema
 from weft.tracking.store.chunks import Line
 from weft.tracking.store.jsontext import decoded
@@ -43,10 +44,6 @@ def rows(
     if keys is not None:
         merged = [row for row in merged if all(key in row for key in keys)]
     return HistoryPage(merged, upto + 1 if upto < last else None)
-
-
-MADE = ("_step", "_runtime", "_timestamp")
-"""What every row has besides what was logged."""
 
 
 def sample(
