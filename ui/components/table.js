@@ -108,8 +108,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (!data.keys || typing()) return;
     if (event.key === "j") move(1);
     else if (event.key === "k") move(-1);
-    else if (event.key === "x" && state.current && picks) picks.toggle(data.rows.find((each) => each.id === state.current)?.pick);
-    else if (event.key === "Enter" && state.current) {
+    else if (event.key === "x" && picks) {
+      const row = data.rows.find((each) => each.id === state.current); // it may be on another page by now
+      if (row) picks.toggle(row.pick);
+    } else if (event.key === "Enter" && state.current) {
       const row = data.rows.find((each) => each.id === state.current);
       if (row) go(row.href);
     } else return;
