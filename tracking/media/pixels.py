@@ -57,13 +57,6 @@ def image_array(value: Any, *, normalize: bool) -> Any:
     return to_bytes(array, normalize=normalize)
 
 
-def _without_leading_ones(array: Any) -> Any:
-    """(1, height, width) and (1, height, width, channels) as one image, as wandb squeezes them."""
-    while array.ndim > 3 and array.shape[0] == 1:
-        array = array[0]
-    return array[0] if array.ndim == 3 and array.shape[0] == 1 and array.shape[-1] not in MODES else array
-
-
 def to_bytes(array: Any, *, normalize: bool) -> Any:
     """Numbers as uint8, a strip of rows at a time. What is no number is black, what is out of range is cut to it.
 

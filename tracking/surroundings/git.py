@@ -241,7 +241,8 @@ class Git:
         return _Answer(data[:limit_bytes], more) if code == 0 or more else None
 
     def _start(self, arguments: Sequence[str], given: bytes) -> subprocess.Popen[bytes] | None:
-        with self._lock, tempfile.TemporaryFile() as said:
+        # A file, since a pipe that git does not read would be waited for; most questions need no disk at all.
+        with self._lock, tempfile.TemporaryFile() if given else open(os.devnull, "w+b") as said:
             if self._stopped or time.monotonic() >= self._until:
                 return None
             said.write(given)
@@ -250,7 +251,7 @@ class Git:
                 [*_GIT, *arguments],
                 cwd=self.at.root,
                 env={name: value for name, value in os.environ.items() if name not in _ELSEWHERE} | _ENV,
-                stdin=said if given else subprocess.DEVNULL,
+                stdin=said,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             )
