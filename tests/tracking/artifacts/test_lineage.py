@@ -10,6 +10,7 @@ import weft
 from weft.tracking import runtime
 from weft.tracking.artifacts.artifact import Artifact
 from weft.tracking.artifacts.lineage import layers
+from weft.tracking.artifacts.manifest import Manifest
 from weft.tracking.errors import NotFoundError, UsageError
 from weft.tracking.journal.records import SCHEMA, ArtifactLogged, ArtifactUsed, RunStarted
 from weft.tracking.runs.starting import start_run
@@ -104,14 +105,16 @@ def test_a_label_cannot_break_out_of_the_graph(home: Path) -> None:
 
 def test_ten_thousand_nodes_are_answered_and_more_are_said_to_be_there(home: Path) -> None:
     rt = runtime.active()
-    digests = [f"{at:064x}" for at in range(6)]
-    for name, digest in enumerate(digests):
-        rt.journal.append(ArtifactLogged(SCHEMA, "p", f"a{name}", "x", digest, b"{}", 0, 1))
+    manifests = [Manifest({"f": {"digest": f"{at:064x}", "size_bytes": 0}}) for at in range(6)]
+    digests = [manifest.digest for manifest in manifests]
+    for name, manifest in enumerate(manifests):
+        rt.journal.append(ArtifactLogged(SCHEMA, "p", f"a{name}", "x", digests[name], manifest.canonical, 0, 1))
+    last = manifests[5].canonical
     for at in range(12_000):
         uid = at.to_bytes(16, "big")
         rt.journal.append(RunStarted(SCHEMA, uid, f"r{at}", "p", f"run {at}", at))
         rt.journal.append(ArtifactUsed(SCHEMA, "p", f"a{at % 5}", digests[at % 5], uid, at))
-        rt.journal.append(ArtifactLogged(SCHEMA, "p", "a5", "x", digests[5], b"{}", 0, at + 2, run_uid=uid))
+        rt.journal.append(ArtifactLogged(SCHEMA, "p", "a5", "x", digests[5], last, 0, at + 2, run_uid=uid))
     with weft.Api(project="p") as api:
         graph = api.lineage("a5", "up")
         assert (len(graph.nodes), graph.whole) == (10_000, False)
