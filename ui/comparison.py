@@ -51,6 +51,8 @@ def lines(sides: Sequence[Mapping[str, Any]]) -> list[Line]:
 
 
 def _word(value: Any) -> bytes:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 1.0 and 1 look the same, and are
     return orjson.dumps(showable(value), option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
 
 

@@ -28,6 +28,11 @@ def test_what_differs_leads_and_what_is_the_same_is_told_apart() -> None:
     assert next(line for line in found if line.name == "nan").same
 
 
+def test_a_whole_number_is_the_same_whichever_way_it_was_written() -> None:
+    """As logged by one run as 10, by the other as 10.0: both are shown as 10."""
+    assert [line.same for line in lines([{"a": 10, "b": 2.0**70}, {"a": 10.0, "b": 2**70}])] == [True, True]
+
+
 def test_true_is_no_one_and_null_is_no_absence() -> None:
     found = lines([{"a": True, "b": None}, {"a": 1}])
     assert [(line.kinds, line.missing) for line in found] == [(2, 0), (1, 1)]
