@@ -1,4 +1,4 @@
-"""How this process comes to its end: an uncaught exception, Ctrl-C, `sys.exit(n)`, or just so. `runs` asks at exit.
+"""How this process comes to its end: an uncaught exception, Ctrl-C, `sys.exit(n)`, or just so. `starting` asks at exit.
 
 Watching chains `sys.excepthook`, `sys.exit`, `exit`, `quit` and `sys.stderr.flush` (`mainframe`) while a run is live,
 and gives them back afterwards. It installs no signal handler and swallows nothing. `seconds_left` is how long the end

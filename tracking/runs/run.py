@@ -1,6 +1,6 @@
 """One run: configuration, metrics, summary, artifacts, its end. Whatever it is told is in the journal at return.
 
-`runs` makes them. Recording trouble never raises here; a wrong call does, at the call.
+`starting` makes them. Recording trouble never raises here; a wrong call does, at the call.
 """
 
 from __future__ import annotations
