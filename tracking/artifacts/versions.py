@@ -152,7 +152,11 @@ class ArtifactVersion:
         entry = self.get_entry(path)
         if entry.ref is not None:
             held: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked closes it
-            references.write(entry, held)
+            try:
+                references.write(entry, held)
+            except BaseException:
+                held.close()
+                raise
             held.seek(0)
             return held
         return self.blobs.open(entry.digest)

@@ -6,6 +6,7 @@ import glob as globbing
 import logging
 import os
 import posixpath
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -138,7 +139,7 @@ def restore(blobs: Blobs, digest: str, name: str, root: Path, *, replace: bool) 
     if place.exists() and not replace:
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
-    draft = place.with_name(f"{place.name}.{os.getpid()}.new")
+    draft = place.with_name(f".{secrets.token_hex(8)}.weft")  # one a call: threads restore at once
     try:
         with blobs.open(digest) as source, draft.open("xb") as target:
             shutil.copyfileobj(source, target)

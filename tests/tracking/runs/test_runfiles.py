@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -157,3 +159,19 @@ def test_the_api_reads_a_runs_files_and_alerts(home: Path, work: Path) -> None:
         with pytest.raises(NotFoundError, match="no file 'x'"):
             stored.file("x")
         assert [alert.title for alert in stored.alerts()] == ["title"]
+
+
+def test_threads_restore_the_same_file_at_once(home: Path, work: Path) -> None:
+    """As workers of a data loader do: none takes the other's half-written file away."""
+    with starting.init("p", id="first") as run:
+        run.save("logs/a.txt")
+    start = threading.Barrier(8)
+    with starting.init("p") as run, ThreadPoolExecutor(8) as pool:
+
+        def read(_: int) -> str:
+            start.wait()
+            with run.restore("logs/a.txt", run_path="first", replace=True) as file:
+                return file.read()
+
+        assert list(pool.map(read, range(8))) == ["a"] * 8
+        assert [path.name for path in (Path(run.dir) / "logs").iterdir()] == ["a.txt"]
