@@ -206,7 +206,7 @@ RECORDS: st.SearchStrategy[Record] = st.one_of(
         run_uid=RUNS,
         step=TIMES,
         at_ns=TIMES,
-        values=st.dictionaries(st.sampled_from(["loss", "val.acc"]), NUMBERS, max_size=2),
+        values=st.dictionaries(st.sampled_from(["loss", "val.acc"]), NUMBERS | st.integers(-2, 3), max_size=2),
         rich=maybe(OBJECTS | st.just(b'{"loss":9007199254740993}')),
         late=st.booleans(),
     ),
