@@ -97,3 +97,6 @@ class StoredPart(dict[str, Any]):
     def update(self, *values: Any, **more: Any) -> None:
         for key, value in dict(*values, **more).items():
             self[key] = value
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)

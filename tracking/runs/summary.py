@@ -251,6 +251,9 @@ class Summary(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self.as_dict())
 
+    def __reduce__(self) -> Any:
+        return dict, (self.as_dict(),)  # a copy is what it holds now, and records nothing
+
     def __repr__(self) -> str:
         return f"Summary({self.as_dict()!r})"
 

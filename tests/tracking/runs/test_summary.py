@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weft.tracking import runtime
+from weft.tracking.api import Api
 from weft.tracking.errors import UsageError
 from weft.tracking.journal.frames import Frame
 from weft.tracking.journal.records import MetricDefined, MetricsLogged, Record, RunStarted, RunUpdated
@@ -362,3 +365,22 @@ def test_a_killed_process_leaves_the_same_summary(home: Path) -> None:
     assert found.state == "crashed"
     assert found.step == 299
     assert json.loads(done.stdout) == dict(found.summary)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+def test_a_copy_is_what_it_holds_now_and_records_nothing(home: Path, copied: Callable[[Any], Any]) -> None:
+    """Live and stored, whole and in part: as it is sent to another process, or kept to compare with later."""
+    with starting.init("p", id="x") as run:
+        run.log({"val": {"loss": 1, "best": {"step": 2}}})
+        before = copied(run.summary)
+        part = copied(run.summary["val"])
+        part["loss"] = 3
+        run.log({"val": {"loss": 2}})
+        assert run.summary["val.loss"] == 2
+    assert (before["val.loss"], before["val.best.step"]) == (1, 2)
+    with Api() as api:
+        found = api.run("p/x").summary
+        part = copied(found["val"])
+        part["loss"] = 4
+        assert part["best"] == {"step": 2}
+        assert copied(found) == found == {"val.loss": 2, "val.best.step": 2}
