@@ -40,10 +40,11 @@ class MainFrame:
             return  # no script, no place for ours, or somebody else's is there already, or ours
         try:
             self._streams[id(stream)] = stream
-        except TypeError:  # it cannot be held without keeping it
+            stream.flush = partial(self._flushed, stream.flush)
+        except (AttributeError, TypeError):  # somebody's own, which takes no weak reference or no other `flush`
+            self._streams.pop(id(stream), None)
             return
         self._frame = frame
-        stream.flush = partial(self._flushed, stream.flush)
 
     def give_back(self) -> None:
         """Look no longer; each stream has its own `flush` again, unless somebody has put another one there."""

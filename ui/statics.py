@@ -45,7 +45,11 @@ class Statics:
             return
         body = self._held.get(scope["path"])
         if body is None:
-            body = self._held[scope["path"]] = wanted.read_bytes()
+            try:
+                body = self._held[scope["path"]] = wanted.read_bytes()
+            except OSError:  # another Streamlit was installed meanwhile: it says itself what it has
+                await self._app(scope, receive, send)
+                return
         headers = [
             (b"content-type", KINDS[wanted.suffix]),
             (b"content-length", str(len(body)).encode()),

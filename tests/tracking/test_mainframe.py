@@ -78,6 +78,23 @@ sys.stderr = sys.__stderr__
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("body", ["__slots__ = ('__dict__',)", "flush = property(lambda self: print)"])
+def test_a_stream_that_takes_none_of_ours_is_left_alone(tmp_path: Path, body: str) -> None:
+    done = _run(
+        tmp_path,
+        f"""
+class Odd:
+    {body}
+    def write(self, text):
+        return len(text)
+sys.stderr = Odd()
+starting.start_run(project="p").finish()
+sys.stderr = sys.__stderr__
+""",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_end_is_heard_at_the_stream_that_stands_there_then(tmp_path: Path) -> None:
     """After a run that began and ended while another one did."""
     assert _run(tmp_path, "redirected(Stream())\nraise SystemExit(4)").returncode == 4

@@ -64,6 +64,22 @@ def test_nothing_else_is(path: str) -> None:
     assert asked(path, STATIC) == ["app"]
 
 
+def test_a_file_that_is_gone_by_now_is_streamlits(tmp_path: Path) -> None:
+    """Where the package was replaced while the app runs."""
+    (tmp_path / "static" / "js").mkdir(parents=True)
+    (tmp_path / "static" / "js" / "one.js").write_text("1")
+    answer: list[str] = []
+
+    async def app(_scope: Any, _receive: Any, _send: Any) -> None:
+        answer.append("app")
+
+    statics = Statics(app, tmp_path)
+    (tmp_path / "static" / "js" / "one.js").unlink()
+    scope: Any = {"type": "http", "method": "GET", "path": "/static/js/one.js", "headers": []}
+    asyncio.run(statics(scope, app, app))  # type: ignore[arg-type]
+    assert answer == ["app"]
+
+
 def test_parts_of_a_file_and_other_methods_are_streamlits(tmp_path: Path) -> None:
     """It knows ranges and heads."""
     (tmp_path / "static" / "js").mkdir(parents=True)
