@@ -322,7 +322,8 @@ def _sweep(home: Home, done: Collected) -> None:
     for file in home.blobs.glob(f"*{DRAFT}"):
         with suppress(FileNotFoundError):  # settled, or its artifact is gone
             info = file.stat()
-            if info.st_mtime < now - DRAFT_SECONDS or (told and draftowners.is_dead(home, file.name)):
+            dead = draftowners.is_dead(home, file.name) if told else None
+            if dead or (dead is None and info.st_mtime < now - DRAFT_SECONDS):
                 done.drafts += 1
                 done.bytes += info.st_size
                 if not done.dry_run:

@@ -49,17 +49,19 @@ def mine(home: Home) -> str:
     return held.name
 
 
-def is_dead(home: Home, draft: str) -> bool:
-    """Whether whoever wrote a draft of that file name is gone for certain. The home must not be on a network."""
+def is_dead(home: Home, draft: str) -> bool | None:
+    """Whether whoever wrote a draft of that file name is gone; None: nobody can tell. The home must not be on a
+    network."""
     name, dash, _ = draft.partition("-")
     if not dash:
-        return False
+        return None
     try:
         fd = os.open(_path(home, name), os.O_RDWR)
     except OSError:
-        return False
+        return None
     try:
-        return os.read(fd, 255).decode("utf-8", "replace") == socket.gethostname() and try_lock(fd)
+        here = os.read(fd, 255).decode("utf-8", "replace") == socket.gethostname()
+        return try_lock(fd) if here else None
     finally:
         os.close(fd)
 

@@ -94,6 +94,16 @@ def test_a_child_has_a_name_of_its_own_and_its_end_does_not_end_its_parent(home:
     assert [path.name.startswith(mine) for path in (home / "blobs").glob("*.new")] == [True]
 
 
+def test_what_a_living_process_is_about_to_log_stays_however_old(home: Path) -> None:
+    """A training of two weeks logs in the end what it staged in the beginning."""
+    artifact = Artifact("a", type="x")
+    artifact.add_bytes(b"of long ago", "a")
+    (draft,) = (home / "blobs").glob("*.new")
+    os.utime(draft, (1, 1))
+    assert collect().drafts == 0
+    assert draft.exists()
+
+
 def test_threads_that_stage_first_share_one_name(home: Path) -> None:
     found: list[str] = []
     start = threading.Barrier(8)
