@@ -24,7 +24,7 @@ function zoomable(scroll, field, width, height) {
     scroll.setPointerCapture(event.pointerId);
     const move = (moved) => scroll.scrollBy(-moved.movementX, -moved.movementY);
     scroll.addEventListener("pointermove", move);
-    scroll.addEventListener("pointerup", () => scroll.removeEventListener("pointermove", move), { once: true });
+    scroll.addEventListener("lostpointercapture", () => scroll.removeEventListener("pointermove", move), { once: true }); // let go, or broken off
   });
   scroll.append(holder);
   to(Math.max(READABLE, whole()));
