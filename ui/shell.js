@@ -33,7 +33,8 @@ addEventListener("keydown", (event) => {
     search.select();
   } else if (event.key === "Escape" && !document.querySelector("dialog[open]")) {
     const up = document.querySelector("a.weft-up");
-    if (up) history.length > 1 ? history.back() : up.click();
+    const ours = window.navigation ? navigation.canGoBack : history.length > 1;  // never back to another site
+    if (up) ours ? history.back() : up.click();
   } else if (event.key === "?") {
     const shown = document.querySelector("dialog.weft-keys");
     if (shown) return shown.remove();

@@ -135,11 +135,11 @@ def protect(
 
     def act(change: Change) -> Guard:
         record = collection_of(change.reader, path)
-        held = requirements.kept(_standing(record, chosen))
-        changed = on and asked is not None and asked != held
+        changed = on and asked is not None and requirements.asked(asked) != list(record.required.get(chosen, ()))
+        kept = requirements.kept(_standing(record, chosen)) if on and asked is None else asked or []
         if (chosen in record.protected) != on or changed:
             change.write("protected" if on else "unprotected", None, [chosen], {"require": asked} if changed else None)
-        required = requirements.asked((held if asked is None else asked) if on else [])
+        required = requirements.asked(kept if on else [])
         holder = next((link for link in record.links if chosen in link.aliases), None)
         if holder is None or not required:
             return Guard(required, None, ())

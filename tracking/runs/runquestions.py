@@ -28,14 +28,14 @@ _DOCUMENTS = {"summary_metrics": "summary", "summaryMetrics": "summary"}
 _MADE = {"_step": "step", "_timestamp": "heard_ns"}
 """What wandb keeps in every summary, by where it stands here."""
 _TIMES = ("started_ns", "heard_ns", "ended_ns")
-_LEAST_NS = 10**12
-"""What is less than this is no time in ns: it would be in the first minutes of 1970."""
+_UNITS = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3))
+"""What a number of a time counts, by its size: below the first of a pair, so many ns (s, ms, us). Larger: ns."""
 _LOGIC = ("$and", "$or", "$nor")
 _ABSENT = ("user", "username", "entity", "sweep", "sweepName")
 
 
 def filter_of(filters: Any) -> dict[str, Any]:
-    """wandb's filter as the store's. Times may be ISO 8601 text, datetimes, or numbers: Unix seconds or ns.
+    """wandb's filter as the store's. Times may be ISO 8601 text, datetimes, or numbers: Unix s, ms, us or ns.
 
     `name` is what wandb calls a run's id: it finds runs by id or by name.
 
@@ -118,7 +118,8 @@ def _timed(asked: Any, *, wandbs: bool) -> Any:
     if isinstance(asked, (list, tuple)):
         return [_timed(one, wandbs=wandbs) for one in asked]
     if isinstance(asked, (int, float)) and not isinstance(asked, bool):
-        return round(asked * 1_000_000_000) if wandbs and abs(asked) < _LEAST_NS else asked
+        unit = next((unit for below, unit in _UNITS if abs(asked) < below), 1) if wandbs else 1
+        return asked if unit == 1 else round(asked * unit)
     if isinstance(asked, date) and not isinstance(asked, datetime):
         asked = datetime(asked.year, asked.month, asked.day)
     if isinstance(asked, str):

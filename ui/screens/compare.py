@@ -26,8 +26,8 @@ VIEWS = ("Differences", "All values")
 def show() -> None:
     """Draw the screen."""
     asked = list(dict.fromkeys(st.query_params.get_all("runs")))
-    found = {path: data().run(*_split(path)) for path in asked}
-    runs = [run for run in found.values() if run is not None][:MOST]
+    found = {path: data().run(*_split(path)) for path in asked[:MOST]}
+    runs = [run for run in found.values() if run is not None]
     up = ("Runs", links.to("runs", page.scope()))
     page.head("Compare", *([units.counted(len(runs), "run")] if runs else []), up=up)
     gone = [path for path, run in found.items() if run is None]
@@ -39,8 +39,8 @@ def show() -> None:
         return
     if gone:
         page.note(f"Not here, perhaps removed or not yet taken in: {', '.join(gone)}")
-    if len(asked) - len(gone) > MOST:
-        page.note(f"The first {MOST} of {units.count(len(asked) - len(gone))} are shown.")
+    if len(asked) > MOST:
+        page.note(f"The first {MOST} of {units.count(len(asked))} are shown.")
     if not runs:
         return
     live_s = lists.LIVE_SECONDS if any(run.state == "running" for run in runs) else None

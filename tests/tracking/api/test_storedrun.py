@@ -66,6 +66,8 @@ def trained() -> list[starting.Run]:
         ({"summary_metrics._timestamp": {"$lt": 1_600_000_000}}, []),
         ({"heartbeatAt": {"$gt": "2020-01-01"}, "name": "r0"}, ["r0"]),
         ({"createdAt": {"$lt": 1_600_000_000}}, []),
+        ({"createdAt": {"$lt": 1_600_000_000_000}}, []),
+        ({"createdAt": {"$lt": 1_600_000_000_000_000_000}}, []),
         ({"createdAt": {"$gt": 1_600_000_000, "$lt": math.inf}}, ["r0", "r1", "r2"]),
         ({"created_at": {"$gt": 1_600_000_000 * 10**9}, "started_ns": {"$gt": 1_600_000_000}}, ["r0", "r1", "r2"]),
         ({"summary_metrics._timestamp": {"$lt": math.inf}, "name": "r1"}, ["r1"]),

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 import weft
 from weft.tracking import exits, runtime
 from weft.tracking.artifacts.artifact import Artifact
 from weft.tracking.errors import GateError, NotFoundError, StoreError, UsageError
-from weft.tracking.journal.records import SCHEMA, ArtifactUsed, RunStarted
+from weft.tracking.journal.records import SCHEMA, ArtifactUsed, RegistryChanged, RunStarted
 from weft.tracking.registry.requirements import check, parse
 from weft.tracking.runs.starting import start_run
 from weft.tracking.store.access import open_store
@@ -254,6 +255,25 @@ def test_what_an_alias_requires_is_asked_of_every_promotion_to_it(judge: Judge, 
             collection.protect("production", require="accuracy>0.9")
         collection.protect("production", False)
         assert collection.protected == []
+
+
+def test_what_a_newer_weft_requires_can_be_replaced_and_ended(judge: Judge) -> None:
+    """Nothing is promoted past it meanwhile."""
+    weft.link_artifact("p/cnn:v0", "classifier", ["production"])
+    rt = runtime.active()
+    for end in ({"on": False}, {"require": []}, {"require": ASKED}):
+        details = orjson.dumps({"require": [{"eval": "digits", "conditions": [["accuracy", "about 0.9"]]}]})
+        newer = RegistryChanged(
+            SCHEMA, rt.ids.uid(), "model/classifier", "protected", rt.ids.wall_ns(), "ana", None, None, None,
+            ["production"], details,
+        )  # fmt: skip
+        rt.journal.append(newer)
+        with weft.Api() as api:
+            collection = api.collection("classifier")
+            with pytest.raises(UsageError, match="cannot read what production requires"):
+                collection.promote("v0")
+            collection.protect("production", **end)
+            assert collection.required == ({"production": [ASKED]} if end == {"require": ASKED} else {})
 
 
 def test_a_version_that_stays_where_it_is_must_show_what_is_required_too(judge: Judge) -> None:
