@@ -11,7 +11,7 @@ from weft.evals.calls import Outcome, call, case_error
 from weft.evals.dataset import Row
 from weft.evals.metering import Meter
 from weft.evals.model import ModelPlan, is_op
-from weft.evals.results import CaseResult
+from weft.evals.results import CaseError, CaseResult
 from weft.evals.scorer import Score, ScorerPlan, read_scores
 from weft.evals.workers import Workers
 from weft.tracer.context import listening
@@ -19,7 +19,7 @@ from weft.tracer.span import Span, span
 from weft.tracking import runtime
 from weft.tracking.journal.records import SCHEMA, ScoreLogged
 from weft.tracking.payloads.encoding import decode, encode
-from weft.tracking.payloads.redaction import redact
+from weft.tracking.payloads.redaction import clean_name, redact
 from weft.tracking.runs.run import Run
 
 ROW_ID, TRIAL, EXPECTED, LATENCY_S = "weft.eval.row_id", "weft.eval.trial", "weft.eval.expected", "weft.eval.latency_s"
@@ -95,7 +95,7 @@ class CaseRunner:
             output=output,
             expected=expected,
             scores={name: score for _, found in scores for name, score in found.items()},
-            error=None if outcome.error is None else case_error(outcome.error),
+            error=None if outcome.error is None else self._case_error(outcome.error),
             trace_id=trace_id,
             latency_s=outcome.seconds,
             usage=meter.usage(),
@@ -152,12 +152,14 @@ class CaseRunner:
                 workers=None if plan.inline else self._workers,
             )
             if outcome.error is not None:
-                found = {"": Score(error=str(case_error(outcome.error)))}
+                found = {"": Score(error=str(self._case_error(outcome.error)))}
             else:
                 found = read_scores(outcome.value)
                 inner.set_output(outcome.value)
             inner.end(error=outcome.error)
-        return {f"{plan.name}.{key}" if key else plan.name: self._clean_score(score) for key, score in found.items()}
+        rules = self._runtime.settings.redact
+        names = {key: f"{plan.name}.{clean_name(key, rules)}" if key else plan.name for key in found}
+        return {names[key]: self._clean_score(score) for key, score in found.items()}
 
     def _log(self, scores: Sequence[tuple[_Judge, Mapping[str, Score]]], row_id: str, root: Span) -> None:
         """Each score as a record on the case's trace."""
@@ -180,7 +182,7 @@ class CaseRunner:
                         trace,
                         None,
                         self._run.uid,
-                        row_id,
+                        clean_name(row_id, self._runtime.settings.redact),
                         judge.source,
                         score.error,
                     )
@@ -192,6 +194,11 @@ class CaseRunner:
 
     def _clean(self, data: bytes) -> bytes:
         return redact(data, self._runtime.faults, self._runtime.settings.redact)
+
+    def _case_error(self, error: BaseException) -> CaseError:
+        """What is told of a failure from here on: by the result, on a terminal, in the result table."""
+        found = case_error(error)
+        return CaseError(str(self._clean_text(found.type)), str(self._clean_text(found.message)))
 
     def _clean_score(self, score: Score) -> Score:
         if score.reason is None and score.label is None and score.error is None:

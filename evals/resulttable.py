@@ -16,7 +16,7 @@ from weft.tracking import runtime
 from weft.tracking.artifacts.artifact import Artifact
 from weft.tracking.names import artifact_name
 from weft.tracking.payloads import encoding
-from weft.tracking.payloads.redaction import redact
+from weft.tracking.payloads.redaction import clean_name, redact
 from weft.tracking.tables import Table
 
 ARTIFACT_TYPE = "evaluation-results"
@@ -39,9 +39,10 @@ def to_table(rows: Sequence[CaseResult], names: Sequence[str]) -> Table:
     labelled = {name for row in rows for name, score in row.scores.items() if score.label is not None}
     parts = {name: ("score", *(("label",) if name in labelled else ()), "reason", "error") for name in names}
     table = Table(columns=[*_FIXED, *(f"{part}.{name}" for name in names for part in parts[name])])
+    rules = runtime.active().settings.redact
     for row in rows:
         cells: list[Any] = [
-            row.row_id,
+            clean_name(row.row_id, rules),
             row.trial,
             _json(row.inputs),
             None if row.expected is None else _json(row.expected),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +13,8 @@ from rich.text import Text
 from weft.commands import evalreport, terminal
 from weft.tracking import runtime, units
 from weft.tracking.errors import NotFoundError, UsageError
+from weft.tracking.payloads.encoding import decode, encode
+from weft.tracking.payloads.redaction import redact
 from weft.tracking.store.access import open_store
 
 if TYPE_CHECKING:
@@ -126,9 +128,15 @@ def _as_json(result: EvaluationResult) -> dict[str, Any]:
         "project": result.run.project,
         "state": result.run.state,
         "complete": result.complete,
-        "config": result.run.config.as_dict(),
-        "summary": result.to_dict(),
+        "config": _clean(result.run.config.as_dict()),
+        "summary": _clean(result.to_dict()),
     }
+
+
+def _clean(told: Mapping[str, Any]) -> Any:
+    """As the store has it, without secrets: a CI's log keeps what is printed."""
+    active = runtime.active()
+    return decode(redact(encode(told), active.faults, active.settings.redact))
 
 
 @app.command()

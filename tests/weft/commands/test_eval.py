@@ -254,3 +254,67 @@ def test_what_could_not_be_recorded_makes_it_incomplete(weft: Weft, suite: str, 
     said = weft("eval", "run", f"{suite}::fine")
     assert said.code == 2
     assert "could not be recorded" in said.err
+
+
+_KEY = "sk-proj-" + "Ab3dEf6hIj" * 4
+_LEAKY = f"""
+import weft
+
+KEY = {_KEY!r}
+
+class Broken(Exception):
+    pass
+
+def model(question):
+    if question != "fine":
+        raise Broken(f"401 for {{KEY}}")
+    return KEY
+
+def says(output):
+    return weft.Score(1.0, label=KEY, reason=KEY)
+
+def breaks(output):
+    raise Broken(f"refused {{KEY}}")
+
+def many(output):
+    return {{KEY: 1.0}}
+
+rows = [{{"id": KEY, "question": "fine", "expected": KEY}}, {{"id": "other", "question": f"ask with {{KEY}}"}}]
+suite = weft.Evaluation(rows, [says, breaks, many], name="leaky", model=model, metadata={{"note": KEY}})
+"""
+
+
+def test_no_column_of_an_evaluation_holds_a_secret_however_it_is_read(
+    weft: Weft, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Errors of the model and of a scorer, labels, reasons, names of scores, ids, inputs: written, printed, as JSON."""
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "leaky.py"
+    path.write_text(_LEAKY)
+    printed = [weft("eval", "run", str(path)), weft("eval", "run", str(path), "--json")]
+    run_id = json.loads(printed[1].out)[0]["run_id"]
+    printed += [weft("eval", "show", run_id), weft("eval", "show", run_id, "--json"), weft("eval", "ls", "--json")]
+    monkeypatch.setenv("COLUMNS", "400")
+    printed += [weft("eval", "show", run_id), weft("runs", "show", run_id, "--json")]
+    for said in printed:
+        assert "leaky" in said.out
+        assert _KEY not in said.out + said.err
+        assert "[redacted:" in said.out
+    with open_store() as store:
+        (made,) = store.reader().artifacts({"type": "evaluation-results", "producer_run": run_id}).rows
+    digest = made.manifest["results.parquet"]["digest"]
+    (blob,) = (file for file in home.rglob("*") if file.is_file() and file.name in (digest, digest[2:]))
+    columns = pq.read_table(blob).to_pydict()
+    assert _KEY not in repr(columns)
+    assert columns["error"] == [None, "Broken: 401 for [redacted:api-key]"]
+    assert columns["error.breaks"] == ["Broken: refused [redacted:api-key]", None]
+    assert columns["reason.says"] == columns["label.says"] == ["[redacted:api-key]", None]
+    assert columns["output"] == ['"[redacted:api-key]"', None]
+    assert columns["expected"] == ['"[redacted:api-key]"', None]
+    cases = json.loads(printed[3].out)["cases"]
+    assert [case["error"] for case in cases] == [None, "Broken: 401 for [redacted:api-key]"]
+    assert "many.[redacted:api-key]" in cases[0]["scores"]
+    for file in home.rglob("*"):  # the journal, the store; of the blobs the dataset alone holds rows as they are
+        if file.is_file() and _KEY.encode() in file.read_bytes():
+            assert file.read_bytes().startswith(b'{"expected":'), file
