@@ -103,7 +103,7 @@ def test_a_wal_that_its_dead_writer_left_is_read_too(full: Path, tmp_path: Path)
     [
         (["traces", "ls"], "first"),
         (["runs", "ls"], "no runs yet"),
-        (["artifacts", "ls"], "first"),
+        (["artifacts", "ls", "--all"], "first"),
         (["traces", "export", "--format", "jsonl"], "first"),
     ],
 )

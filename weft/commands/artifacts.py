@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from weft.commands import terminal
+from weft.commands.artifacttables import listing
 from weft.tracking import runtime, units
 from weft.tracking.artifacts import protection
 from weft.tracking.artifacts.artifact import Artifact
@@ -32,6 +33,8 @@ from weft.tracking.store.store import Store
 app = typer.Typer(help="Artifacts: versioned files.", no_args_is_help=True, add_completion=False)
 
 FILES_SHOWN = 50
+CODE = "op"
+"""The type of an op's code: every op that was called has versions, which a list shows only when asked for."""
 Named = Annotated[str, typer.Argument(help="name, name:alias or name:v3, each perhaps after project/.")]
 Project = Annotated[str | None, typer.Option(help="Its project, when the name is known in several.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -47,40 +50,31 @@ def ls(
     name: Annotated[str | None, typer.Argument(help="Only the versions of this artifact.")] = None,
     project: Annotated[str | None, typer.Option(help="Only this project.")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="Only this type, such as dataset.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Also the code versions of @op.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, manifests included.")] = False,
 ) -> None:
     """List versions, newest first."""
     asked = (("name", name), ("project", project), ("type", type_))
     where: dict[str, Any] = {key: value for key, value in asked if value is not None}
+    chosen = where if all_ or name or type_ else where | {"type": {"$ne": CODE}}
     with open_store() as store:
-        page = store.reader().artifacts(where, limit=limit, manifests=json)
+        reader = store.reader()
+        page = reader.artifacts(chosen, limit=limit, manifests=json)
+        hidden = 0 if json or chosen is where else reader.artifacts(where, limit=1, manifests=False).total - page.total
     if json:
         terminal.print_json(page.rows)
         return
     console = terminal.console()
-    if not page.rows:
+    if page.rows:
+        several = project is None and len({row.project for row in page.rows}) > 1
+        console.print(listing(console, page.rows, time.time_ns(), projects=several))
+    else:
         console.print("no artifacts match" if where else "no artifacts yet: run.log_artifact() logs one")
-        return
-    now = time.time_ns()
-    table = terminal.table(
-        "artifact", "version", "aliases", "type", "project", "files", "size", "made by", "when", right=("files", "size")
-    )
-    for row in page.rows:
-        table.add_row(
-            terminal.text(row.name, limit=40),
-            f"v{row.version}",
-            terminal.text(", ".join(row.aliases), limit=24),
-            terminal.text(row.type, limit=20),
-            terminal.text(row.project, limit=20),
-            f"{row.file_count:,}",
-            units.size(row.size_bytes),
-            terminal.text(row.producer_run or units.UNKNOWN, "dim", limit=20),
-            units.age(row.created_ns, now),
-        )
-    console.print(table)
     if page.total > len(page.rows):
         console.print(f"{len(page.rows)} of {page.total:,} versions; --limit shows more", style="dim")
+    if hidden:
+        console.print(f"--all shows {units.counted(hidden, 'code version')} of @op too", style="dim")
 
 
 @app.command()

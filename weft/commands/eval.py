@@ -164,8 +164,8 @@ def ls(
         return
     now = time.time_ns()
     table = terminal.table("status", "run", "evaluation", "cases", "scores", "cost", "when", right=("cases", "cost"))
-    for column in table.columns:  # where it is narrow, names and scores give way first
-        column.no_wrap = column.header not in ("evaluation", "scores")
+    for column in table.columns:  # where it is narrow, names and scores give way, and a long id goes on below
+        column.no_wrap = str(column.header) not in ("run", "evaluation", "scores")
     for found in page.rows:
         table.add_row(*_cells(found, now))
     console.print(table)
@@ -182,12 +182,12 @@ def _cells(found: RunRecord, now: int) -> list[Any]:
     model_name = [terminal.text(model["name"], "dim")] if isinstance(model, dict) and "name" in model else []
     return [
         terminal.status(found.state),
-        terminal.text(found.id, limit=32),
+        Text(terminal.escape(found.id), overflow="fold"),
         _lines(terminal.text(found.name), *model_name),
         units.count(found.summary.get("rows", found.trace_count)),
         _lines(*(terminal.text(score) for score in scores)) if scores else units.UNKNOWN,
         units.usd(found.summary.get("cost_usd")),
-        units.age(found.started_ns, now),
+        units.age(found.started_ns, now).removesuffix(" ago"),
     ]
 
 

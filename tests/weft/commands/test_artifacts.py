@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from weft.tracer.op import op
 from weft.tracking import runtime
 from weft.tracking.artifacts.artifact import Artifact
 from weft.tracking.blobs import Blobs
@@ -37,6 +40,49 @@ def test_versions_are_listed(weft: Weft) -> None:
     assert "deep/a.txt" in rows[0]["manifest"]
     assert "1 of 2 versions" in weft("artifacts", "ls", "--limit", "1")[1]
     assert "no artifacts match" in weft("artifacts", "ls", "--type", "model")[1]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 120, 200])
+def test_what_a_version_is_asked_for_by_is_never_cut(weft: Weft, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    name, project, run_id = (
+        "questions-of-the-second-quarter-checked",
+        "a-project-of-some-length",
+        "a-run-id-of-a-person",
+    )
+    for place in (project, "other"):
+        artifact = Artifact(name, type="evaluation-results")
+        artifact.add_bytes(b"x" * 3_000, "x")
+        with starting.start_run(project=place, id=run_id) as run:
+            run.log_artifact(artifact, aliases=["production"])
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    lines = weft("artifacts", "ls", "--project", project).out.splitlines()
+
+    assert max(len(line) for line in lines) <= columns
+    heads = next(line for line in lines if "aliases" in line)
+    column = "".join(line[: heads.index("aliases")].strip() for line in lines[lines.index(heads) + 2 :])
+    assert column == f"{name}:v0"
+    assert columns < 200 or all(part in "".join(lines) for part in (project, run_id, "production"))
+
+
+def test_code_versions_are_listed_when_they_are_asked_for(weft: Weft) -> None:
+    @op
+    def looked_up(word: str) -> str:
+        return word
+
+    looked_up("x")
+    assert "no artifacts yet" in weft("artifacts", "ls").out
+    _log(b"one")
+
+    code, out, _ = weft("artifacts", "ls")
+
+    assert code == 0
+    assert "questions" in out
+    assert "looked_up" not in out
+    assert "--all shows 1 code version of @op too" in out
+    for asked in (["--all"], ["--type", "op"], ["looked_up"]):
+        assert "looked_up:v0" in weft("artifacts", "ls", *asked).out
+    assert [row["type"] for row in json.loads(weft("artifacts", "ls", "--json").out)] == ["dataset"]
 
 
 def test_a_version_is_fetched(weft: Weft, tmp_path: Path) -> None:

@@ -151,6 +151,23 @@ def test_evaluations_are_listed_newest_first(weft: Weft, suite: str) -> None:
     assert "no evaluations match" in weft("eval", "ls", "--project", "none").out
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_the_id_that_show_asks_for_is_never_cut_in_the_list(
+    weft: Weft, suite: str, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    weft("eval", "run", suite)
+    run_id = json.loads(weft("eval", "ls", "--json").out)[0]["id"]
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    lines = weft("eval", "ls").out.splitlines()
+
+    heads = next(line for line in lines if "status" in line)
+    column = "".join(line[heads.index("run") : heads.index("ev")].strip() for line in lines[lines.index(heads) + 2 :])
+    assert column == run_id
+    assert "● finished" in "".join(lines)
+    assert max(map(len, lines)) <= columns
+
+
 def test_what_is_wrong_with_a_call_is_one_line(weft: Weft, suite: str, tmp_path: Path) -> None:
     """A suite that does not import, a name that is not there, an option out of range: 64; an unknown run: 1."""
     broken = tmp_path / "broken.py"
