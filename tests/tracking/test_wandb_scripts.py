@@ -333,6 +333,42 @@ def test_disabled_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
+@pytest.mark.parametrize("how", ['os.environ["WANDB_MODE"] = "disabled"', "mode = 'disabled'"], ids=["all", "one run"])
+def test_of_a_disabled_runs_folder_and_of_what_it_looks_up_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Also where a hook of the program's own writes there last, and a forked child ends before."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    script = f"""
+import atexit, os, pathlib
+import weft as wandb
+mode = None
+{how}
+run = wandb.init(project="p", mode=mode)
+place = pathlib.Path(run.dir)
+(place / "model.bin").write_bytes(b"weights")
+atexit.register(lambda: (place / "late.txt").write_text("late"))
+child = os.fork()
+if not child:
+    raise SystemExit(0)
+os.waitpid(child, 0)
+try:
+    run.use_artifact("none:latest")
+except wandb.Error as error:
+    print(type(error).__name__)
+run.finish()
+assert (place / "model.bin").exists()
+print(place)
+"""
+    done = _run(tmp_path, script)
+    said, place = done.stdout.split()
+    assert (said, done.stderr) == ("NotFoundError", "")
+    assert Path(place).parent == tmp_path / "temporary"
+    assert not Path(place).exists()
+    assert not (tmp_path / "home").exists()
+
+
 def test_as_trainers_call_it(tmp_path: Path, reader: Reader) -> None:
     _run(tmp_path, TRAINER)
     [run] = reader.runs().rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ def find(text: str, project: str, blobs: Blobs) -> ArtifactVersion:
     where = {"project": parsed.project or project, "name": parsed.name}
     reference = Reference(where["project"], parsed.name, parsed.which)
     rt, found = runtime.active(), list[ArtifactRecord]()
-    if not rt.recording and rt.settings.store_url is None and not rt.home.path.exists():
+    if rt.settings.store_url is None and not os.path.lexists(rt.home.path):
         return version_of(reference.choose(found), blobs)  # nothing is made to find nothing in
     with open_store() as store:
         if is_reference(text):

@@ -27,7 +27,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
         text = place.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(
-            f"config={str(place)!r} is taken as the path of a YAML file, which cannot be read: {error}"
+            f"{str(place)!r} is taken as the path of a YAML file with configuration, which cannot be read: {error}"
         ) from error
     return _keys(_parsed(text, place), place)
 

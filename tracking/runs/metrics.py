@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,23 +43,30 @@ def check_values(values: object) -> None:
     """
     Raises:
         TypeError: no mapping, or a name that is no text.
+        UsageError: a name of spaces alone, or of nothing: no chart could be told by it.
     """
     if not isinstance(values, Mapping):
         raise TypeError(f"log() takes a dict of names and values, got {type(values).__name__}: {values!r:.80}")
     for name in values:
         if not isinstance(name, str):
             raise TypeError(f"names in log() must be text, got {type(name).__name__}: {name!r:.80}")
+        if not name.strip():
+            raise UsageError(f"a name in log() must hold more than spaces, got {name!r:.80}: {values[name]!r:.80}")
 
 
 def split(values: Mapping[str, Any]) -> Parts:
-    """Sort one call's values; nested dicts become dotted names."""
+    """Sort one call's values; nested dicts become dotted names.
+
+    Raises:
+        TypeError: a nested dict has a key that is neither text nor number.
+    """
     parts = Parts()
-    _split(values, "", parts, _DEPTH)
+    _split(values.items(), "", parts, _DEPTH)
     return parts
 
 
-def _split(values: Mapping[str, Any], prefix: str, parts: Parts, depth: int) -> None:
-    for key, value in values.items():
+def _split(values: Iterable[tuple[str, Any]], prefix: str, parts: Parts, depth: int) -> None:
+    for key, value in values:
         name = prefix + key
         number = scalar(value)
         if isinstance(number, int):
@@ -104,24 +111,43 @@ def _converted(value: Any, parts: Parts) -> Any:
     return converted(value, parts.faults)
 
 
-def _below(value: Any) -> dict[str, Any] | None:
-    """What a nested mapping of names, a dataclass, or a list of tables (by place) holds; None for anything else."""
+def _below(value: Any) -> list[tuple[str, Any]] | None:
+    """What a nested mapping, a dataclass, or a list of tables (by place) holds; None for anything else.
+
+    Pairs, since keys of a mapping may differ and be called the same (`{0: a, "0": b}`).
+
+    Raises:
+        TypeError: a key is neither text nor number.
+    """
+    inner: Iterable[tuple[Any, Any]]
     try:
         if isinstance(value, (list, tuple)):
             tables = bool(value) and all(isinstance(each, Table) or is_frame(each) for each in value)
-            inner = {str(at): each for at, each in enumerate(value)} if tables else {}
+            inner = list(enumerate(value)) if tables else ()
         elif isinstance(value, Mapping):
-            inner = dict(value.items())
+            inner = dict(value.items()).items()
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
             if isinstance(value, Tagged) or hasattr(value, "__weft_payload__"):  # our own, which know their form
                 return None
-            inner = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+            inner = [(each.name, getattr(value, each.name)) for each in dataclasses.fields(value)]
         else:
             return None
     except Exception as error:  # somebody else's mapping: then it is a rich value, whose encoding says what it is
         let_through(error)
         return None
-    return inner if all(isinstance(name, str) for name in inner) else None
+    return [(key if isinstance(key, str) else _key(key), each) for key, each in inner]
+
+
+def _key(key: Any) -> str:
+    """A number that is a nested dict's key, as JSON (and so wandb) writes it: per class `0`, `1`; `true`; `0.5`."""
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    number = scalar(key)
+    if number is None:
+        raise TypeError(
+            f"names in log() must be text, or numbers in nested dicts; got {type(key).__name__}: {key!r:.80}"
+        )
+    return str(number)
 
 
 def scalar(value: Any) -> float | int | None:

@@ -92,7 +92,7 @@ def way(
         UsageError: they contradict each other or what there is: no such run to resume or fork, one that must not exist.
         StoreError: the store cannot be read, and the arguments demand what only it knows.
     """
-    mode = _mode(resume)
+    mode = resume_mode(resume)
     if sum(asked is not None for asked in (mode, resume_from, fork_from)) > 1:
         raise UsageError("init() takes one of resume=, resume_from= and fork_from=: they say different things")
     if resume_from is not None:
@@ -174,7 +174,12 @@ def moment(argument: str, given: object) -> Moment:
     return Moment(names.check_run_id(found[1]), int(found[2]))
 
 
-def _mode(resume: object) -> str | None:
+def resume_mode(resume: object) -> str | None:
+    """What `init(resume=)` asks for; None: nothing.
+
+    Raises:
+        UsageError: it is none of the words.
+    """
     if resume is None or resume is False:
         return None
     chosen = "auto" if resume is True else resume

@@ -117,8 +117,9 @@ class Run(RunKeeping):
         """Record values of one step. They are in the journal when this returns.
 
         Args:
-            values: names and values. Numbers become metrics (NaN and infinities too); nested dicts dotted names; a
-                Table a version of an artifact; anything else is kept as it is.
+            values: names and values. Numbers become metrics (NaN and infinities too); nested dicts dotted names (their
+                keys may be numbers: `{"acc": {0: 0.9}}` is `acc.0`); a Table a version of an artifact; anything else is
+                kept as it is.
             step: default the run's own counter. What comes for a step below the highest, or for one that is committed,
                 is kept and marked late.
             commit: whether the counter moves on: True by default, False by default where `step` is given. Calls of one
@@ -126,7 +127,7 @@ class Run(RunKeeping):
 
         Raises:
             TypeError: `values` is no dict, a name no text, `step` no whole number.
-            UsageError: the run is finished.
+            UsageError: a name is empty, or the run is finished.
 
         Example:
             >>> run.log({"loss": 0.25, "lr": 1e-3})
@@ -148,6 +149,9 @@ class Run(RunKeeping):
                 parts = metrics.split(values)
                 scalars = parts.scalars
                 break
+        plain = self._plain.issuperset(scalars)
+        if not plain and parts is None:
+            metrics.check_values(values)
         with self._lock:
             closes = step is None if commit is None else commit
             if step is None:
@@ -164,10 +168,11 @@ class Run(RunKeeping):
             self._warn_late(at)
         if self._rules.synced:
             scalars = self._synced(at, late, scalars, () if parts is None else parts.rich)
+            plain = self._plain.issuperset(scalars)
         rich = None if parts is None else self._rich(parts, at)
         written = scalars
         again: Sequence[tuple[str, float]] = () if parts is None else parts.again
-        if not self._plain.issuperset(scalars):
+        if not plain:
             written, again = self._clean_names(scalars, again)
         if scalars or rich is not None:
             self._logged_ns = now = self._wall_ns()

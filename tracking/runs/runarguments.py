@@ -15,8 +15,9 @@ from typing import Any, TypeVar, get_args
 
 from weft.tracking import names
 from weft.tracking.errors import UsageError
-from weft.tracking.runs import configfile, overrides
+from weft.tracking.runs import configfile, overrides, resuming
 from weft.tracking.runs.config import plain
+from weft.tracking.runs.mistakes import Mistakes
 from weft.tracking.runs.resuming import Way, replacing, way
 from weft.tracking.runtime import Runtime
 from weft.tracking.settings import Mode, Settings
@@ -35,6 +36,11 @@ _MODES: dict[str, str] = {
 """wandb's words for modes, and weft's: all processes may always share a run, and everything is local."""
 
 
+_TEXTS = {
+    "name": "NAME", "notes": "NOTES", "group": "RUN_GROUP", "job_type": "JOB_TYPE", "entity": "ENTITY",
+    "label": "LABEL",
+}  # fmt: skip
+"""Arguments that are free text, and their variables."""
 _NEW = Way(None)
 
 
@@ -72,33 +78,41 @@ def start(rt: Runtime, given: Mapping[str, Any]) -> Start:
     """Resolve the arguments of `init`.
 
     Raises:
-        UsageError: one of them is wrong, or they contradict each other or what there is to resume.
+        UsageError: some of them are wrong, which is told of all at once; or they contradict each other or what there is
+            to resume.
     """
     parted = overrides.part(given.get("settings"), rt.settings)
     asked = {**parted.arguments, **{name: value for name, value in given.items() if value is not None}}
-    mode = _mode(rt, asked.get("mode"))
+    wrong = Mistakes()
+    mode = wrong.tried(_mode, rt, asked.get("mode"))
     given_project = _first(asked.get("project"), _unless_default(rt.settings.project))
     if given_project is None:
         given_project = _variable("PROJECT", names.check_project) or rt.settings.project
-    project = names.check_project(given_project)
-    ident = _first(_checked(asked.get("id"), names.check_run_id), _variable("RUN_ID", names.check_run_id))
-    tags = _first(asked.get("tags"), _variable("TAGS", _tags))
+    project = wrong.tried(names.check_project, given_project)
+    ident = _first(wrong.tried(_checked, asked.get("id"), names.check_run_id), _variable("RUN_ID", names.check_run_id))
+    tags = wrong.tried(_checked, _first(asked.get("tags"), _variable("TAGS", _tags)), names.check_tags)
+    texts = {name: wrong.tried(_text, name, asked, variable) for name, variable in _TEXTS.items()}
+    folder = wrong.tried(_folder, asked.get("dir"))
+    wrong.tried(reinit, asked.get("reinit"))
+    wrong.tried(resuming.resume_mode, asked.get("resume"))
+    settled = wrong.tried(config, asked)
+    wrong.tell("init()")
     chosen = dict(parted.settings)
     if asked.get("save_code") is not None:
         chosen["save_code"] = bool(asked["save_code"])
     made = Start(
-        project=project,
-        name=_text("name", asked, "NAME"),
-        notes=_text("notes", asked, "NOTES"),
-        tags=None if tags is None else tuple(names.check_tags(tags)),
-        group=_text("group", asked, "RUN_GROUP"),
-        job_type=_text("job_type", asked, "JOB_TYPE"),
-        config=config(asked),
+        project=str(project),
+        name=texts["name"],
+        notes=texts["notes"],
+        tags=None if tags is None else tuple(tags),
+        group=texts["group"],
+        job_type=texts["job_type"],
+        config=settled,
         allow_val_change=asked.get("allow_val_change"),
-        entity=_text("entity", asked, "ENTITY"),
-        label=_text("label", asked, "LABEL"),
-        mode=mode,
-        folder=_folder(asked.get("dir")),
+        entity=texts["entity"],
+        label=texts["label"],
+        mode=str(mode),
+        folder=folder,
         settings=replace(rt.settings, **chosen) if chosen else rt.settings,
         joined=_joined(ident, asked),
     )
@@ -145,14 +159,22 @@ def config(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _config_paths(given: Any) -> list[dict[str, Any]]:
-    found = []
+    found: list[dict[str, Any]] = []
     if configfile.DEFAULTS.is_file():
-        defaults = _sound(str(configfile.DEFAULTS), lambda path: plain(configfile.read_config(path)))
+        defaults = _sound(str(configfile.DEFAULTS), _configured)
         if defaults == {}:
             log.warning("%s is empty: it gives the run no configuration", configfile.DEFAULTS)
         found.append(defaults or {})
-    paths = [given] if isinstance(given, str) else given or _variable("CONFIG_PATHS", _listed) or ()
-    return found + [plain(configfile.read_config(path)) for path in paths]
+    if given:
+        paths = [given] if isinstance(given, str) else given
+        return found + [_configured(path) for path in paths]
+    listed = next((name for name in ("WEFT_CONFIG_PATHS", "WANDB_CONFIG_PATHS") if os.environ.get(name)), None)
+    paths = _listed(os.environ[listed]) if listed else []
+    return found + [_sound(path, _configured, f"{path} of {listed}") or {} for path in paths]  # others may do
+
+
+def _configured(path: Any) -> dict[str, Any]:
+    return plain(configfile.read_config(path))
 
 
 def _mode(rt: Runtime, given: object) -> str:
@@ -173,8 +195,8 @@ def _mode_word(text: str) -> str:
     return _MODES[text]
 
 
-def _resume_word(text: str) -> object:
-    return {"true": True, "1": True, "false": None, "0": None}.get(text.lower(), text)
+def _resume_word(text: str) -> str | None:
+    return resuming.resume_mode({"true": True, "1": True, "false": None, "0": None}.get(text.lower(), text))
 
 
 def _joined(ident: str | None, asked: Mapping[str, Any]) -> bool:
@@ -187,12 +209,14 @@ def _joined(ident: str | None, asked: Mapping[str, Any]) -> bool:
 
 
 def _folder(given: Any) -> Path | None:
-    chosen = _first(given, os.environ.get("WEFT_DIR") or os.environ.get("WANDB_DIR"))
-    if chosen is None:
-        return None
+    return _variable("DIR", _full_path) if given is None else _full_path(given)
+
+
+def _full_path(chosen: Any) -> Path:
+    path = "." if chosen == "" else names.check_local_path("init(dir=)", chosen)
     try:
-        return Path(chosen).expanduser().absolute()
-    except (TypeError, RuntimeError, OSError) as error:
+        return Path(path).expanduser().absolute()
+    except (RuntimeError, OSError) as error:
         raise UsageError(f"init(dir=) is the path of a folder, not {chosen!r:.80}: {error}") from error
 
 

@@ -6,22 +6,23 @@ Everything that is recorded passes here, where secrets are taken out of it.
 from __future__ import annotations
 
 import builtins
+import errno
 import functools
 import html
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.tracking import names
 from weft.tracking.errors import UsageError
+from weft.tracking.home import may_write
 from weft.tracking.journal.records import SCHEMA, Record, RunStarted, RunUpdated
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.redaction import clean_name, redact, redact_text
-from weft.tracking.runs import lives
+from weft.tracking.runs import lives, scratchfolder
 from weft.tracking.runs.config import Config
 from weft.tracking.surroundings import process
 
@@ -72,8 +73,8 @@ class RunFacts:
         self._pid = os.getpid()
         self.folder: Path | None = start.folder
         """What `init(dir=)` said."""
-        self._scratch: str | None = None
-        """`dir` of a disabled run."""
+        self._scratch: Path | None = None
+        """`dir` of a disabled run, and of one whose folder cannot be made."""
         self._start = start
         self.config = Config(
             start.config,
@@ -164,17 +165,32 @@ class RunFacts:
     @property
     def dir(self) -> str:
         """A folder for files of the run, made when first asked for; what lies in it at the end is kept. Of a disabled
-        run it is a temporary one, and nothing of it is kept."""
-        if self.disabled:
-            if self._scratch is None:
-                self._scratch = tempfile.mkdtemp(prefix="weft-disabled-")
-            return self._scratch
+        run it is a temporary one, which goes with the process, and nothing of it is kept; where the folder cannot be
+        made, one that stays."""
+        if self._scratch is None and self.disabled:
+            self._scratch = scratchfolder.until_exit()
+        if self._scratch is None:
+            self._make_folder()
+        return str(self._files_folder)
+
+    def _make_folder(self) -> None:
         folder = self._files_folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return str(folder)
+        try:
+            if not folder.is_absolute():  # there is no HOME, as `Home.ensure` says
+                raise FileNotFoundError(errno.ENOENT, "not a full path", str(folder))
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not may_write(folder):
+                raise PermissionError(errno.EACCES, "it cannot be written", str(folder))
+        except OSError as error:
+            self._scratch = scratchfolder.lasting()
+            self._runtime.faults.note(
+                "make the folder of a run's files", error, hint=f"run.dir is a temporary folder, {self._scratch}."
+            )
 
     @property
     def _files_folder(self) -> Path:
+        if self._scratch is not None:
+            return self._scratch
         base = self._runtime.home.path / "runs" if self.folder is None else self.folder / "weft-runs"
         return base / self.uid.hex() / "files"
 

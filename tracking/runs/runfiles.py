@@ -29,7 +29,12 @@ POLICIES = ("live", "now", "end")
 class RunFiles:
     """What one run saves. `live` and `end` are saved at once, too, and again at the end where they changed."""
 
-    def __init__(self, rt: Runtime, uid: bytes, folder: Path, record: Callable[[Record], None]) -> None:
+    def __init__(self, rt: Runtime, uid: bytes, folder: Callable[[], Path], record: Callable[[Record], None]) -> None:
+        """
+        Args:
+            folder: where `run.dir` is, or would be.
+            record: takes what was saved.
+        """
         self._rt = rt
         self._uid = uid
         self._folder = folder
@@ -44,37 +49,39 @@ class RunFiles:
         if policy not in POLICIES:
             raise UsageError(f"save(policy=) is one of {', '.join(POLICIES)}, not {policy!r:.80}")
         text = _path_text("save()", pattern)
-        if base_path is None and not Path(text).exists() and (self._folder / text).exists():
-            text = str(self._folder / text)  # as older scripts say what they have put into run.dir
+        folder = self._folder()
+        if base_path is None and not os.path.exists(text) and os.path.exists(folder / text):  # noqa: PTH110 - which raise nothing
+            text = str(folder / text)  # as older scripts say what they have put into run.dir
         if "://" in text:
             log.warning("save(%r): an address is no file here and is left out; Artifact.add_reference keeps one", text)
             return []
         chosen = Path(os.path.abspath(text))  # noqa: PTH100 - without following links, which resolve() would
         base = self._base(chosen, Path(text), base_path)
-        found = []
+        found, path = [], None
         for path in _files(str(chosen), expand=expand):
             name = path.relative_to(base).as_posix()
             if policy != "now":
                 self._watched[path] = name
             if self._keep(path, name):
                 found.append(str(path))
-        if not found:
+        if path is None:  # one that is there and could not be kept was told by `_keep`
             log.warning("save(%r): there is no such file; nothing was saved", text)
         return found
 
     def close(self) -> None:
         """At the end of the run: what changed since, and what lies in `run.dir`."""
         for path, name in self._watched.items():
-            if path.is_file():
+            if os.path.isfile(path):  # noqa: PTH113 - which raises nothing
                 self._keep(path, name)
-        for path in _files(str(self._folder), expand=False):
-            self._keep(path, path.relative_to(self._folder).as_posix())
+        folder = self._folder()
+        for path in _files(str(folder), expand=False):
+            self._keep(path, path.relative_to(folder).as_posix())
 
     def _base(self, chosen: Path, given: Path, base_path: object) -> Path:
         if base_path is not None:
             base = Path(os.path.abspath(_path_text("save(base_path=)", base_path)))  # noqa: PTH100 - as above
-        elif chosen.is_relative_to(self._folder):
-            base = self._folder
+        elif chosen.is_relative_to(self._folder()):
+            base = self._folder()
         elif given.is_absolute():
             base = chosen.parent
         else:
@@ -161,7 +168,7 @@ def _files(pattern: str, *, expand: bool) -> Iterator[Path]:
     """What a pattern stands for now: files, and all files below the folders it names."""
     for found in sorted(globbing.glob(pattern, recursive=True)) if expand else [pattern]:  # noqa: PTH207 - a text, absolute or not
         path = Path(found)
-        if path.is_file():
+        if os.path.isfile(path):  # noqa: PTH113 - Path's own raise where a folder may not be looked into
             yield path
-        elif path.is_dir():
-            yield from sorted(below for below in path.rglob("*") if below.is_file())
+        elif os.path.isdir(path):  # noqa: PTH112 - as above
+            yield from sorted(below for below in path.rglob("*") if os.path.isfile(below))  # noqa: PTH113 - as above

@@ -24,7 +24,7 @@ class RunKeeping(RunSurroundings):
 
     def __init__(self, active: Runtime, start: Start) -> None:
         super().__init__(active, start)
-        self._files = RunFiles(active, self.uid, self._files_folder, self._record)
+        self._files = RunFiles(active, self.uid, lambda: self._files_folder, self._record)
         self._alerts = Throttle()
 
     def save(

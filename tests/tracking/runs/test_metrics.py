@@ -93,6 +93,21 @@ def test_what_was_read_back_can_be_logged_again() -> None:
     assert metrics.split({"a": tagged}).rich == {"a": tagged}
 
 
+def test_numbers_as_keys_of_nested_dicts_are_names() -> None:
+    """A score per class or per threshold, as JSON calls them; two keys of one name are both kept."""
+    parts = metrics.split({"acc": {0: 0.9, 1: {2: 0.8}, 0.5: 0.7, "0": 0.1}, "is": {True: 0.6, False: 0.4}})
+    assert parts.scalars == {"acc.0": 0.9, "acc.1.2": 0.8, "acc.0.5": 0.7, "is.true": 0.6, "is.false": 0.4}
+    assert parts.again == [("acc.0", 0.1)]
+    numpy = pytest.importorskip("numpy")
+    assert metrics.split({"acc": {numpy.int64(3): 1.0}}).scalars == {"acc.3": 1.0}
+
+
+@pytest.mark.parametrize("key", [(1, 2), None, b"x", object()])
+def test_other_keys_of_nested_dicts_raise(key: Any) -> None:
+    with pytest.raises(TypeError, match="names in log"):
+        metrics.split({"loss": 1.0, "acc": {"deep": {key: 0.5}}})
+
+
 def test_nesting_ends_somewhere() -> None:
     """A dict that holds itself is flattened so far, then kept as one value."""
     loop: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -131,6 +132,44 @@ def test_a_disk_that_refuses_stops_no_training(tmp_path: Path, caplog: pytest.Lo
     with starting.init("p") as run:
         assert run.save("logs/*") == []
     assert active.faults.counts["save a file of a run"] >= 1
+
+
+def test_an_unusable_home_gives_a_temporary_folder_and_names_the_true_cause(
+    tmp_path: Path, work: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "home").write_text("in the way")
+    active = runtime.configure(Settings.resolve(home=tmp_path / "home", strict=False))
+    with starting.init("p") as run:
+        place = Path(run.dir)
+        (place / "model.h5").write_bytes(b"weights")
+        assert run.dir == str(place)
+        assert run.save("logs/a.txt") == run.save("model.h5") == []
+    assert (place / "model.h5").read_bytes() == b"weights"  # perhaps the only copy
+    shutil.rmtree(place)
+    [line] = [
+        record.getMessage() for record in caplog.records if "run.dir is a temporary folder" in record.getMessage()
+    ]
+    assert str(place) in line
+    assert "there is no such file" not in caplog.text
+    assert active.faults.counts["make the folder of a run's files"] == 1
+    assert active.faults.counts["save a file of a run"] >= 2
+
+
+def test_what_lies_in_a_temporary_folder_is_kept_where_the_home_can_be_written(
+    home: Path, tmp_path: Path, journaled: Journaled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime.configure(Settings.resolve(home=home, strict=False))
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "file"))
+    with starting.init("p") as run:
+        place = Path(run.dir)
+        assert not place.is_relative_to(tmp_path / "file")
+        (place / "sub").mkdir()
+        (place / "sub" / "model.h5").write_bytes(b"weights")
+        run.save("sub/model.h5")
+        (place / "late.txt").write_text("late")
+    shutil.rmtree(place)
+    assert _saved(journaled) == [("sub/model.h5", 7), ("late.txt", 4)]
 
 
 def test_a_finished_run_saves_nothing(home: Path) -> None:
