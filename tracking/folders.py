@@ -55,6 +55,14 @@ def files(folder: str) -> Iterator[Found]:
     yield from _files(folder, "", (os.path.realpath(folder),))
 
 
+def here() -> str:
+    """The working directory, for a message."""
+    try:
+        return os.getcwd()  # noqa: PTH109 - a text is wanted
+    except FileNotFoundError:
+        return "gone"
+
+
 def _files(folder: str, prefix: str, inside: tuple[str, ...]) -> Iterator[Found]:
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)

@@ -37,6 +37,7 @@ _PROJECT_BARRED = re.compile(r"[/\\#?%:\x00-\x1f\x7f\ud800-\udfff]")
 _RUN_ID_BARRED = re.compile(r"[:;,#?/'\x00-\x1f\x7f\ud800-\udfff]")
 _ARTIFACT = re.compile(r"[A-Za-z0-9_.\-]{1,128}")
 _VERSION = re.compile(r"v\d+")
+_UNNAMED = "unnamed"
 
 
 def run_id(uid: bytes) -> str:
@@ -84,11 +85,13 @@ def check_project(name: str) -> str:
 
 
 def check_run_id(ident: str) -> str:
-    """The id, if a run may have it: 1 to 128 characters, none of : ; , # ? / ' and no control character."""
+    """The id, if a run may have it: 1 to 128 characters, not . or .., no control character, none of : ; , # ? / '"""
     ident = _exact("a run's id", ident)
     barred = _RUN_ID_BARRED.search(ident)
     if barred:
         raise UsageError(f"a run's id must not hold {barred.group()!r}: {ident!r}. Use - or _ instead")
+    if ident in (".", ".."):
+        raise UsageError(f"a run's id must not be {ident!r}: in addresses and paths that is a folder. Use a word")
     if not ident.strip() or len(ident) > 128:
         raise UsageError(f"a run's id has 1 to 128 characters, this one {len(ident)}: {ident!r:.80}")
     return ident
@@ -108,32 +111,51 @@ def check_tags(tags: str | Iterable[str] | None) -> list[str]:
 def check_artifact(name: str) -> str:
     """The name, if an artifact may have it: 1 to 128 of letters, digits, _ . and -, not . or .."""
     if not isinstance(name, str) or not _ARTIFACT.fullmatch(name) or name in (".", ".."):
+        like = artifact_name(name) if isinstance(name, str) else _UNNAMED
+        instead = "" if like == _UNNAMED else f". {like!r} could be"
         raise UsageError(
-            f"an artifact's name is 1 to 128 of A-Z a-z 0-9 _ . - (not . or ..), this one is {name!r:.150}. "
-            "`weft.tracking.names.artifact_name(text)` makes one of any text"
+            f"an artifact's name is 1 to 128 of A-Z a-z 0-9 _ . - (not . or ..), this one is {name!r:.150}{instead}"
         )
     return str.__str__(name)
 
 
 def artifact_name(text: str) -> str:
-    """A valid artifact name that looks like this text."""
+    """A valid artifact name that looks like this text; others may look so too."""
     made = re.sub(r"[^A-Za-z0-9_.\-]+", "-", text).strip("-")[:128]
-    return made if made.strip(".") else "unnamed"
+    return made if made.strip(".") else _UNNAMED
+
+
+def run_artifact(ident: str, key: str) -> str:
+    """What a run's table or file is called as an artifact: `run-<id>-<key>`, as wandb has it. An id or a key that no
+    name may hold as it is stands there with the start of its sha256: two keys are never one artifact.
+    """
+    return f"run-{_distinct(ident, 40)}-{_distinct(key, 80)}"
+
+
+def run_artifact_key(name: str, key: str) -> bool:
+    """Whether what a run logged under this key is called so, by `run_artifact` or as weft 0.1 did."""
+    return name.startswith("run-") and name.endswith((f"-{_distinct(key, 80)}", f"-{artifact_name(key)}"))
 
 
 def check_aliases(aliases: str | Iterable[str] | None) -> list[str]:
-    """The aliases as a list without repeats; none may look like a version (v3) or hold / or :."""
+    """The aliases as a list without repeats; none may look like a version (v3) or hold / or :.
+    Every bad one is named in one error."""
     found = _listed("aliases", aliases)
-    for alias in found:
-        if not isinstance(alias, str) or not 1 <= len(alias) <= 128 or not alias.isprintable() or not alias.strip():
-            raise UsageError(
-                f"an alias is text of 1 to 128 printable characters, not spaces alone; this one is {alias!r:.150}"
-            )
-        if "/" in alias or ":" in alias:
-            raise UsageError(f"an alias must not hold / or :, this one is {alias!r}")
-        if _VERSION.fullmatch(alias):
-            raise UsageError(f"{alias!r} is how versions are called; the store gives those. Choose another alias")
+    bad = [said for said in map(_wrong_alias, found) if said is not None]
+    if bad:
+        raise UsageError("; ".join(bad))
     return list(dict.fromkeys(check_text("an alias", alias) for alias in found))
+
+
+def _wrong_alias(alias: object) -> str | None:
+    """What is wrong with it; None: nothing."""
+    if not isinstance(alias, str) or not 1 <= len(alias) <= 128 or not alias.isprintable() or not alias.strip():
+        return f"an alias is text of 1 to 128 printable characters, not spaces alone; this one is {alias!r:.150}"
+    if "/" in alias or ":" in alias:
+        return f"an alias must not hold / or :, this one is {alias!r}"
+    if _VERSION.fullmatch(alias):
+        return f"{alias!r} is how versions are called; the store gives those. Choose another alias"
+    return None
 
 
 def version_number(text: str) -> int | None:
@@ -176,6 +198,13 @@ def check_text(what: str, value: object) -> str:
 def check_optional_text(what: str, value: object) -> str | None:
     """As `check_text`; None stays None."""
     return None if value is None else check_text(what, value)
+
+
+def _distinct(text: str, most: int) -> str:
+    if len(text) <= most and _ARTIFACT.fullmatch(text):
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{artifact_name(text)[: most - 9]}-{digest}"
 
 
 def _listed(what: str, value: str | Iterable[str] | None) -> list[str]:

@@ -25,7 +25,7 @@ from weft import __version__
 from weft.tracer.money import pricefile
 from weft.tracking import filesystems, units
 from weft.tracking.blobs import Blobs
-from weft.tracking.errors import Error
+from weft.tracking.errors import Error, StoreError
 from weft.tracking.home import Home
 from weft.tracking.journal import frames
 from weft.tracking.journal.frames import Stop
@@ -259,7 +259,7 @@ def _store(report: Report, settings: Settings, home: Home) -> dict[str, int]:
             positions = store.sink().positions(home.uid) if (home.path / "home.id").exists() else {}
             _files(report, home, store)
     except (Error, OSError) as error:
-        report.add("problem", f"the store cannot be read: {error}", "What it lacks is safe in the journal")
+        report.add("problem", f"the store cannot be read: {error}", "What it has not read yet waits in the journal")
         return {}
     report.add("ok", f"the store can be read (revision {report.status.schema_revision})")
     if report.status.text_lag:
@@ -276,9 +276,14 @@ def _files(report: Report, home: Home, store: Store) -> None:
     if not (home.path / "home.id").exists() or homes - {home.uid}:
         return
     blobs = Blobs(home)
+    try:
+        newest = store.reader().artifacts(limit=ARTIFACTS_TRIED).rows
+    except StoreError as error:
+        report.add("problem", f"artifacts cannot be listed: {error}", "Until then `weft artifacts gc` frees nothing")
+        return
     lacking = [
         f"{record.project}/{record.name}:v{record.version}"
-        for record in store.reader().artifacts(limit=ARTIFACTS_TRIED).rows
+        for record in newest
         if not all(blobs.has(entry["digest"]) for entry in record.manifest.values() if "ref" not in entry)
     ]
     if lacking:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -161,3 +162,16 @@ def test_drafts_of_artifacts_that_nobody_logged_are_swept_after_a_week(home: Pat
     assert _freed().drafts == 1
     assert not draft.exists()
     assert artifact.file_count == 1
+
+
+def test_nothing_is_freed_while_a_manifest_cannot_be_read(home: Path) -> None:
+    """What it names is not known, so anything may be."""
+    spoilt, other = _log(b"A" * 100), _log(b"B" * 100)
+    spoilt.wait()
+    other.delete(delete_aliases=True)
+    with sqlite3.connect(home / "weft.db") as store:
+        store.execute("UPDATE artifact_version SET manifest = '{bad' WHERE digest = ?", (spoilt.digest,))
+    store.close()
+    with pytest.raises(StoreError, match="the manifest of p/data:v0"):
+        _freed()
+    assert all(_blobs().has(made.manifest["a.txt"]["digest"]) for made in (spoilt, other))

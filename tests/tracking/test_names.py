@@ -50,3 +50,29 @@ def test_versions_are_numbers_behind_a_v() -> None:
     assert [names.version_number(text) for text in ("v0", "v12", "latest", "v", "v1x", "1")] == [
         0, 12, None, None, None, None,
     ]  # fmt: skip
+
+
+def test_every_bad_alias_is_in_one_error() -> None:
+    with pytest.raises(UsageError) as error:
+        names.check_aliases(["", "good", "a/b", "v1", 3])  # type: ignore[list-item]
+    assert all(told in str(error.value) for told in ("one is ''", "'a/b'", "'v1' is how", "one is 3"))
+    assert "good" not in str(error.value)
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_two_keys_of_a_run_are_never_one_artifact(one: str, other: str) -> None:
+    assert names.check_artifact(names.run_artifact("r", one))
+    assert names.run_artifact_key(names.run_artifact("r", one), one)
+    assert (names.run_artifact("r", one) == names.run_artifact("r", other)) == (one == other)
+
+
+def test_a_key_that_a_name_may_hold_stands_in_it_as_it_is() -> None:
+    assert names.run_artifact("r1", "val.answers-2") == "run-r1-val.answers-2"
+    assert names.run_artifact("r1", "x/y").startswith("run-r1-x-y-")
+
+
+def test_a_bad_name_of_an_artifact_is_told_with_one_that_would_do() -> None:
+    with pytest.raises(UsageError, match=r"this one is 'my data/v2'\. 'my-data-v2' could be$"):
+        names.check_artifact("my data/v2")
+    with pytest.raises(UsageError, match=r"this one is 'ö'$"):
+        names.check_artifact("ö")

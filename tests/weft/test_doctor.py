@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -269,3 +270,16 @@ def test_a_file_where_a_folder_belongs_is_a_problem(home: Path, name: str) -> No
     shutil.rmtree(home / name, ignore_errors=True)
     (home / name).write_text("in the way")
     assert any(name in problem for problem in _problems(examine(_settings(home))))
+
+
+def test_a_manifest_that_is_none_is_a_problem_of_its_own(home: Path) -> None:
+    with weft.init(project="p") as run:
+        made = weft.Artifact("data", type="dataset")
+        made.add_bytes(b"1", "a")
+        run.log_artifact(made).wait()
+    with sqlite3.connect(home / "weft.db") as store:
+        store.execute("UPDATE artifact_version SET manifest = '{bad'")
+    store.close()
+    report = examine(_settings(home))
+    assert any("the manifest of p/data:v0 in the store is damaged" in text for text in _problems(report))
+    assert any("the store can be read" in finding.text for finding in report.findings)

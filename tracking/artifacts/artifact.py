@@ -78,6 +78,8 @@ class Artifact:
         """Its files; what adds them checks first that it is not logged."""
         self._logged = False
         self._logged_to: str | None = None
+        self._lost_in: str | None = None
+        """The project in which it was to be logged, where nothing could be recorded; the fault is told already."""
         self._version: ArtifactVersion | None = None
 
     @property
@@ -185,8 +187,7 @@ class Artifact:
                 another content; or the artifact is logged.
         """
         source = Path(names.check_local_path("add_file()", local_path))
-        fd, info = folders.open_plain(source)  # what is wrong with the file itself is the caller's to hear
-        os.close(fd)
+        info = _looked_at(source)
         path = check_path(source.name if name is None else name)
         self._check_open()
         wanted = [staging.Wanted(path, str(source.absolute()), info)]
@@ -346,12 +347,15 @@ class Artifact:
         return self.contents.added_as(str(Path(local_path).absolute()))
 
     def logged(self) -> ArtifactVersion:
-        """The version that this became, with its number: asks the store, once.
+        """The version that this became, with its number: asks the store, once. Where logging it recorded nothing (mode
+        disabled, a full disk) one without a number and aliases: that must not end a training.
 
         Raises:
-            UsageError: it is not logged yet, or could not be.
+            UsageError: it is not logged yet.
             StoreError: the store cannot be read.
         """
+        if self._lost_in is not None:
+            return self._unnumbered(self._lost_in)
         if self._version is None:
             if not self._logged or self._logged_to is None:
                 raise UsageError(
@@ -364,7 +368,11 @@ class Artifact:
         return self._version
 
     def wait(self, timeout: int | None = None) -> Artifact:
-        """Until it is a version with a number. Nothing is uploaded anywhere, so this only asks the store."""
+        """Until it is a version with a number. Nothing is uploaded anywhere, so this only asks the store.
+
+        Raises:
+            UsageError, StoreError: as `logged`.
+        """
         self.logged()
         return self
 
@@ -380,6 +388,8 @@ class Artifact:
             if run is None:
                 raise UsageError("Artifact.save() was called, but no run is active. Call weft.init() first")
             run.log_artifact(self)
+            return
+        if self._lost_in is not None:  # told when it was to be logged
             return
         version = self.logged()
         version.description, version.metadata, version.tags = self.description, dict(self.metadata), list(self.tags)
@@ -398,14 +408,24 @@ class Artifact:
         self._check_open()
         self.contents.continue_from(version)
 
-    def mark_logged(self, project: str | None = None) -> None:
+    def mark_logged(self, project: str, *, recorded: bool) -> None:
         """From now on it is a version, and versions do not change.
 
         Args:
-            project: where its record is.
+            project: where its record is, or should have been.
+            recorded: whether it could be written.
         """
         self._logged = True
-        self._logged_to = project or self._logged_to
+        if recorded:
+            self._logged_to, self._lost_in = project, None
+        elif self._logged_to is None:
+            self._lost_in = project
+
+    def _unnumbered(self, project: str) -> ArtifactVersion:
+        from weft.tracking.artifacts.versions import ArtifactVersion  # it knows artifacts
+
+        kept = (self.bare_name, self.type, self.digest, self.manifest, self.metadata, Blobs(runtime.active().home))
+        return ArtifactVersion(project, *kept, self.description, tags=self.tags)
 
     def _check_open(self) -> None:
         if self._logged:
@@ -416,6 +436,20 @@ class Artifact:
 
     def __repr__(self) -> str:
         return f"Artifact({self.name!r}, type={self.type!r}, {len(self.contents)} files, {self.digest[:12]})"
+
+
+def _looked_at(source: Path) -> os.stat_result:
+    """What the file system says of a file that can be read; what is wrong with it is the caller's to hear."""
+    try:
+        fd, info = folders.open_plain(source)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(
+            f"there is no file {str(source)!r:.300} to add (the working directory is {folders.here()})"
+        ) from None
+    except IsADirectoryError:
+        raise IsADirectoryError(f"{str(source)!r:.300} is a folder; add_dir() adds all files below it") from None
+    os.close(fd)
+    return info
 
 
 _OF_THE_VERSION = frozenset(

@@ -44,10 +44,10 @@ class Download:
             NotFoundError: a blob is not in this home, or a reference leads nowhere.
             OSError: the folder cannot be written.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        _make(self._folder)
         root = self._folder.resolve()
         for parent in sorted({(root / path).parent for path in entries}):
-            parent.mkdir(parents=True, exist_ok=True)
+            _make(parent)
             if parent.resolve() != parent:
                 raise UsageError(f"{parent} is or holds a link that leads elsewhere; not writing through it")
         with _claimed(root) as self._alone:
@@ -121,6 +121,21 @@ class Download:
                 f"blob {self._blobs.path(entry.digest)} is damaged: its sha256 is {sha.hexdigest()}. "
                 f"Restore it from a backup, or log {entry.path!r:.150} again from its source"
             )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise type(error)(
+            f"cannot download into {str(folder)!r:.300}: a file is there, or above it. "
+            "Move it away, or give another folder: download(root=...)"
+        ) from None
+    except OSError as error:
+        raise type(error)(
+            f"cannot download into {str(folder)!r:.300}: the folder cannot be made ({error.strerror}). "
+            "Give another one: download(root=...)"
+        ) from None
 
 
 @contextmanager

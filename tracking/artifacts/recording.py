@@ -47,7 +47,7 @@ def log_version(
     name, kind = names.check_artifact(artifact.bare_name), names.check_text("an artifact's type", artifact.type)
     chosen = [clean_name(tag, rt.settings.redact) for tag in names.check_tags([*artifact.tags, *tags])]
     metadata = encode(check_metadata(artifact.metadata))
-    artifact.mark_logged()
+    artifact.mark_logged(project, recorded=False)
     if not rt.recording:
         return False
     try:
@@ -74,7 +74,8 @@ def log_version(
         ttl_s=artifact.ttl_s,
     )
     written = rt.journal.append(record)
-    artifact.mark_logged(project)
+    if written:
+        artifact.mark_logged(project, recorded=True)
     return written
 
 

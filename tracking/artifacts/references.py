@@ -20,6 +20,7 @@ from weft.tracking import folders, runtime
 from weft.tracking.artifacts.knownfiles import KnownFiles
 from weft.tracking.artifacts.manifest import SHA256, Entry, check_path
 from weft.tracking.errors import Error, MissingExtraError, NotFoundError, StoreError, UsageError
+from weft.tracking.faults import let_through
 from weft.tracking.names import check_local_path
 from weft.tracking.payloads.redaction import redact_text
 
@@ -174,7 +175,9 @@ def _of_bucket(address: str, scheme: str, name: str | None, most: int) -> list[E
     prefix = "" if name is None else f"{name}/"
     root = str(info["name"]).rstrip("/")
     made: list[Entry] = []
-    for place, one in files.find(address, detail=True).items():
+    with _plainly(address):
+        below_it = files.find(address, detail=True)
+    for place, one in below_it.items():
         if len(made) == most:
             raise _too_many(address, most)
         below = str(place)[len(root) :].lstrip("/")
@@ -212,9 +215,27 @@ def _bucket(scheme: str, *, versions: bool = False) -> Any:
         raise MissingExtraError(f"a reference to {scheme}:// (read by {package})", extra) from error
 
 
+@contextmanager
+def _plainly(address: str) -> Iterator[None]:
+    """What the libraries of buckets raise, as one line that names the address."""
+    try:
+        yield
+    except (Error, FileNotFoundError):
+        raise
+    except Exception as error:
+        let_through(error)
+        kind = next((one for one in (PermissionError, OSError) if isinstance(error, one)), Error)
+        first = next(iter(str(error).splitlines()), "")
+        raise kind(
+            f"{address!r:.300} cannot be read: {type(error).__name__}: {first:.200}. Look at the bucket's name and at "
+            "the credentials for it (add_reference(..., checksum=False) notes an address without looking)"
+        ) from error
+
+
 def _info(files: Any, address: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = files.info(address)
+        with _plainly(address):
+            found: dict[str, Any] = files.info(address)
     except FileNotFoundError:
         raise _gone(address) from None
     return found
@@ -229,14 +250,16 @@ def _object(entry: Entry, address: str, scheme: str) -> Iterator[BinaryIO]:
         files = _bucket(scheme, versions=True)
         place = f"{address}#{entry.version_id}" if of_google else address
         more = {} if of_google else {"version_id": entry.version_id}
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), _plainly(address):
             info = files.info(place, **more)
     if info is None:
         files, place, more = _bucket(scheme), address, {}
         info = _info(files, address)
     if entry.check != "uri" and _identity(info)[0] != entry.digest:
         raise _changed(entry, _identity(info)[0])
-    with files.open(place, "rb", **more) as file:
+    with _plainly(address):
+        opened_there = files.open(place, "rb", **more)
+    with opened_there as file:
         yield file
 
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from weft.tracking.store.readmodels import RunRecord
 
 
+_OF_DRAFTS = frozenset({"add", "add_bytes", "add_dir", "add_file", "add_reference", "finalize", "new_file", "remove"})
+
+
 @dataclass(slots=True)
 class ArtifactVersion:
     """What `run.use_artifact` returns. Its files never change; description, metadata, tags, ttl and aliases may be set,
@@ -171,7 +174,7 @@ class ArtifactVersion:
         """
         endings = ("", ".parquet", MEDIA)
         found = next((name + ending for ending in endings if name + ending in self.manifest), name)
-        logged = self.type == tableparts.TYPE and self.bare_name.endswith(f"-{names.artifact_name(name)}")
+        logged = self.type == tableparts.TYPE and names.run_artifact_key(self.bare_name, name)
         if logged and found not in self.manifest:
             found = tableparts.FILE
         if found.endswith(MEDIA):
@@ -179,8 +182,8 @@ class ArtifactVersion:
 
             with self.open(found) as file:
                 return restore(orjson.loads(file.read()), self.blobs)
-        if not found.endswith(".parquet"):
-            self.get_entry(found if found in self.manifest else f"{name}.parquet")
+        if not found.endswith(".parquet") or found not in self.manifest:
+            self.get_entry(found)
             raise UsageError(f"{found!r} is neither a Table nor a medium; open() and download() give files")
         return tableparts.read(self.manifest, found, self.open, self.blobs)
 
@@ -203,7 +206,7 @@ class ArtifactVersion:
             root: default `artifacts/<name>-v3` in the working directory.
             allow_missing_references: leave out what references no longer find, with a warning.
             skip_cache, multipart: accepted for scripts that name them.
-            path_prefix: only files whose path begins with it, as plain text.
+            path_prefix: only files whose path begins with it, as plain text; a warning where there are none.
 
         Raises:
             UsageError: a path in the manifest leads out of the folder, by itself or through a link that lies there.
@@ -215,12 +218,24 @@ class ArtifactVersion:
         entries = self.manifest.entries  # checked, all of them first: a bad manifest writes nothing
         if path_prefix is not None:
             prefix = os.fspath(path_prefix)
-            entries = {path: entry for path, entry in entries.items() if path.startswith(prefix)}
+            chosen = {path: entry for path, entry in entries.items() if path.startswith(prefix)}
+            if not chosen and entries:
+                log.warning("%s: no path begins with %.200r, so nothing was downloaded", self.qualified_name, prefix)
+            entries = chosen
         downloads.Download(self.blobs, target, missing_references=allow_missing_references).run(entries)
         return LocalPath(target)
 
     def checkout(self, root: str | os.PathLike[str] | None = None) -> LocalPath:
-        """`download`, and whatever else lies in the folder is deleted."""
+        """`download`, and whatever else lies in the folder is deleted.
+
+        Raises:
+            UsageError: the folder is a link: what lies behind it is not ours to delete. Else as `download`.
+        """
+        if self.folder(root).is_symlink():
+            raise UsageError(
+                f"{str(self.folder(root))!r:.300} is a link, and checkout() deletes what does not belong to the "
+                "version: give it the folder itself. download() deletes nothing"
+            )
         target = self.download(root)
         downloads.remove_extra(Path(target), self.manifest.entries)
         return target
@@ -291,6 +306,14 @@ class ArtifactVersion:
         if said != before:
             recording.edit(self.project, self.bare_name, self.digest, before or said, said)
             self._saved = said
+
+    if not TYPE_CHECKING:  # a type checker shall miss what is not there
+
+        def __getattr__(self, name: str) -> Any:
+            hint = ". A version does not change; new_draft() makes an Artifact of it, to change and log"
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}{hint if name in _OF_DRAFTS else ''}"
+            )
 
     @property
     def is_link(self) -> bool:

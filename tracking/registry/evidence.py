@@ -8,7 +8,7 @@ still run, took only the first rows, or ran on other data than is asked say noth
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from weft.tracking.registry.requirements import DATASET, Finding, Requirement, check
@@ -24,6 +24,8 @@ _SHORTEST = 8
 """Characters of a digest that name it."""
 _MOST = 1 << 31
 """No user of a version is left out, however many there are: the newest is what counts."""
+_ON = "on "
+"""How the note of the data begins."""
 AS_MODEL = (None, "", "model")
 """What a version that is evaluated is used as, where anything is said."""
 
@@ -64,7 +66,22 @@ def gather(reader: Reader, subject: Subject | None, requirements: Iterable[Requi
     wanted = list(requirements)
     names = {one.evaluation for one in wanted}
     runs = _evaluations(reader, subject, names) if wanted and subject is not None else {}
-    return [_evidence(one, runs.get(one.evaluation, []), sorted(runs)) for one in wanted]
+    return _merged([_evidence(one, runs.get(one.evaluation, []), sorted(runs)) for one in wanted])
+
+
+def _merged(found: Iterable[Evidence]) -> list[Evidence]:
+    """Where several requirements (of the call, of the alias) are answered by one run, each thing once."""
+    by_run: dict[tuple[str, str | None], Evidence] = {}
+    for one in found:
+        first = by_run.get((one.evaluation, one.run))
+        if first is not None:
+            findings = tuple(dict.fromkeys((*first.findings, *one.findings)))
+            notes = dict.fromkeys((*first.notes, *one.notes))
+            if any(finding.required.startswith(f"{DATASET} ") for finding in findings):  # which says it already
+                notes = {note: None for note in notes if not note.startswith(_ON)}
+            one = replace(first, findings=findings, notes=tuple(notes))
+        by_run[one.evaluation, one.run] = one
+    return list(by_run.values())
 
 
 def _evaluations(reader: Reader, subject: Subject, names: Collection[str]) -> dict[str, list[RunRecord]]:
@@ -93,7 +110,7 @@ def _evidence(requirement: Requirement, runs: list[RunRecord], known: list[str])
     if len(finished) > 1:
         notes.append(f"the newest of {len(finished)} that finished")
     on = _data(run.config)
-    notes += [f"on {on}"] if on else []
+    notes += [f"{_ON}{on}"] if on and not requirement.datasets else []
     found = [Finding(f"{DATASET} {name}", on, True) for name in requirement.datasets] + check(requirement, run.summary)
     return Evidence(requirement.evaluation, f"{run.project}/{run.id}", run.ended_ns, tuple(found), tuple(notes))
 

@@ -330,7 +330,7 @@ def _check_value(path: str, value: Any, depth: int) -> None:
         )
     if type(value).__module__.startswith(_MEDIA):
         raise ConfigError(
-            f"config value {path} is a {type(value).__name__}; a config holds settings. "
+            f"config value {path} is of type {type(value).__name__}; a config holds settings. "
             f"Log it: run.log({{{path!r}: ...}})"
         )
     if not depth:

@@ -105,7 +105,7 @@ def _of_path(run: Run, path: str | os.PathLike[str], name: str | None, kind: str
     address = names.check_local_path("an artifact that is logged by its path", path)
     elsewhere = _ADDRESS.match(address)
     last = address.rstrip("/").rpartition("/")[2] if elsewhere else Path(path).name
-    made = Artifact(name or names.artifact_name(f"run-{run.id}-{last}"), type=kind or "unspecified")
+    made = Artifact(name or names.run_artifact(run.id, last), type=kind or "unspecified")
     if elsewhere:
         made.add_reference(address)
     elif Path(path).is_dir():

@@ -111,7 +111,8 @@ def _record(
     row: Any, names: Any, aliases: Any, links: dict[tuple[int, str], _Lineage], held: _Parts | None
 ) -> ArtifactRecord:
     lineage = links.get((row.artifact_key, row.digest), _Lineage([], []))
-    manifest = held.manifest(row.artifact_key, row.manifest) if held is not None else {}
+    named = f"{names.get(row.project_key, '')}/{row.name}:v{row.number}"
+    manifest = held.manifest(row.artifact_key, row.manifest, named) if held is not None else {}
     return ArtifactRecord(
         project=names.get(row.project_key, ""),
         name=row.name,
@@ -143,15 +144,31 @@ class _Parts:
         self._connection = connection
         self._held: dict[tuple[int, str], bytes] = {}
 
-    def manifest(self, artifact_key: int, text: str) -> dict[str, Any]:
+    def manifest(self, artifact_key: int, text: str, named: str) -> dict[str, Any]:
         """Of a row's text.
 
+        Args:
+            named: the version, for the error.
+
         Raises:
-            StoreError: a part is not in the store.
+            StoreError: it is none, or a part of it is not in the store.
         """
-        told = orjson.loads(text)
+        try:
+            found = self._whole(artifact_key, orjson.loads(text))
+        except KeyError as error:
+            raise _damaged(named, f"its part {error} is missing") from None
+        except (ValueError, TypeError, zlib.error) as error:  # orjson's error is a ValueError
+            raise _damaged(named, str(error)) from None
+        for path, entry in found.items():
+            if not isinstance(entry, dict) or not isinstance(entry.get("digest"), str):
+                raise _damaged(named, f"its entry of {path!r:.150} is {entry!r:.150}")
+        return found
+
+    def _whole(self, artifact_key: int, told: Any) -> dict[str, Any]:
         if isinstance(told, dict):
             return told
+        if not isinstance(told, list) or not all(isinstance(digest, str) for digest in told):
+            raise ValueError(f"it is {told!r:.80}")
         lacking = [digest for digest in told if (artifact_key, digest) not in self._held]
         table = schema.manifest_part.c
         for part in parts(lacking):
@@ -160,10 +177,14 @@ class _Parts:
             )
             for digest, entries in self._connection.execute(query):
                 self._held[artifact_key, digest] = zlib.decompress(bytes(entries))
-        try:
-            return joined(self._held[artifact_key, digest] for digest in told)
-        except KeyError as error:
-            raise StoreError(f"the store lacks part {error} of an artifact's manifest; it was damaged") from None
+        return joined(self._held[artifact_key, digest] for digest in told)
+
+
+def _damaged(named: str, why: str) -> StoreError:
+    return StoreError(
+        f"the manifest of {named} in the store is damaged or was edited: {why}. Log the version again from its source, "
+        "or bring the store back from a backup"
+    )
 
 
 def _aliases_of(connection: Connection, artifact_keys: Sequence[int]) -> dict[tuple[int, str], list[str]]:

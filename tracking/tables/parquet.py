@@ -6,6 +6,7 @@ What cannot be read is said in one line. pyarrow is an extra: it comes with the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -78,10 +79,12 @@ def _schema(arrow: Any, file: Path) -> pyarrow.Schema:
 
 
 def _unreadable(source: Target, error: Exception) -> Exception:
-    """What to raise: trouble of the disk as it is, anything else as a file that is none."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return error
+    """What to raise: trouble of the disk as what it is, anything else as a file that is none."""
     named = getattr(source, "name", None) if not isinstance(source, (str, PathLike)) else source
+    if isinstance(error, OSError) and error.errno is not None:  # Arrow has a paragraph for it
+        why = "there is no such file" if isinstance(error, FileNotFoundError) else os.strerror(error.errno)
+        told = str(named) if named is not None else "this file"
+        return type(error)(f"{told!r:.200} cannot be read as a table: {why}")
     first: Any = next(iter(str(error).splitlines()), type(error).__name__)
     return UsageError(
         f"{str(named) if named is not None else 'this file'!r:.200} cannot be read as a table: it is no sound Parquet "

@@ -31,7 +31,7 @@ def log_table(rt: Runtime, run: Run, key: str, table: Table) -> dict[str, Any]:
     if not rt.recording:
         return known
     key = clean_name(key, rt.settings.redact)
-    artifact = Artifact(names.artifact_name(f"run-{run.id}-{key}"), type=parts.TYPE)
+    artifact = Artifact(names.run_artifact(run.id, key), type=parts.TYPE)
     place = "\n".join((str(rt.home.path), run.project, artifact.bare_name))
     made: list[parts.Part] = []
     try:

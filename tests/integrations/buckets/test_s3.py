@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("s3fs")
 
 from weft.tracking.artifacts.artifact import Artifact
-from weft.tracking.errors import NotFoundError, StoreError
+from weft.tracking.errors import Error, NotFoundError, StoreError
 from weft.tracking.runs.starting import start_run
 
 
@@ -130,3 +130,14 @@ def test_a_folder_of_a_bucket_stands_for_its_objects(home: Path, bucket: dict[st
     ]
     with pytest.raises(NotFoundError):
         Artifact("refs", type="dataset").add_reference("s3://b/absent")
+
+
+def test_a_bucket_that_cannot_be_asked_is_told_in_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As botocore says it there is neither an address nor what to do."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(home / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(Error, match=r"^'s3://b/x' cannot be read: NoCredentialsError: .*credentials"):
+        Artifact("data", "dataset").add_reference("s3://b/x")

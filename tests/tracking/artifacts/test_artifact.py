@@ -310,11 +310,11 @@ def test_bad_aliases_raise(home: Path, alias: str) -> None:
 
 
 def test_a_path_becomes_an_artifact(home: Path, tmp_path: Path) -> None:
-    (tmp_path / "my model.bin").write_bytes(b"w")
+    (tmp_path / "model.bin").write_bytes(b"w")
     with start_run() as run:
-        made = run.log_artifact(tmp_path / "my model.bin")
+        made = run.log_artifact(tmp_path / "model.bin")
         folder = run.log_artifact(str(tmp_path / "home" / "blobs"), name="copy", type="backup")
-    assert (made.name, made.type) == (f"run-{run.id}-my-model.bin", "unspecified")
+    assert (made.name, made.type) == (f"run-{run.id}-model.bin", "unspecified")
     assert folder.name == "copy"
 
 
@@ -529,3 +529,71 @@ def test_in_a_disabled_run_nothing_is_copied_and_what_was_made_there_can_still_b
     for path, content in {"model.bin": b"weights", "note.txt": b"said"}.items():
         with found.open(path) as kept:
             assert kept.read() == content
+
+
+def _used_as_scripts_do(artifact: Artifact) -> None:
+    """What ordinary training scripts ask of what they have just logged."""
+    assert artifact.wait() is artifact
+    assert (artifact.version, artifact.aliases, artifact.state) == (None, [], "PENDING")
+    assert artifact.qualified_name == f"p/things:{artifact.digest}"
+    artifact.metadata["more"] = 1
+    artifact.save()
+    with pytest.raises(UsageError, match="is logged, and versions do not change"):
+        artifact.add_bytes(b"2", "b")
+
+
+def test_what_was_logged_in_mode_disabled_can_be_waited_for_and_asked(tmp_path: Path) -> None:
+    runtime.configure(Settings.resolve(home=tmp_path / "home", mode="disabled"))
+    with start_run(project="p") as run:
+        logged = run.log_artifact(_artifact(a=b"1"))
+        _used_as_scripts_do(logged)
+        run.use_artifact(logged)
+    assert not (tmp_path / "home").exists()
+
+
+def test_what_could_not_be_logged_for_want_of_a_home_can_be_waited_for_and_asked(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    runtime.configure(Settings.resolve(home=tmp_path / "file", strict=False))
+    with start_run(project="p") as run:
+        logged = run.log_artifact(_artifact(a=b"1"))
+        _used_as_scripts_do(logged)
+        run.use_artifact(logged)
+
+
+def test_what_could_not_be_kept_can_be_waited_for_and_logged_later(tmp_path: Path) -> None:
+    active = runtime.configure(Settings.resolve(home=tmp_path / "home", strict=False))
+    active.home.ensure()
+    active.home.blobs.rmdir()
+    active.home.blobs.write_text("in the way")
+    artifact = _artifact(a=b"1")
+    with start_run(project="p") as run:
+        _used_as_scripts_do(run.log_artifact(artifact))
+        active.home.blobs.unlink()
+        assert run.log_artifact(artifact).wait().version == "v0"
+
+
+def test_what_nobody_logged_is_no_version(home: Path) -> None:
+    artifact = _artifact(a=b"1")
+    artifact.finalize()
+    for ask in (artifact.wait, lambda: artifact.version, lambda: artifact.aliases, lambda: artifact.qualified_name):
+        with pytest.raises(UsageError, match="is not logged"):
+            ask()
+
+
+def test_a_file_that_is_not_there_and_a_folder_are_told_in_a_line(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"^there is no file 'nope' to add"):
+        _artifact().add_file("nope")
+    with start_run() as run, pytest.raises(FileNotFoundError, match=r"^there is no file 'nope' to add"):
+        run.log_artifact("nope")
+    with pytest.raises(IsADirectoryError, match=r"is a folder; add_dir\(\) adds all files below it$"):
+        _artifact().add_file(tmp_path)
+
+
+def test_files_whose_names_look_alike_are_different_artifacts(home: Path, tmp_path: Path) -> None:
+    made = set()
+    with start_run(id="r") as run:
+        for name in ("表", "図", "a b", "a-b"):
+            (tmp_path / name).write_text(name)
+            made.add(run.log_artifact(tmp_path / name).name)
+    assert len(made) == 4
+    assert "run-r-a-b" in made

@@ -252,6 +252,10 @@ def test_a_prefix_is_plain_text(home: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in out.rglob("*") if path.is_file()) == ["a", "b"]
     out = artifact.download(tmp_path / "folder", path_prefix="some/")
     assert sorted(path.name for path in out.rglob("*") if path.is_file()) == ["a"]
+    assert caplog.text == ""
+    out = artifact.download(tmp_path / "none", path_prefix="nope")
+    assert "no path begins with 'nope'" in caplog.text
+    assert list(out.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -419,3 +423,55 @@ def test_the_front_door_has_wandbs_name_for_a_time_that_is_inherited(home: Path)
     artifact = weft.Artifact("a", type="x")
     artifact.ttl = weft.ArtifactTTL.INHERIT
     assert artifact.ttl is None
+
+
+@pytest.mark.parametrize("text", ["{bad", "3", "null", "[3]", '["no such part"]', '{"a.txt": 3}', '{"a.txt": {}}'])
+def test_a_manifest_that_is_none_is_told_as_one_that_was_edited(home: Path, text: str) -> None:
+    version = _log(b"A").logged()
+    _spoil(home, text)
+    told = r"the manifest of p/data:v0 in the store is damaged or was edited: .*Log the version again"
+    with pytest.raises(StoreError, match=told):
+        find("data:v0", version.project, Blobs(runtime.active().home))
+    with pytest.raises(StoreError, match=told), weft.Api(project="p") as api:
+        api.artifact("data:v0")
+
+
+def _spoil(home: Path, text: str) -> None:
+    with sqlite3.connect(home / "weft.db") as store:
+        store.execute("UPDATE artifact_version SET manifest = ?", (text,))
+    store.close()
+
+
+def test_a_checkout_into_a_linked_folder_deletes_nothing_behind_the_link(home: Path, tmp_path: Path) -> None:
+    version = _log(b"A").logged()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    with pytest.raises(UsageError, match=r"is a link, and checkout\(\) deletes"):
+        version.checkout(tmp_path / "link")
+    assert os.listdir(tmp_path / "mine") == ["letter.txt"]
+    version.checkout(tmp_path / "mine")
+    assert os.listdir(tmp_path / "mine") == ["a.txt"]
+
+
+def test_a_download_that_cannot_have_its_folder_says_so_in_a_line(home: Path, tmp_path: Path) -> None:
+    version = _log(b"A").logged()
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"^cannot download into .*file'.*a file is there"):
+        version.download(tmp_path / "file")
+    with pytest.raises(NotADirectoryError, match=r"^cannot download into .*below'.*a file is there"):
+        version.download(tmp_path / "file" / "below")
+    (tmp_path / "link").symlink_to("link")
+    with pytest.raises(OSError, match=r"^cannot download into .*link"):
+        version.download(tmp_path / "link" / "below")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_what_a_version_has_not_is_named_as_it_was_asked(home: Path) -> None:
+    version = _log(b"A").logged()
+    with pytest.raises(NotFoundError, match=r"has no file 'nope'; it has a\.txt"):
+        version.get("nope")
+    with pytest.raises(AttributeError, match=r"no attribute 'add_bytes'\. .*new_draft\(\)"):
+        version.add_bytes(b"B", "b.txt")  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"no attribute 'nope'$"):
+        version.nope  # type: ignore[attr-defined]  # noqa: B018

@@ -447,3 +447,21 @@ def test_an_evaluation_says_which_versions_its_model_is_made_of(judge: Judge) ->
     assert weft.promote("p/cnn:v1", "classifier", require={"eval": "later", "accuracy": ">=0.9"}).moved
     with pytest.raises(UsageError, match="uses= takes versions"):
         evaluation.run(lambda question: question, uses=3)  # type: ignore[arg-type]
+
+
+def test_what_the_call_and_the_alias_require_of_one_evaluation_is_told_once(judge: Judge) -> None:
+    judge("v0")
+    asked = ASKED | {"dataset": "rows"}
+    weft.link_artifact("p/cnn:v1", "classifier")
+    with weft.Api() as api:
+        api.collection("classifier").protect("production", require=asked)
+    done = weft.promote("p/cnn:v0", "classifier", require=[ASKED, ASKED | {"rows": ">=3"}])
+    (evidence,) = done.evidence
+    assert [finding.required for finding in evidence.findings] == ["accuracy >=0.9", "rows >=3", "dataset rows"]
+    assert not [note for note in evidence.notes if note.startswith("on ")], "the finding says on what"
+
+
+def test_a_requirement_that_another_run_answers_stands_by_itself(judge: Judge) -> None:
+    judge("v0", rows=3)
+    asked = [ASKED | {"accuracy": ">=0.5"}, ASKED | {"dataset": "others"}]
+    assert "required a finished evaluation on others" in refused("p/cnn:v0", asked)

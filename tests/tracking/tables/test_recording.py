@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import weft
+from weft.tracking import names
 from weft.tracking.artifacts.finding import version_of
 from weft.tracking.errors import MissingExtraError, NotFoundError
 from weft.tracking.store.readmodels import ArtifactRecord
@@ -65,7 +66,9 @@ def test_a_list_of_tables_is_kept_each_by_its_place(run: weft.Run) -> None:
 def test_it_is_got_by_the_key_that_it_was_logged_under(run: weft.Run) -> None:
     """`artifact.get("predictions")`, as wandb's scripts do."""
     run.log({"val/predictions": Table(columns=["a"], data=[[1]])})
-    found = run.use_artifact("run-r-val-predictions:latest")
+    run.log({"val-predictions": Table(columns=["a"], data=[[2]])})
+    found = run.use_artifact(f"{names.run_artifact('r', 'val/predictions')}:latest")
+    assert run.use_artifact("run-r-val-predictions:latest").get("val-predictions").rows == [[2]]
     assert found.get("val/predictions").rows == found.get("table").rows == [[1]]
     with pytest.raises(NotFoundError, match=r"table\.parquet"):
         found.get("other")

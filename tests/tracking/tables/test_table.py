@@ -382,3 +382,8 @@ def test_a_table_of_nothing_comes_back() -> None:
     for table in (Table(columns=[]), Table(columns=["a"])):
         assert _through(table) == table
         assert table.to_arrow().num_rows == 0
+
+
+def test_a_parquet_file_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nope' cannot be read as a table: there is no such file$"):
+        Table.from_parquet(tmp_path / "nope")
