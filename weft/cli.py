@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
 from importlib import import_module
@@ -49,7 +50,28 @@ class _Lazy(TyperGroup):
             found = single
         command = typer.main.get_command(found)
         command.name = cmd_name
+        _tidy(command, ctx)
         return command
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _untyped(super().get_params(ctx))
+
+
+def _tidy(command: Any, ctx: Any) -> None:
+    """Help as it is meant: paragraphs flow, and a flag, which takes no value, shows no type beside it."""
+    for inner in getattr(command, "commands", {}).values():
+        _tidy(inner, ctx)
+    if command.help:
+        paragraphs = inspect.cleandoc(command.help).split("\n\n")
+        command.help = "\n\n".join(" ".join(part.split("\n")) for part in paragraphs)
+    _untyped([*command.params, command.get_help_option(ctx)])
+
+
+def _untyped(params: list[Any]) -> list[Any]:
+    for param in params:
+        if getattr(param, "is_flag", False):
+            param.metavar = ""
+    return params
 
 
 app = typer.Typer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from weft.tracking.registry.linked import LinkedVersion
     from weft.tracking.store.readmodels import RunRecord
 
+log = logging.getLogger("weft.artifacts")
 
 _OF_DRAFTS = frozenset({"add", "add_bytes", "add_dir", "add_file", "add_reference", "finalize", "new_file", "remove"})
 

@@ -388,12 +388,18 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
+_DAMAGED = (
+    "Keep that file (`sqlite3 FILE .recover` may mend it): the journal holds what is not in it yet and the last seven "
+    "days, older history is only there."
+)
+
+
 def _cause(error: BaseException | None) -> str:
     said = str(error).strip().splitlines()
     text = said[0] if said else type(error).__name__
     hints = {
-        "file is not a database": "Move that file away, or set WEFT_STORE to another; records wait in the journal.",
-        "malformed": "Move that file away and run `weft ingest`: what the journal still holds is read again.",
+        "file is not a database": f"Put a backup in its place, or set WEFT_STORE to another. {_DAMAGED}",
+        "malformed": f"Put a backup in its place, or move it aside and run `weft ingest`. {_DAMAGED}",
         "readonly": "Make the file and its folder writable, or set WEFT_STORE to another.",
         "unable to open": "Make the file and its folder writable, or set WEFT_STORE to another.",
         "disk is full": "Free some space; records wait in the journal.",

@@ -131,6 +131,12 @@ def get(
         raise UsageError("--checkout makes a folder exactly the version, so --prefix cannot be given with it")
     with _opened(artifact, project) as (_, found):
         record = found.record
+    some = [path for path in record.manifest if prefix is None or path.startswith(prefix)]
+    if record.manifest and not some:
+        few = ", ".join(repr(path) for path in list(record.manifest)[:3]) + (
+            ", ..." if len(record.manifest) > 3 else ""
+        )
+        raise UsageError(f"no file of {found.version.qualified_name} begins with {prefix!r}; it holds {few}")
     try:
         folder = found.version.checkout(to) if checkout else found.version.download(to, path_prefix=prefix)
     except OSError as error:
@@ -141,7 +147,6 @@ def get(
     if json:
         terminal.print_json({"folder": folder, "artifact": record})
         return
-    some = [path for path in record.manifest if prefix is None or path.startswith(prefix)]
     size = sum(record.manifest[path].get("size_bytes") or 0 for path in some)
     said = f"{record.name}:v{record.version}  {units.counted(len(some), 'file')}, {units.size(size)}  →  {folder}"
     terminal.console().print(terminal.text(said), soft_wrap=True)

@@ -242,7 +242,7 @@ def test_checkout_removes_what_does_not_belong_and_verify_names_it(home: Path, t
     version.verify(out)
 
 
-def test_a_prefix_is_plain_text(home: Path, tmp_path: Path) -> None:
+def test_a_prefix_is_plain_text(home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     artifact = Artifact("a", type="x")
     for path in ("some/a", "some-more/b", "other"):
         artifact.add_bytes(b"1", path)
@@ -434,6 +434,13 @@ def test_a_manifest_that_is_none_is_told_as_one_that_was_edited(home: Path, text
         find("data:v0", version.project, Blobs(runtime.active().home))
     with pytest.raises(StoreError, match=told), weft.Api(project="p") as api:
         api.artifact("data:v0")
+
+
+def test_logging_a_version_again_mends_its_manifest_in_the_store(home: Path) -> None:
+    version = _log(b"A").logged()
+    _spoil(home, "{bad")
+    assert _log(b"A").wait().version == "v0"
+    assert _version("data:v0").manifest == version.manifest
 
 
 def _spoil(home: Path, text: str) -> None:

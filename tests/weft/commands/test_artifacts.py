@@ -106,6 +106,11 @@ def test_what_is_not_there_is_said(weft: Weft, tmp_path: Path) -> None:
         (["questions"], 64, "is in several projects: p, q"),
         (["r/questions"], 1, "no artifact is called 'questions' in project 'r'"),
         (["a b"], 64, "an artifact's name is"),
+        (
+            ["p/questions", "--prefix", "nope"],
+            64,
+            "no file of p/questions:v0 begins with 'nope'; it holds 'deep/a.txt'",
+        ),
         (["p/questions", "--to", "/dev/null/x"], 1, "Give another folder with --to"),
     ):
         found, out, err = weft("artifacts", "get", *arguments)

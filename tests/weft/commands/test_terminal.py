@@ -129,3 +129,21 @@ def test_json_says_what_a_terminal_would_obey_in_its_own_escapes(capsys: pytest.
     assert json.loads(said) == held
     assert "é 名" in said
     assert not [char for char in said if not char.isprintable() and char != "\n"]
+
+
+@pytest.mark.parametrize("command", [(), ("runs",), ("eval", "run"), ("artifacts", "get"), ("doctor",)])
+def test_help_shows_no_type_beside_what_takes_no_value(command: tuple[str, ...]) -> None:
+    environment = {**os.environ, "COLUMNS": "100"}
+    done = subprocess.run(
+        [sys.executable, "-m", "weft.cli", *command, "--help"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
+
+    assert "--help" in done.stdout
+    assert "bool" not in done.stdout.lower()
+    if command == ("eval", "run"):
+        assert "failed, or it was interrupted" in " ".join(done.stdout.split())
+        assert "or it was\n" not in done.stdout.replace(" \n", "\n")
