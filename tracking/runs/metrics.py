@@ -51,7 +51,7 @@ def check_values(values: object) -> None:
         if not isinstance(name, str):
             raise TypeError(f"names in log() must be text, got {type(name).__name__}: {name!r:.80}")
         if not name.strip():
-            raise UsageError(f"a name in log() must hold more than spaces, got {name!r:.80}: {values[name]!r:.80}")
+            raise UsageError(f"a name in log() must hold more than spaces, got {name!r:.80}")
 
 
 def split(values: Mapping[str, Any]) -> Parts:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from weft.tracking import runtime
-from weft.tracking.errors import UsageError
+from weft.tracking.errors import ConfigError, UsageError
 from weft.tracking.journal.records import Record, RunFinished, RunStarted
 from weft.tracking.payloads.encoding import decode
 from weft.tracking.runs import runarguments, starting
@@ -51,7 +51,17 @@ def test_tags_in_a_variable_have_commas_between(home: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("WANDB_PROJECT", "a/b"), ("WANDB_RUN_ID", "a:b"), ("WANDB_TAGS", "x" * 65), ("WANDB_MODE", "sometimes")],
+    [
+        ("WANDB_PROJECT", "a/b"),
+        ("WANDB_RUN_ID", "a:b"),
+        ("WANDB_TAGS", "x" * 65),
+        ("WANDB_MODE", "sometimes"),
+        ("WANDB_RESUME", "bla"),
+        ("WEFT_RESUME", "bla"),
+        ("WANDB_CONFIG_PATHS", "nope.yaml"),
+        ("WANDB_DIR", "~nobody-of-this-name/x"),
+        ("WEFT_RUN_ID", ".."),
+    ],
 )
 def test_a_bad_variable_is_said_once_and_left_out(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, variable: str, value: str
@@ -61,6 +71,22 @@ def test_a_bad_variable_is_said_once_and_left_out(
         with starting.init() as run:
             assert (run.project, run.tags, run.disabled) == ("default", (), False)
     assert len([record for record in caplog.records if variable in record.getMessage()]) == 1
+
+
+def test_of_several_config_files_in_a_variable_those_that_can_be_read_are(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, text in (("one.yaml", "lr: 0.1"), ("two.yaml", "["), ("three.yaml", "epochs: 3")):
+        (tmp_path / name).write_text(text)
+    paths = [str(tmp_path / name) for name in ("one.yaml", "two.yaml", "none.yaml", "three.yaml")]
+    monkeypatch.setenv("WANDB_CONFIG_PATHS", ",".join(paths))
+    with starting.init() as run:
+        assert run.config.as_dict() == {"lr": 0.1, "epochs": 3}
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.partition(" is left out")[0] for line in said] == [
+        f"{path} of WANDB_CONFIG_PATHS" for path in paths[1:3]
+    ]
+    assert not any("config=" in line for line in said)
 
 
 @pytest.mark.parametrize(
@@ -109,12 +135,49 @@ def test_a_disabled_run_stays_out_of_a_home_that_others_use(home: Path, journale
         ({"dir": 7}, "dir"),
         ({"config_include_keys": ["a"], "config_exclude_keys": ["b"]}, "not both"),
         ({"entity": 7}, "entity"),
+        ({"resume": "bla"}, "resume"),
+        ({"id": "."}, "a run's id must not be '.'"),
+        ({"id": ".."}, "a run's id must not be '..'"),
+        ({"dir": "a\0b"}, "dir"),
     ],
 )
 def test_a_wrong_argument_raises(home: Path, arguments: dict[str, Any], says: str) -> None:
     starting.init(project="p")
     with pytest.raises(UsageError, match=says):
         starting.init(**{"reinit": True, **arguments})
+
+
+def test_an_unknown_reinit_raises_at_the_first_init_too(home: Path) -> None:
+    with pytest.raises(UsageError, match=r"init\(reinit=\) is one of"):
+        starting.init("p", reinit="again")
+    assert runtime.active().active_run is None
+
+
+def test_all_wrong_arguments_are_told_at_once(home: Path, journaled: Callable[[], list[Record]]) -> None:
+    bad: dict[str, tuple[Any, str]] = {
+        "project": ("b/d", "'b/d'"),
+        "id": ("..", "'..'"),
+        "name": (7, "a run's name must be text"),
+        "notes": (8, "a run's notes must be text"),
+        "tags": (["", "x" * 65], "x" * 60),
+        "group": (9, "a run's group must be text"),
+        "job_type": (b"x", "a run's job_type must be text"),
+        "entity": (1.5, "a run's entity must be text"),
+        "dir": (7, "init(dir=)"),
+        "mode": ("sometimes", "init(mode=)"),
+        "reinit": ("again", "init(reinit=)"),
+        "resume": ("bla", "init(resume=)"),
+        "config": ("nope.yaml", "nope.yaml"),
+    }
+    with pytest.raises(UsageError, match=r"init\(\) was given 13 wrong arguments: \(1\) ") as raised:
+        starting.init(**{name: value for name, (value, _) in bad.items()})
+    assert [name for name, (_, says) in bad.items() if says not in str(raised.value)] == []
+    assert journaled() == []
+
+
+def test_a_lone_wrong_argument_keeps_its_own_error(home: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^'nope\.yaml' is taken as the path"):
+        starting.init("p", config="nope.yaml")
 
 
 def test_what_wandb_takes_is_taken(home: Path, caplog: pytest.LogCaptureFixture) -> None:
