@@ -14,6 +14,7 @@ import streamlit as st
 
 from weft.tracking import units
 from weft.tracking.errors import Error
+from weft.tracking.runs import runvalues
 from weft.tracking.store.readmodels import Page, RunRecord
 from weft.ui.values import visible
 
@@ -173,7 +174,7 @@ def gone(what: str, ident: str) -> str:
 def took(run: RunRecord) -> str:
     """How long a run took, or has run so far."""
     if run.state == "running":
-        return f"{units.duration(time.time_ns() - run.started_ns)}…"
+        return f"{units.duration(runvalues.took_ns(run, time.time_ns()))}…"
     return units.duration(took_ns(run))
 
 

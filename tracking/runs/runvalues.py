@@ -41,6 +41,17 @@ def _within(document: Mapping[str, Any], name: str) -> Any:
     return None
 
 
+def took_ns(run: RunRecord, now_ns: int) -> int | None:
+    """Nanoseconds that it ran, its sessions added up and what lies between them left out; that it has run so far.
+
+    None: nothing was heard of it after its start.
+    """
+    if run.state != "running":
+        return round(run.runtime_s * 1e9) or None
+    started, before = max(run.sessions.items(), default=(run.started_ns, 0))
+    return before + max(0, now_ns - started)
+
+
 def flat(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """Its leaves with their paths, joined by dots; an empty mapping is a leaf, and so is a picture's record."""
     for key, value in document.items():

@@ -75,7 +75,7 @@ def runs(
 def _record(
     row: Mapping[str, Any], names: Mapping[int, str], parents: Any, summary: dict[str, Any], traces: int
 ) -> RunRecord:
-    sessions = {int(start): elapsed for start, elapsed in (loads(row["sessions"]) or {}).items()}
+    sessions = sessions_of(row["sessions"])
     return RunRecord(
         uid=row["uid"].hex(),
         id=row["run_id"],
@@ -96,7 +96,7 @@ def _record(
         step=row["last_step"],
         trace_count=traces,
         exit_code=row["exit_code"],
-        runtime_s=_runtime_ns(row, sessions) / 1e9,
+        runtime_s=runtime_ns(row, sessions) / 1e9,
         sessions=sessions,
         forked_from=hexed(row["forked_uid"]),
         forked_step=row["forked_step"],
@@ -104,8 +104,13 @@ def _record(
     )
 
 
-def _runtime_ns(row: Mapping[str, Any], sessions: Mapping[int, int]) -> int:
-    """Of the last session, and what went on before it."""
+def sessions_of(text: str | None) -> dict[int, int]:
+    """By the time each session started, how long the run had gone on before it."""
+    return {int(start): elapsed for start, elapsed in (loads(text) or {}).items()}
+
+
+def runtime_ns(row: Mapping[str, Any], sessions: Mapping[int, int]) -> int:
+    """Of the last session, and what went on before it: by a run's `started_ns`, `ended_ns` and `heard_ns`."""
     started, elapsed = max(sessions.items(), default=(row["started_ns"], 0))
     until = row["ended_ns"] if row["ended_ns"] is not None and row["ended_ns"] >= started else row["heard_ns"]
     return elapsed + max(0, (until or started) - started)

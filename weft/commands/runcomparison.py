@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -69,7 +69,13 @@ def compare(
 
 def lines(runs: Sequence[RunRecord], document: str) -> list[Line]:
     """Every name that one of the runs has in its config or summary."""
-    return [Line(name, [value_at(run, f"{document}.{name}") for run in runs]) for name in columns(runs, document)]
+    return [Line(name, [_leaf(run, f"{document}.{name}") for run in runs]) for name in columns(runs, document)]
+
+
+def _leaf(run: RunRecord, column: str) -> Any:
+    """Of a name below which a run has others, nothing: each of those is a line of its own."""
+    found = value_at(run, column)
+    return None if isinstance(found, Mapping) and found and "_type" not in found else found
 
 
 def _judged(line: Line, rules: Sequence[MetricRules]) -> Line:
@@ -91,7 +97,7 @@ def _goal(rules: MetricRules, name: str) -> str | None:
     found = rules.of(name)
     if found is None or found.goal is None:
         above, _, kind = name.rpartition(".")
-        found = rules.of(above) if kind in ("min", "max", "mean", "best", "last", "first") else None
+        found = rules.of(above) if kind in selection.SUMMARIES else None
     return None if found is None else found.goal
 
 

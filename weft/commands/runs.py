@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from weft.commands import filteroptions, runcomparison, runexports, runtables, terminal
+from weft.commands import filteroptions, pages, runcomparison, runexports, runtables, terminal
 from weft.commands import runselection as selection
 from weft.commands.runselection import find
 from weft.tracking import names, runtime, units
@@ -58,11 +58,12 @@ def ls(
     shown = None if columns is None else _columns(columns)
     with open_store() as store:
         page = store.reader().runs(wanted, order=order_of(sort), limit=limit)
+        several_numbers = selection.unsortable(store.reader(), wanted, order_of(sort))
     if json:
         terminal.print_json(page.rows if shown is None else [_chosen(row, shown) for row in page.rows])
         return
-    for note in page.notes:
-        terminal.console(stderr=True).print(terminal.text(note, "dim"))
+    for note in (*page.notes, *several_numbers):
+        terminal.console(stderr=True).print(terminal.text(note, "dim"), soft_wrap=True)
     console = terminal.console()
     if not page.rows:
         console.print("no runs match" if wanted else "no runs yet: weft.init() starts one")
@@ -74,8 +75,7 @@ def ls(
         if shown is None
         else runtables.chosen(page.rows, shown, now)
     )
-    if page.total > len(page.rows):
-        console.print(f"{len(page.rows)} of {page.total:,} runs; --limit shows more", style="dim")
+    pages.rest(console, page, "runs")
 
 
 def _columns(given: str) -> list[str]:
@@ -110,8 +110,7 @@ def show(
     now = time.time_ns()
     console.print(runtables.head(found, now))
     if found.error:
-        told = f"{found.error.get('type', 'error')}: {found.error.get('message', '')}"
-        console.print(terminal.text(told, "red"))
+        console.print(terminal.text(runtables.failure(found.error), "red"))
     titled = (("config", dict(flat(found.config))), ("summary", runtables.by_hand(found.summary, history)))
     for title, values in (*titled, ("environment", runtables.environment(found.metadata))):
         if values:
@@ -158,13 +157,13 @@ def logs(
 @app.command()
 def tag(
     runs: Annotated[list[str], typer.Argument(help="Run ids, project/id, or names.")],
-    add: Annotated[list[str] | None, typer.Option("--add", help="A tag to add; may be repeated.")] = None,
-    remove: Annotated[list[str] | None, typer.Option("--remove", help="A tag to take away; may be repeated.")] = None,
+    add: Annotated[list[str] | None, typer.Option("--add", help="A tag to add, or several: a,b.")] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", help="A tag to take away, or several.")] = None,
     project: selection.Within = None,
     json: filteroptions.Json = False,
 ) -> None:
     """Add tags to runs, or take some away; without either, print them."""
-    added, gone = names.check_tags(add), set(remove or ())
+    added, gone = names.check_tags(_split(add)), {*(remove or ()), *_split(remove)}
     rt = runtime.active()
     if (added or gone) and not rt.recording:
         raise UsageError("nothing can be tagged in mode disabled, which writes nothing: unset WEFT_MODE")
@@ -185,6 +184,14 @@ def tag(
     for one in told:
         said = f"{one['project']}/{one['id']}: {', '.join(one['tags']) or 'no tags'}"
         terminal.console().print(terminal.text(said), soft_wrap=True)
+
+
+def _split(given: Sequence[str] | None) -> list[str]:
+    """As WANDB_TAGS, with commas between; what is empty stays, to be refused as a tag."""
+    found: list[str] = []
+    for one in given or ():
+        found += [part.strip() for part in one.split(",") if part.strip()] or [one.strip(" ,")]
+    return found
 
 
 def _all(reader: Reader, given: list[str], project: str | None) -> list[RunRecord]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from weft.commands import filteroptions
 from weft.tracking.errors import NotFoundError, UsageError
+from weft.tracking.runs.metricstats import KINDS
 from weft.tracking.runs.runquestions import filter_of
+from weft.tracking.runs.runvalues import value_at
 from weft.tracking.store.reader import Reader
 from weft.tracking.store.readmodels import RunRecord
 
@@ -21,6 +24,8 @@ Tag = Annotated[str | None, typer.Option(help="Only runs with this tag.")]
 _EXAMPLE = '{"summary.loss": {"$lt": 0.5}}'
 Filter = Annotated[str | None, filteroptions.where_option(_EXAMPLE)]
 Within = Annotated[str | None, typer.Option("--project", help="Look only in this project.")]
+SUMMARIES = tuple(kind for kind in KINDS if kind not in ("copy", "none"))
+"""What `define_metric(summary=)` may keep of a metric, each as `name.kind`."""
 _SHORTEST = 3
 """Characters of an id that may stand for it."""
 
@@ -46,6 +51,20 @@ def where_of(
     given = {"project": project, "state": state, "job_type": job_type, "group": group, "tags": tag}
     began = filteroptions.Began("started_ns", since, older_than)
     return filter_of(filteroptions.chosen(given, began, where, _EXAMPLE))
+
+
+def unsortable(reader: Reader, where: dict[str, Any], order: str) -> Sequence[str]:
+    """A note where some of the runs have no one number in the place that a list is sorted by, and so stand last."""
+    name = order.removeprefix("-")
+    if not name.startswith("summary."):
+        return ()
+    kinds = [{f"{name}.{kind}": {"$exists": True}} for kind in SUMMARIES]
+    rows = reader.runs({"$and": [where, {"$or": kinds}]}, limit=1).rows
+    found = value_at(rows[0], name) if rows else None
+    if not isinstance(found, Mapping):
+        return ()
+    there = [f"{name}.{kind}" for kind in SUMMARIES if kind in found]
+    return (f"some of these runs have {' and '.join(there)} in place of {name} and stand last: sort by what they have",)
 
 
 def find(reader: Reader, text: str, project: str | None = None) -> RunRecord:

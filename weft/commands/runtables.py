@@ -13,7 +13,7 @@ from weft.commands import terminal
 from weft.tracking import units
 from weft.tracking.payloads.encoding import encode
 from weft.tracking.payloads.previews import preview
-from weft.tracking.runs.runvalues import flat, value_at
+from weft.tracking.runs.runvalues import flat, took_ns, value_at
 from weft.tracking.store.readmodels import ArtifactRecord, FileRecord, RunRecord, Series
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -47,7 +47,7 @@ def listing(console: Console, rows: Sequence[RunRecord], now_ns: int, projects: 
             "job": terminal.text(row.job_type or "", limit=12),
             "step": Text(units.count(row.step)),
             "summary": terminal.text(digest(row.summary), limit=48),
-            "dur": Text(units.duration(duration(row, now_ns))),
+            "dur": Text(units.duration(took_ns(row, now_ns))),
             "when": Text(_when(row, now_ns), no_wrap=True),
         }
         made.add_row(*(cells[name] for name in shown))
@@ -77,6 +77,8 @@ def chosen(rows: Sequence[RunRecord], columns: Sequence[str], now_ns: int) -> Ta
 def _cell(column: str, found: Any, now_ns: int) -> Text:
     if column == "state":
         return terminal.status(str(found))
+    if column == "error" and isinstance(found, Mapping):
+        return terminal.text(failure(found), limit=48)
     if column.endswith("_ns") and isinstance(found, int):
         return Text(units.age(found, now_ns))
     return terminal.text("" if found is None else value(found), limit=48)
@@ -89,13 +91,6 @@ def _uncut(made: Table, at: int, ids: Sequence[str]) -> None:
 
 def _when(row: RunRecord, now_ns: int) -> str:
     return units.age(row.started_ns, now_ns).removesuffix(" ago")
-
-
-def duration(run: RunRecord, now_ns: int) -> int | None:
-    """Nanoseconds that it took, or has taken so far; None: it crashed, nobody knows when."""
-    if run.ended_ns is not None:
-        return run.ended_ns - run.started_ns
-    return now_ns - run.started_ns if run.state == "running" else None
 
 
 def digest(summary: Mapping[str, Any]) -> str:
@@ -112,14 +107,21 @@ def digest(summary: Mapping[str, Any]) -> str:
 
 
 def value(found: Any) -> str:
-    """A number, a mean with its interval (an evaluation's), a medium in words, or JSON."""
+    """A number, a mean with its interval (an evaluation's), a medium in words, names with their values, or JSON."""
     if isinstance(found, (bool, int, float)):
         return units.number(found)
     if isinstance(found, dict) and isinstance(found.get("mean"), (int, float)):
         return units.plus_minus(found["mean"], _half_width(found.get("ci")))
     if isinstance(found, dict) and isinstance(found.get("_type"), str):
         return medium(found)
+    if isinstance(found, Mapping) and found:
+        return ", ".join(f"{name} {'{}' if inner == {} else value(inner)}" for name, inner in flat(found))
     return found if isinstance(found, str) else preview(encode(found))
+
+
+def failure(error: Mapping[str, Any]) -> str:
+    """What ended a run: `ValueError: no such file`; `KeyboardInterrupt`, which says nothing."""
+    return ": ".join(str(part) for part in (error.get("type", "error"), error.get("message")) if part)
 
 
 def medium(record: Mapping[str, Any]) -> str:
@@ -152,7 +154,7 @@ def head(run: RunRecord, now_ns: int) -> Text:
     said = Text.assemble(terminal.text(run.name, "bold"), "  ", terminal.status(run.state), "\n")
     facts = [f"{terminal.escape(run.project)}/{terminal.escape(run.id)}"]
     facts.append(f"started {units.age(run.started_ns, now_ns)} ({units.moment(run.started_ns)})")
-    facts.append(f"took {units.duration(duration(run, now_ns))}")
+    facts.append(f"took {units.duration(took_ns(run, now_ns))}")
     for label, value in (("job", run.job_type), ("group", run.group), ("parent", run.parent_id)):
         if value:
             facts.append(f"{label} {terminal.escape(value)}")

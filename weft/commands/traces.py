@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from weft.commands import filteroptions, terminal, tracefiles
+from weft.commands import filteroptions, pages, terminal, tracefiles
 from weft.commands import traceselection as selection
 from weft.tracking import units
 from weft.tracking.api import Api
@@ -70,8 +70,7 @@ def ls(
     now = time.time_ns()
     console = terminal.console()
     console.print(_listing([_cells(row, now) for row in page.rows], console.width))
-    if page.total > len(page.rows):
-        console.print(f"{len(page.rows)} of {page.total:,} traces; --limit shows more", style="dim")
+    pages.rest(console, page, "traces")
 
 
 _HEADS = ("status", "name", "input", "dur", "tokens", "cost", "age", "trace")

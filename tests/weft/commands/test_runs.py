@@ -162,6 +162,96 @@ def test_lists_are_filtered_sorted_and_show_chosen_columns(weft: Weft) -> None:
     assert weft("runs", "ls", "--sort", "nonsense").code == 64
 
 
+@pytest.mark.parametrize("where", ['{"config.lr": {"$gt": 0.01}}', '{"name": "many"}'])
+def test_a_list_that_was_cut_off_never_says_fewer_than_there_are(weft: Weft, where: str) -> None:
+    """Where each would have to be read to be counted, it says that more match; else how many."""
+    for _ in range(7):
+        starting.init(project="p", name="many", config={"lr": 0.1}).finish()
+    said = weft("runs", "ls", "--where", where, "--limit", "3").out
+    counted = "config" not in where
+    assert said.splitlines()[-1] == ("3 of 7 runs" if counted else "3 runs, and more match") + "; --limit shows more"
+    assert "--limit" not in weft("runs", "ls", "--where", where, "--limit", "7").out
+
+
+def test_values_that_are_several_have_their_names(weft: Weft) -> None:
+    """A metric with two summaries, a configuration, a value set by hand."""
+    with starting.init(project="p", config={"lr": 0.1, "model": {"depth": 3}, "none": {}}) as run:
+        run.define_metric("acc", summary="max,last")
+        run.log({"acc": 0.9})
+        run.log({"acc": 0.75})
+        run.summary["kept"] = {"best": 0.719, "at": {"epoch": 2}}
+    said = weft("runs", "ls", "--columns", "summary.acc,config").out
+    assert "max 0.9, last 0.75" in said
+    assert "lr 0.1, model.depth 3, none {}" in said
+    assert "best 0.719, at.epoch 2" in weft("runs", "show", run.id).out
+
+
+def test_an_interrupted_run_says_so_without_a_colon(weft: Weft) -> None:
+    with pytest.raises(KeyboardInterrupt), starting.init(project="p", name="stopped"):
+        raise KeyboardInterrupt
+    with pytest.raises(ValueError, match="oh no"), starting.init(project="p", name="bad"):
+        raise ValueError("oh no")
+    assert "KeyboardInterrupt" in (lines := weft("runs", "show", "stopped").out.splitlines())
+    assert not any("KeyboardInterrupt:" in line for line in lines)
+    said = weft("runs", "ls", "--columns", "name,error").out
+    assert "Traceback" not in said
+    assert [line.split(maxsplit=1)[1].split() for line in said.splitlines() if "stopped" in line or "bad" in line] == [
+        ["bad", "ValueError:", "oh", "no"],
+        ["stopped", "KeyboardInterrupt"],
+    ]
+
+
+def test_sorting_by_a_metric_of_several_numbers_says_what_to_sort_by(weft: Weft) -> None:
+    """Also where those runs, which stand last, are not on the page."""
+    for kinds, top in (("max,last", 0.9), (None, 0.8), (None, 0.7)):
+        with starting.init(project="p") as run:
+            if kinds:
+                run.define_metric("acc", summary=kinds)
+            run.log({"acc": top})
+    hint = "some of these runs have summary.acc.max and summary.acc.last in place of summary.acc and stand last"
+    hint += ": sort by what they have\n"
+    assert weft("runs", "ls", "--sort", "-summary.acc", "--limit", "1").err == hint
+    assert weft("runs", "ls", "--sort", "summary.acc").err == hint
+    assert weft("runs", "ls", "--sort", "-summary.acc.max").err == weft("runs", "ls", "--sort", "config.acc").err == ""
+
+
+def test_a_comparison_of_one_and_several_summaries_has_a_line_each(weft: Weft) -> None:
+    made = []
+    for kinds in ("max,last", None):
+        with starting.init(project="p") as run:
+            if kinds:
+                run.define_metric("acc", summary=kinds)
+            run.log({"acc": 0.9})
+            run.log({"acc": 0.75})
+        made.append(f"p/{run.id}")
+    told = json.loads(weft("runs", "compare", *made, "--json").out)["summary"]
+    assert [told[name][made[0]] for name in ("acc.max", "acc.last", "acc")] == [0.9, 0.75, None]
+    assert told["acc"][made[1]] == 0.75
+
+
+def test_what_a_resumed_run_took_is_its_sessions_not_the_week_between(weft: Weft) -> None:
+    """In the list, shown, exported and asked in SQL; also while it runs."""
+    rt = runtime.active()
+    week = 7 * 86400 * 10**9
+    real = rt.ids.wall_ns
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(rt.ids), "wall_ns", lambda _: real() - week)
+        starting.init(project="p", id="long").finish()
+    run = starting.init(project="p", id="long", resume="must")
+    rt.journal.sync()
+    for state in ("running", "finished"):
+        [line] = [line for line in weft("runs", "ls").out.splitlines() if state in line]
+        assert line.split()[-4:] in [[line.split()[-4], unit, "7", "d"] for unit in ("ms", "s")]  # took, began
+        assert "took 7 d" not in weft("runs", "show", "long").out
+        run.finish()
+    [row] = json.loads(weft("runs", "export", "long", "--what", "config", "--format", "json").out)
+    assert 0 < row["runtime_s"] < 60
+    [asked] = json.loads(weft("sql", "select ended_ns - started_ns as wall, duration_s from runs", "--json").out)
+    assert asked["wall"] > week
+    assert asked["duration_s"] == pytest.approx(row["runtime_s"])
+    assert weft("sql", "select run_id from runs where duration_s > 60", "--csv").out.split() == ["run_id"]
+
+
 def test_what_is_to_be_looked_at_is_told_in_words_and_never_instead_of_numbers(weft: Weft) -> None:
     with starting.init(project="p") as run:
         run.log({"a picture": Image(np.zeros((4, 6, 3), "uint8"), caption="a\x1b[31m seven"), "acc": 0.5})
@@ -251,6 +341,16 @@ def test_tags_are_added_and_taken_away(weft: Weft) -> None:
     assert said.out == f"digits/{run.id}: good, kept\n"
     assert json.loads(weft("runs", "ls", "--tag", "kept", "--json").out)[0]["tags"] == ["good", "kept"]
     assert weft("runs", "tag", run.id, "--add", "x" * 65).code == 64
+    assert weft("runs", "tag", run.id, "--add", " , ").code == 64
+
+
+def test_tags_stand_with_commas_between_as_in_wandb_tags(weft: Weft) -> None:
+    """A tag that holds a comma, as `init(tags=[...])` takes it, can be taken away all the same."""
+    with starting.init(project="p", tags=["one, two", "base"]) as run:
+        pass
+    assert weft("runs", "tag", run.id, "--add", "x, y,,z").out == f"p/{run.id}: one, two, base, x, y, z\n"
+    assert weft("runs", "tag", run.id, "--remove", "x,z", "--remove", "one, two").out == f"p/{run.id}: base, y\n"
+    assert json.loads(weft("runs", "ls", "--tag", "y", "--json").out)[0]["tags"] == ["base", "y"]
 
 
 def test_removed_runs_stay_removed_when_the_store_is_made_again(weft: Weft, home: Path) -> None:

@@ -150,3 +150,19 @@ def test_ids_and_costs_are_whole_on_a_narrow_terminal(home: Path, monkeypatch: p
         assert f"${float(row['cost']):.2f}" in said
         assert "a name" in said
         assert all(len(line) <= int(width) for line in said.splitlines())
+
+
+def test_a_list_by_what_was_said_never_says_fewer_than_there_are(home: Path) -> None:
+    """To count them, every output would have to be read."""
+    weft.configure(home=home, project="cli")
+
+    @weft.op
+    def twice(x: int) -> dict[str, int]:
+        return {"n": 2 * x}
+
+    for n in range(6):
+        twice(n)
+    asked = ("traces", "ls", "--where", '{"output.n": {"$gte": 2}}')
+    assert _weft(*asked, "--limit", "2").splitlines()[-1] == "2 traces, and more match; --limit shows more"
+    assert "--limit" not in _weft(*asked)
+    assert _weft("traces", "ls", "--limit", "2").splitlines()[-1] == "2 of 6 traces; --limit shows more"
