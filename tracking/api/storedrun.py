@@ -109,6 +109,8 @@ class StoredRun(RunRecord):
         """When it started, ISO 8601, UTC."""
         return _iso(self.started_ns)
 
+    createdAt = created_at  # noqa: N815 - wandb's name for it
+
     @property
     def heartbeat_at(self) -> str:
         """When it was last heard of, ISO 8601, UTC."""

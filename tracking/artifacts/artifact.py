@@ -203,7 +203,8 @@ class Artifact:
         merge: bool = False,
         overwrite: bool = False,
     ) -> None:
-        """Add every file below a folder, under `name/` where one is given. Links are followed. All of them or none.
+        """Add every file below a folder, under `name/` where one is given. All of them or none. Links are followed, out
+        of the folder too; only one to a folder that it lies in is left out.
 
         Args:
             skip_cache, policy: as `add_file`.

@@ -43,6 +43,12 @@ def trained() -> list[starting.Run]:
     return made
 
 
+def test_the_time_of_its_start_answers_by_both_of_wandbs_names(trained: list[starting.Run]) -> None:
+    run = weft.Api().run(f"digits/{trained[0].id}")
+    assert run.createdAt == run.created_at
+    assert run.createdAt.endswith("Z")
+
+
 @pytest.mark.parametrize(
     ("filters", "found"),
     [

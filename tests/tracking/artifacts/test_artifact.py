@@ -178,9 +178,12 @@ def test_folders_go_in_whole_links_followed(home: Path, tmp_path: Path) -> None:
     (folder / "b.txt").write_text("b")
     (folder / "linked.txt").symlink_to(folder / "b.txt")
     (folder / "deep" / "round").symlink_to(folder)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "c.txt").write_text("c")
+    (folder / "shards").symlink_to(tmp_path / "elsewhere")  # on another disk, as large data often is
     artifact = Artifact("data", type="dataset")
     artifact.add_dir(folder)
-    assert list(artifact.manifest) == ["b.txt", "deep/a.txt", "linked.txt"]
+    assert list(artifact.manifest) == ["b.txt", "deep/a.txt", "linked.txt", "shards/c.txt"]
     under = Artifact("data", type="dataset")
     under.add_dir(folder / "deep", name="sub")
     assert "sub/a.txt" in under.manifest
