@@ -185,7 +185,7 @@ def test_what_a_sweep_chose_stays(caplog: pytest.LogCaptureFixture) -> None:
 def test_media_and_tables_are_refused() -> None:
     config, told = _config()
     for value in (Table(columns=["a"]), {"deep": [Table(columns=["a"])]}):
-        with pytest.raises(ConfigError, match=r"is a Table.*run\.log"):
+        with pytest.raises(ConfigError, match=r"is of type Table.*run\.log"):
             config.update({"ok": 1, "t": value})
     assert told == []
     assert len(config) == 0
