@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from weft.tracking import units
-from weft.tracking.runs.runvalues import flat
+from weft.tracking.runs.runvalues import flat, took_ns
 from weft.tracking.store.readmodels import AlertRecord, RunRecord
 from weft.ui import cells, links, lists, page
 from weft.ui.components.filters import Choice, filters
@@ -24,6 +24,8 @@ RECENT = 500
 """Runs whose tags, groups and jobs a filter offers."""
 WIDTHS = (120, 210)
 """Pixels of a column that a name of somebody's heads, at the narrowest and the widest; it keeps its end."""
+NUMBER = 94
+"""Pixels that the longest number takes."""
 METRICS, SETTINGS = 3, 3
 """Columns for them; more would leave none of them room."""
 STATES = ("running", "finished", "failed", "killed", "crashed")
@@ -170,10 +172,11 @@ class _Extra(NamedTuple):
 
 
 def _wide(name: str) -> str:
-    """As the name needs: never by what stands below it, which changes while a run goes on."""
+    """As the name needs, or the longest number (-1.234e-05), which cut short would be another one: never by what stands
+    below it, which changes while a run goes on."""
     wanted = 26 + 7 * len(name)
     least, most = WIDTHS
-    return f"minmax({max(72, min(least, wanted))}px, {max(72, min(most, wanted))}px)"
+    return f"minmax({max(NUMBER, min(least, wanted))}px, {max(NUMBER, min(most, wanted))}px)"
 
 
 def _alerts(idents: Set[str]) -> dict[tuple[str, str], list[AlertRecord]]:
@@ -218,7 +221,7 @@ def _cells(
         *([{"chips": chips, "title": ", ".join(tags)}] if extra.tags else []),
         units.count(run.step),
         *([units.count(run.trace_count)] if extra.traces else []),
-        cells.duration(page.took_ns(run), now - run.started_ns if run.state == "running" else None),
+        cells.duration(None, took_ns(run, now)) if run.state == "running" else cells.duration(page.took_ns(run)),
         cells.age(run.started_ns, now),
     ]
 
