@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from weft.tracking import units
+from weft.tracking.runs.runvalues import took_ns
 from weft.tracking.store.readmodels import RunRecord
 from weft.ui import cells, links, lists, page
 from weft.ui.components.table import Column, Row, table
@@ -79,12 +80,11 @@ def _cells(run: RunRecord, found: dict[str, Scorecard], names: list[str], now: i
     summary, config = run.summary, run.config
     dataset, model = config.get("dataset") or {}, config.get("model")
     errors = (summary.get("errors") or 0) + (summary.get("scorer_errors") or 0)
-    took = None if run.ended_ns is None else run.ended_ns - run.started_ns
     described = [cells.text(_name(dataset)), cells.text(_name(model))]
     cost = summary.get("cost_usd")
     spent = [
         units.usd(cost) if cost is not None else cells.unknown("No call in it could be priced"),
-        cells.duration(took, now - run.started_ns if run.state == "running" else None),
+        cells.duration(None, took_ns(run, now)) if run.state == "running" else cells.duration(page.took_ns(run)),
     ]
     return [
         cells.state(run.state),
