@@ -79,7 +79,7 @@ class ArtifactSink:
             columns = dict.fromkeys(_VERSION)
             columns |= {"id": self._tx.key(schema.artifact_version), "artifact_key": artifact_key}
             columns |= {"number": self._number(artifact_key), "digest": record.digest, "created_ns": record.at_ns}
-            columns |= self._manifest(artifact_key, record)
+        columns |= self._manifest(artifact_key, record)  # known or not: logging again mends one that was damaged
         if not rows or (columns["logged_ns"], columns["logged_segment"], columns["logged_seq"]) < stamp:
             columns |= {"type": record.type, "size_bytes": record.size_bytes}
             columns |= dict(zip(("logged_ns", "logged_segment", "logged_seq"), stamp, strict=True))
