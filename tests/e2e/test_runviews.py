@@ -58,3 +58,26 @@ def test_logs_system_and_environment(
     expect(page.locator(".weft-diff ins")).to_have_text("+lr = 2")
     expect(page.get_by_text("+ changes")).to_be_visible()
     assert page.evaluate("window.pwned") is None
+
+
+NUMBERS = """
+import weft
+for lr in (0.0001234, 1.234e-05, -1.234e-05):
+    with weft.init("p", config={"lr": lr}) as run:
+        run.log({"acc": lr})
+"""
+
+
+def test_no_number_is_cut_in_the_list_of_runs(
+    context: BrowserContext, serve_home: Callable[..., Server], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    subprocess.run([sys.executable, "-c", NUMBERS], env=os.environ | {"WEFT_HOME": str(home)}, check=True)
+    page = context.new_page()
+    page.goto(f"{serve_home(home).url}/runs")
+    numbers = page.locator(".cell.num").filter(has_text="234")
+    expect(numbers).to_have_count(6)
+    cut = "cells => cells.filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.textContent)"
+    for width in (1440, 1024):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert numbers.evaluate_all(cut) == []
