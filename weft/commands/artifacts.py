@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
+from rich.text import Text
 
 from weft.commands import terminal
 from weft.commands.artifacttables import listing
@@ -324,7 +325,7 @@ def _print(graph: Lineage, depth: int | None) -> None:
         table.add_row(
             f"{steps[node.id]:+d}" if steps[node.id] else "0",
             node.kind,
-            terminal.text(node.label, "bold" if node.id == graph.root else "", limit=40),
+            Text(terminal.escape(node.label), style="bold" if node.id == graph.root else "", overflow="fold"),
             terminal.text(node.type, limit=20),
             terminal.text(told, "dim", limit=60),
         )
