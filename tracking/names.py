@@ -111,7 +111,7 @@ def check_tags(tags: str | Iterable[str] | None) -> list[str]:
 def check_artifact(name: str) -> str:
     """The name, if an artifact may have it: 1 to 128 of letters, digits, _ . and -, not . or .."""
     if not isinstance(name, str) or not _ARTIFACT.fullmatch(name) or name in (".", ".."):
-        like = artifact_name(name) if isinstance(name, str) else _UNNAMED
+        like = _looks_like(name) if isinstance(name, str) else _UNNAMED
         instead = "" if like == _UNNAMED else f". {like!r} could be"
         raise UsageError(
             f"an artifact's name is 1 to 128 of A-Z a-z 0-9 _ . - (not . or ..), this one is {name!r:.150}{instead}"
@@ -120,9 +120,21 @@ def check_artifact(name: str) -> str:
 
 
 def artifact_name(text: str) -> str:
-    """A valid artifact name that looks like this text; others may look so too."""
+    """A valid artifact name that looks like this text; others may look so too, but no other one that differs in letters
+    or digits: where some had to go, the start of the text's sha256 stands for them."""
+    made = _looks_like(text)
+    if any(char.isalnum() and not char.isascii() for char in text):
+        return f"{made[:111]}-{_short_digest(text)}"
+    return made
+
+
+def _looks_like(text: str) -> str:
     made = re.sub(r"[^A-Za-z0-9_.\-]+", "-", text).strip("-")[:128]
     return made if made.strip(".") else _UNNAMED
+
+
+def _short_digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def run_artifact(ident: str, key: str) -> str:
@@ -134,7 +146,7 @@ def run_artifact(ident: str, key: str) -> str:
 
 def run_artifact_key(name: str, key: str) -> bool:
     """Whether what a run logged under this key is called so, by `run_artifact` or as weft 0.1 did."""
-    return name.startswith("run-") and name.endswith((f"-{_distinct(key, 80)}", f"-{artifact_name(key)}"))
+    return name.startswith("run-") and name.endswith((f"-{_distinct(key, 80)}", f"-{_looks_like(key)}"))
 
 
 def check_aliases(aliases: str | Iterable[str] | None) -> list[str]:
@@ -203,8 +215,7 @@ def check_optional_text(what: str, value: object) -> str | None:
 def _distinct(text: str, most: int) -> str:
     if len(text) <= most and _ARTIFACT.fullmatch(text):
         return text
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{artifact_name(text)[: most - 9]}-{digest}"
+    return f"{_looks_like(text)[: most - 9]}-{_short_digest(text)}"
 
 
 def _listed(what: str, value: str | Iterable[str] | None) -> list[str]:

@@ -24,6 +24,13 @@ def test_any_text_gives_an_artifact_name(text: str) -> None:
     assert names.check_artifact(names.artifact_name(text))
 
 
+def test_names_in_any_script_are_told_apart() -> None:
+    assert names.artifact_name("My topics!") == "My-topics"
+    made = [names.artifact_name(text) for text in ("表", "図", "図 2", "Café", "Cafe", "表" * 300)]
+    assert len(set(made)) == len(made)
+    assert made[3:5] == ["Caf-73473dcc", "Cafe"]
+
+
 @given(st.text(max_size=140), st.sampled_from([names.check_project, names.check_run_id, names.check_artifact]))
 def test_a_name_is_taken_as_it_is_or_refused(text: str, check: object) -> None:
     try:
