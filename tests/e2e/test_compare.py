@@ -19,7 +19,8 @@ PROGRAM = """
 import weft
 for at, rate in enumerate((0.1, 0.2, 0.3)):
     name = "<script>window.pwned=1</script>" if at == 2 else f"run-{at}"
-    with weft.init("p", id=f"r{at}", name=name, config={"lr": rate, "batch": 64}) as run:
+    config = {"lr": rate, "batch": 64, "words_of_context": at}
+    with weft.init("p", id=f"r{at}", name=name, config=config) as run:
         for step in range(20):
             run.log({"val/a_rather_long_name_of_a_metric/accuracy": step * rate, "loss": 1 / (step + 1)})
 """
@@ -83,6 +84,8 @@ def test_a_long_head_keeps_its_end_and_a_run_leads_up(app: str, page: Page) -> N
     end = head.locator(".ends > span").last
     expect(end).to_have_text("accuracy")
     assert end.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+    plain = page.get_by_role("columnheader", name=re.compile("context"))  # no /: the middle is left out all the same
+    expect(plain.locator(".ends > span")).to_have_text(["words_", "of_context"])
     page.get_by_role("link", name="run-1").click()
     expect(page.get_by_role("heading", name="run-1")).to_be_visible()
     page.keyboard.press("Escape")

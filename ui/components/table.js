@@ -1,8 +1,8 @@
 // A list whose rows are links: a click opens in place, ctrl-click in a new tab; j/k move, enter opens.
 // A long name keeps its end: metrics differ there ("…/accuracy.max"), and what is left out is in the middle.
 function nameNode(label) {
-  const text = clean(label).replace(/\s+/g, " "), last = text.length - text.lastIndexOf("/") - 1;
-  const tail = text.length <= 14 ? 0 : last > 0 && last <= 16 ? last : 12;
+  const text = clean(label).replace(/\s+/g, " "), slash = text.lastIndexOf("/"), last = slash < 0 ? 0 : text.length - slash - 1;
+  const tail = text.length <= 14 ? 0 : last > 0 && last <= 16 ? last : 10;
   return tail ? el("span", { class: "ends" }, el("span", {}, text.slice(0, -tail)), el("span", {}, text.slice(-tail))) : text;
 }
 function scoreCell(scores) {
