@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from weft.tracking.runs.metricstats import MADE
-from weft.tracking.runs.summary import nested
+from weft.tracking.runs.summary import SummaryPart, nested
 
 _ABSENT = object()
 
@@ -66,7 +66,7 @@ class StoredSummary(dict[str, Any]):
             self._keep()
 
 
-class StoredPart(dict[str, Any]):
+class StoredPart(SummaryPart):
     """What a stored summary has below a name, nested. What is set or deleted here is so in the summary."""
 
     def __init__(self, summary: StoredSummary, name: str, values: Mapping[str, Any]) -> None:
@@ -80,12 +80,6 @@ class StoredPart(dict[str, Any]):
             StoredPart(self._summary, name, value) if isinstance(value, dict) and nested(self._summary, name) else value
         )
 
-    def get(self, key: str, default: Any = None) -> Any:
-        try:
-            return self[key]
-        except KeyError:
-            return default
-
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, value)
         self._summary[f"{self._name}.{key}"] = value
@@ -93,10 +87,3 @@ class StoredPart(dict[str, Any]):
     def __delitem__(self, key: str) -> None:
         super().__delitem__(key)
         del self._summary[f"{self._name}.{key}"]
-
-    def update(self, *values: Any, **more: Any) -> None:
-        for key, value in dict(*values, **more).items():
-            self[key] = value
-
-    def __reduce__(self) -> Any:
-        return dict, (dict(self),)

@@ -258,7 +258,26 @@ class Summary(Mapping[str, Any]):
         return f"Summary({self.as_dict()!r})"
 
 
-class SubSummary(dict[str, Any]):
+class SummaryPart(dict[str, Any]):
+    """What a summary has below a name: read, set and copied by its own `[]`."""
+
+    __slots__ = ()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        try:
+            return self[key]
+        except KeyError:
+            return default
+
+    def update(self, *values: Any, **more: Any) -> None:
+        for key, value in dict(*values, **more).items():
+            self[key] = value
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
+
+
+class SubSummary(SummaryPart):
     """A part of a summary as it was when it was asked for. What is set or deleted here is so in the summary."""
 
     __slots__ = ("_path", "_summary")
@@ -272,12 +291,6 @@ class SubSummary(dict[str, Any]):
         value = super().__getitem__(key)
         return SubSummary(self._summary, (*self._path, key), value) if isinstance(value, dict) else value
 
-    def get(self, key: str, default: Any = None) -> Any:
-        try:
-            return self[key]
-        except KeyError:
-            return default
-
     def __setitem__(self, key: str, value: Any) -> None:
         self._summary._put((*self._path, key), value)
         super().__setitem__(key, value)
@@ -285,10 +298,6 @@ class SubSummary(dict[str, Any]):
     def __delitem__(self, key: str) -> None:
         super().__delitem__(key)
         self._summary._drop((*self._path, key))
-
-    def update(self, *values: Any, **more: Any) -> None:
-        for key, value in dict(*values, **more).items():
-            self[key] = value
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -298,9 +307,6 @@ class SubSummary(dict[str, Any]):
 
     def __setattr__(self, name: str, value: Any) -> None:
         self[name] = value
-
-    def __reduce__(self) -> Any:
-        return dict, (dict(self),)
 
 
 def _held(value: Any) -> Any:
