@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, overload
 
 from weft.tracking.errors import MissingExtraError, UsageError
+from weft.tracking.tables.interrupting import interrupted_by
 
 if TYPE_CHECKING:
     import duckdb
@@ -147,8 +148,11 @@ def ask(sql: str, sources: Mapping[str, Any], params: Params | None = None, *, l
     with _connection(duck, sources) as connection:
         try:
             _check_reads(duck, connection, sql)
-            answer = connection.sql(sql, params=params) if params else connection.sql(sql)
-            return _fetched(answer, limit)
+            with interrupted_by(connection.interrupt):
+                answer = connection.sql(sql, params=params) if params else connection.sql(sql)
+                return _fetched(answer, limit)
+        except duck.InterruptException:
+            raise KeyboardInterrupt from None
         except duck.Error as error:
             raise UsageError(_told(error, sources)) from error
         except RuntimeError as error:

@@ -87,10 +87,13 @@ function tabsOf(detail, say) {
   return tabs;
 }
 
+// What a user chose and wrote, for when Streamlit mounts the same trace anew: the tab stays, and no word is lost.
+const lasting = (globalThis.weftTrace = globalThis.weftTrace || {});
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const held = root(parentElement, "trace"), { node, state } = held;
   node.style.setProperty("--height", data.height);
-  if (state.trace !== data.trace.id) Object.assign(state, { trace: data.trace.id, folded: new Set(), details: {}, current: null, query: "", tab: state.tab || null, built: false, first: false, drawn: null, sent: null, said: data.said.number, draft: null });
+  if (state.trace !== data.trace.id) Object.assign(state, { trace: data.trace.id, folded: new Set(), details: {}, current: null, query: "", tab: state.tab || null, built: false, first: false, drawn: null, sent: null, said: data.said.number, draft: null }, lasting.trace === data.trace.id ? lasting.chosen : null);
   const spans = data.spans, byId = new Map(spans.map((span) => [span.id, span]));
   state.draft = state.draft || { note: "", author: data.author };
   for (const [id, detail] of Object.entries(data.details)) if (!state.details[id] || state.details[id].stamp !== detail.stamp) { if (state.sent === id) state.sent = null; state.details[id] = detail; }
@@ -204,11 +207,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const waits = state.sent === state.current && state.sending.kind === "reaction" ? state.sending.text : (mine() || {}).text;
     return el("button", { class: `mini${at ? " down" : ""}${waits === text ? " on" : ""}`, title: word, "aria-label": word, "aria-pressed": String(waits === text), on: { click: () => send("reaction", text) } }, icon("up"));
   });
+  const turn = (name) => {
+    state.tab = name.split(" ")[0];
+    Object.assign(lasting, { trace: data.trace.id, chosen: { tab: state.tab, draft: state.draft } });
+  };
   const redraw = () => { state.drawn = null; detail(); };
   const detail = () => {
     const span = byId.get(state.current), held = span && state.details[span.id];
     if (!span) { parts.content.replaceChildren(el("div", { class: "dots" }, "No spans have arrived yet.")); return; }
-    parts.what.replaceChildren(kindIcon(span.kind), el("span", { class: "label clip", title: span.name }, span.name), el("span", { class: "kind" }, span.kind), el("span", { class: "push" }, held ? [thumbs(), el("button", { class: "mini", title: "Write a note", "aria-label": "Write a note", on: { click: () => { state.tab = "Scores"; open("Scores"); const box = parts.content.querySelector("textarea"); if (box) box.focus(); } } }, icon("note"))] : null, status(span.status)));
+    parts.what.replaceChildren(kindIcon(span.kind), el("span", { class: "label clip", title: span.name }, span.name), el("span", { class: "kind" }, span.kind), el("span", { class: "push" }, held ? [thumbs(), el("button", { class: "mini", title: "Write a note", "aria-label": "Write a note", on: { click: () => { turn("Scores"); open("Scores"); const box = parts.content.querySelector("textarea"); if (box) box.focus(); } } }, icon("note"))] : null, status(span.status)));
     parts.meta.replaceChildren(...span.facts.map(([name, text, why]) => name === "!" ? el("span", { class: "flag", title: why }, icon("alert"), text) : el("span", { title: why }, name ? `${name} ` : "", el("b", {}, text))),
       ...((held && held.tags) || []).map((tag) => el("span", { class: "chip", title: "Tag" }, tag)));
     parts.lost.replaceChildren(...[...(state.instead && state.instead.id === span.id ? [state.instead.words] : []), ...((held && held.lost) || [])].map((text) => el("div", {}, icon("alert"), text)));
@@ -219,7 +226,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const say = { draft: state.draft, send, thumbs, waiting: state.sent === span.id ? (state.kept ? "Kept; it shows here once it is ingested." : "Saving…") : "", failed: data.said.failed };
     const tabs = tabsOf(held, say), first = tabs.find(([name]) => name.split(" ")[0] === state.tab) ?? (held.error && !(held.chat && held.chat.length) ? tabs.find(([name]) => name === "Error") : tabs[0]);
     const draw = (chosen) => {
-      parts.tabs.replaceChildren(...tabs.map(([name, render]) => el("button", { role: "tab", class: name === "Error" ? "bad" : "", "aria-selected": String(name === chosen[0]), on: { click: () => { state.tab = name.split(" ")[0]; draw([name, render]); } } }, name)));
+      parts.tabs.replaceChildren(...tabs.map(([name, render]) => el("button", { role: "tab", class: name === "Error" ? "bad" : "", "aria-selected": String(name === chosen[0]), on: { click: () => { turn(name); draw([name, render]); } } }, name)));
       parts.content.replaceChildren(); add(parts.content, [chosen[1]()]); parts.content.scrollTop = 0;
     };
     state.open = (wanted) => { const found = tabs.find(([name]) => name.split(" ")[0] === wanted); if (found) draw(found); };
